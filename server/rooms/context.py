@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a decision needs from the outside world, and what it gives back."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from server.ids import ParticipantId
+from server.rooms.events import Event
+
+
+class Context(Struct, frozen=True):
+    """`now_ms`: log time. `seed`: fresh for every command; shuffles draw from it alone."""
+
+    now_ms: int
+    seed: int = 0
+
+
+Events = tuple[Event, ...]
+"""What a decision brings; empty when the wish is already fulfilled."""
+
+SYSTEM: ParticipantId | None = None
+"""The actor of system commands and time-outs."""

@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Schema root of the wire: every message between a client and the server, as typed structs.
+
+The TypeScript types in `clients/web` and the tables of `PROTOCOL.md` are generated from here. Three Socket.IO event
+names carry them: `command` (client to server, acknowledged), `event` (sequenced) and `notice` (unsequenced).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from msgspec import UNSET, Meta, Struct, UnsetType, field
+
+from server.errors import DisconnectCode, RejectCode
+from server.ids import CommandId, ParticipantId, RoomId
+from server.media.channel import Slot, VoiceLevel
+from server.ports import Epoch, Seq
+from server.rooms.commands import Name, RoomCommand
+from server.rooms.events import Event
+from server.rooms.state import Agreement, CameraPolicy, Role, RoomView
+
+PROTOCOL_VERSION: Final = 1
+MAX_COMMAND_BYTES: Final = 16 * 1024
+MAX_OFFER_BYTES: Final = 128 * 1024
+
+
+# -- connecting --------------------------------------------------------------------------------------------------------
+
+
+class Resume(Struct, frozen=True, forbid_unknown_fields=True):
+    """Come back to a seat: the position last seen and the secret of the last Welcome (each works once)."""
+
+    epoch: Epoch
+    seq: Seq
+    secret: Annotated[str, Meta(max_length=128)]
+
+
+class Connect(Struct, frozen=True, forbid_unknown_fields=True):
+    """The Socket.IO `auth` payload. With a valid `resume` the token may have expired.
+
+    `name` replaces the token's at the first join. `agreement` is the version the person accepted. `microphone` and
+    `camera` tell what this client is sending right now (false after a reload).
+    """
+
+    token: Annotated[str, Meta(max_length=4096)]
+    protocol: int
+    name: Name | UnsetType = UNSET
+    agreement: int = 0
+    microphone: bool = False
+    camera: bool = False
+    resume: Resume | None = None
+
+
+class ConnectRefused(Struct, frozen=True):
+    """`data` of the Socket.IO connect error. `reason` is the code's name in lower case."""
+
+    code: DisconnectCode
+    reason: str
+    message: str
+    reconnect: bool
+
+
+# -- command -----------------------------------------------------------------------------------------------------------
+
+
+class MediaOffer(Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="media_offer"):
+    """A complete SDP offer for the one RTCPeerConnection; the answer comes as `media_answer` with the same number."""
+
+    offer: int
+    sdp: Annotated[str, Meta(max_length=MAX_OFFER_BYTES)]
+
+
+class Resync(Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="resync"):
+    """Ask for a snapshot, after a gap in `from`/`to`."""
+
+
+ClientCommand = RoomCommand | MediaOffer | Resync
+
+
+class CommandFrame(Struct, frozen=True, forbid_unknown_fields=True):
+    """The one argument of `command`. A retry carries the same `id`, which has one effect only."""
+
+    id: Annotated[CommandId, Meta(min_length=1, max_length=64)]
+    command: ClientCommand
+
+
+class Ok(Struct, frozen=True, tag_field="type", tag="ok"):
+    """Committed; `seq` is the position of its entry in the log (for commands without an entry: the present one)."""
+
+    seq: Seq
+
+
+class Reject(Struct, frozen=True, tag_field="type", tag="reject"):
+    """Refused; nothing has changed. `reason` is the code's name in lower case, `message` plain English."""
+
+    code: RejectCode
+    reason: str
+    message: str
+    retry_after_ms: int | None = None
+
+
+Acknowledgement = Ok | Reject
+
+
+# -- event -------------------------------------------------------------------------------------------------------------
+
+
+class Welcome(Struct, frozen=True, tag_field="type", tag="welcome"):
+    """First `event` of every connection: who one is, where the log stands, and the room.
+
+    Exactly one of `view` (a snapshot) and `tail` (the events missed since `resume.seq`) is set.
+    """
+
+    participant: ParticipantId
+    room: RoomId
+    epoch: Epoch
+    seq: Seq
+    secret: str
+    now_ms: int
+    view: RoomView | None = None
+    tail: tuple[Event, ...] | None = None
+
+
+class Events(Struct, frozen=True, tag_field="type", tag="events"):
+    """What one may see of the entries `from` to `to`; the next message starts at `to` + 1."""
+
+    epoch: Epoch
+    first: Seq = field(name="from")
+    to: Seq
+    now_ms: int
+    events: tuple[Event, ...]
+
+
+class Snapshot(Struct, frozen=True, tag_field="type", tag="snapshot"):
+    """One's whole view at `seq`: sent when what one may see has changed (a move, an admission, a new role)."""
+
+    epoch: Epoch
+    seq: Seq
+    now_ms: int
+    view: RoomView
+
+
+RoomMessage = Welcome | Events | Snapshot
+
+
+# -- notice ------------------------------------------------------------------------------------------------------------
+
+
+class MediaAnswer(Struct, frozen=True, tag_field="type", tag="media_answer"):
+    """The SDP answer to the offer of this number."""
+
+    offer: int
+    sdp: str
+
+
+class MediaLost(Struct, frozen=True, tag_field="type", tag="media_lost"):
+    """The peer is gone on the server; make a new RTCPeerConnection and a new offer."""
+
+    reason: str
+
+
+class Slots(Struct, frozen=True, tag_field="type", tag="slots"):
+    """Whom each receive slot carries from now on; slots not listed are empty. Blank a tile whose source changed."""
+
+    revision: int
+    slots: tuple[Slot, ...]
+
+
+class Voices(Struct, frozen=True, tag_field="type", tag="voices"):
+    """Who is audible right now in one's placement; level 0 (loud) to 127 (silence), RFC 6464."""
+
+    levels: tuple[VoiceLevel, ...]
+
+
+class Disconnecting(Struct, frozen=True, tag_field="type", tag="disconnecting"):
+    """Sent right before the server ends the connection."""
+
+    code: DisconnectCode
+    reason: str
+    message: str
+    reconnect: bool
+
+
+Notice = MediaAnswer | MediaLost | Slots | Voices | Disconnecting
+
+
+# -- HTTP: POST /api/tickets -------------------------------------------------------------------------------------------
+
+
+class TicketRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """A join link carries a token in its fragment; the page swaps it for a ticket."""
+
+    token: Annotated[str, Meta(max_length=4096)]
+
+
+class RoomInfo(Struct, frozen=True):
+    """What a person may know before joining."""
+
+    title: str
+    agreement: Agreement
+    camera_policy: CameraPolicy
+    camera_reason: str
+
+
+class Ticket(Struct, frozen=True):
+    """A short-lived token for one person, with what the pre-join page shows."""
+
+    ticket: str
+    role: Role
+    name: str
+    room: RoomInfo
