@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+#   make run       install what is needed, start a server with a demo room (PORT=8080)
+#   make test      every check and test that fits into ten minutes, real browsers included
+#   make test-all  also the long ones: 2,000 examples per property, slow tests
+#   make lint      the static checks only
+#   make format    let ruff and its fixes rewrite the Python code
+#   make docs      the documentation site, into site/
+#   make lock      resolve the dependencies again
+#   make clean     remove everything that was built or installed here
+#
+# A machine needs Python 3.11 or newer (Debian: python3-venv), make and git. All else goes into .venv and
+# clients/web/node_modules. What is done is remembered by stamp files, so a second start takes seconds.
+
+SHELL := /bin/sh
+MAKEFLAGS += --no-print-directory
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := run
+
+# The result must not depend on who calls: these change what Python finds or leaves it to compile at every start.
+unexport PYTHONDONTWRITEBYTECODE PYTHONHOME PYTHONPATH PYTHONSTARTUP VIRTUAL_ENV NODE_OPTIONS NODE_ENV
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_NO_INPUT := 1
+
+PORT ?= 8080
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMPS := $(VENV)/.stamps
+PIP := $(BIN)/python -m pip --quiet
+WEB := clients/web
+NPM := scripts/npm --prefix $(WEB)
+NPM_FLAGS := --no-audit --no-fund --loglevel=error
+WEB_SOURCES := $(shell find $(WEB)/src $(WEB)/public $(WEB)/*.html $(WEB)/*.config.* $(WEB)/tsconfig*.json 2>/dev/null)
+
+.PHONY: run test test-all lint lint-python lint-web format web install install-dev browser docs lock clean
+
+run: install web
+	@exec $(BIN)/holdspace demo --port $(PORT)
+
+test: lint browser
+	@echo "==> tests"
+	@HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest -q -m "not slow"
+
+test-all: lint browser
+	@echo "==> all tests"
+	@HYPOTHESIS_PROFILE=full $(BIN)/python -m pytest -q
+
+lint: lint-python lint-web
+
+lint-python: install-dev
+	@echo "==> ruff, mypy, lint-imports"
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --check --quiet . || { echo "not formatted: run 'make format'" >&2; exit 1; }
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/lint-imports --no-logo --no-timing 2>/dev/null || $(BIN)/lint-imports
+
+lint-web: web
+	@echo "==> svelte-check, vitest"
+	@$(NPM) run --silent check
+	@$(NPM) run --silent test
+
+format: install-dev
+	@$(BIN)/ruff check --quiet --fix .
+	@$(BIN)/ruff format .
+
+install: $(STAMPS)/package
+
+install-dev: $(STAMPS)/dev $(STAMPS)/package
+
+web: $(WEB)/dist/index.html
+
+browser:
+	@scripts/chromium
+
+docs: install-dev
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
+# Resolved for Python 3.11 and later on every platform. No index is written into the files.
+COMPILE = $(BIN)/uv pip compile --quiet --no-config --universal --fork-strategy fewest --python-version 3.11 \
+	--generate-hashes --custom-compile-command "make lock"
+
+lock: $(STAMPS)/venv
+	@$(PIP) install uv
+	@$(COMPILE) --upgrade --extra build -o requirements.lock pyproject.toml
+	@$(COMPILE) --upgrade --extra build --extra dev --extra docs --constraint requirements.lock \
+		-o requirements-dev.lock pyproject.toml
+
+clean:
+	rm -rf $(VENV) $(WEB)/node_modules $(WEB)/dist site dist
+	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .coverage htmlcov
+
+$(STAMPS)/venv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "*** Python 3.11 or newer is needed; name it with PYTHON=..." >&2; exit 1; }
+	@echo "==> virtual environment in $(VENV)"
+	@$(PYTHON) -m venv $(VENV) || { echo "*** On Debian: apt-get install python3-venv" >&2; exit 1; }
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/locked: requirements.lock | $(STAMPS)/venv
+	@echo "==> Python packages (requirements.lock)"
+	@$(PIP) install --require-hashes -r requirements.lock
+	@touch $@
+
+$(STAMPS)/dev: requirements-dev.lock | $(STAMPS)/locked
+	@echo "==> Python packages for tests and docs (requirements-dev.lock)"
+	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@touch $@
+
+$(STAMPS)/package: pyproject.toml hatch_build.py $(STAMPS)/locked
+	@$(PIP) install --no-build-isolation --no-deps --editable .
+	@touch $@
+
+$(WEB)/node_modules/.installed: $(WEB)/package.json $(wildcard $(WEB)/package-lock.json) | $(STAMPS)/locked
+	@echo "==> web packages (package-lock.json)"
+	@$(NPM) $(if $(wildcard $(WEB)/package-lock.json),ci,install) $(NPM_FLAGS)
+	@touch $@
+
+$(WEB)/dist/index.html: $(WEB_SOURCES) $(WEB)/node_modules/.installed
+	@echo "==> web client"
+	@$(NPM) run --silent build -- --logLevel warn
+	@touch $@

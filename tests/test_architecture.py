@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The shape of the repository: layers, sizes, licence headers, nothing of one machine."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+ROOT: Final = Path(__file__).parent.parent
+FILE_CEILING: Final = 400
+FUNCTION_CEILING: Final = 60
+SPDX: Final = "SPDX-License-Identifier: Apache-2.0"
+SOURCES: Final = {".py", ".ts", ".svelte", ".css", ".sh"}
+GENERATED: Final = "Generated"
+"""In the head of a file that a program wrote; such a file may be long."""
+
+# Split, so that this file does not find itself.
+MACHINE_PATHS: Final = re.compile(rb"/(?:work|root|opt)" + rb"/[a-z.]|/home" + rb"/[a-z]+/|/Users" + rb"/[a-z]+/")
+FOREIGN_INDEX: Final = re.compile(rb'"resolved": "(?!https://registry\.npmjs\.org/)')
+
+
+def tracked_files() -> list[Path]:
+    """Every file under version control that exists in the working tree."""
+    listing = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True).stdout
+    return [path for name in listing.decode().split("\0") if name and (path := ROOT / name).is_file()]
+
+
+TRACKED: Final = tracked_files()
+SOURCE_FILES: Final = [path for path in TRACKED if path.suffix in SOURCES]
+PYTHON_FILES: Final = [path for path in TRACKED if path.suffix == ".py"]
+
+
+def head_of(path: Path) -> str:
+    """The first lines of a file, where its licence and its origin stand."""
+    return "\n".join(path.read_text().splitlines()[:5])
+
+
+def name_of(path: Path) -> str:
+    """The path as shown in a test id."""
+    return str(path.relative_to(ROOT))
+
+
+def test_imports_follow_the_layers() -> None:
+    """The import contracts of pyproject.toml hold."""
+    program = Path(sys.executable).with_name("lint-imports")
+    result = subprocess.run([program, "--no-cache"], cwd=ROOT, check=False, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_files_stay_small() -> None:
+    """No source file grows beyond what one person keeps in mind."""
+    lines = {name_of(path): path.read_text().count("\n") for path in SOURCE_FILES if GENERATED not in head_of(path)}
+    assert {name: count for name, count in lines.items() if count > FILE_CEILING} == {}
+
+
+def test_functions_stay_small() -> None:
+    """No function grows into a handler of everything."""
+    long = {
+        f"{name_of(path)}:{node.lineno} {node.name}": length
+        for path in PYTHON_FILES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (length := (node.end_lineno or node.lineno) - node.lineno + 1) > FUNCTION_CEILING
+    }
+    assert long == {}
+
+
+def test_sources_name_their_licence() -> None:
+    """Each source file carries the SPDX header within its first lines."""
+    assert [name_of(path) for path in SOURCE_FILES if SPDX not in head_of(path)] == []
+
+
+@pytest.mark.parametrize("pattern", [MACHINE_PATHS, FOREIGN_INDEX], ids=["machine paths", "foreign package index"])
+def test_nothing_of_one_machine_is_tracked(pattern: re.Pattern[bytes]) -> None:
+    """The repository works from any folder, with any package index."""
+    found = {name_of(path): match.group() for path in TRACKED if (match := pattern.search(path.read_bytes()))}
+    assert found == {}
