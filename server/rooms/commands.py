@@ -8,9 +8,9 @@ No authority ever travels in a command: who acts is taken from the connection's 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, dataclass_transform
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 from server.ids import BreakoutId, ConnectionId, ParticipantId, PhaseId, Placement
 from server.rooms.phases import Phase, RoundOrder
@@ -35,6 +35,7 @@ class Reaction(StrEnum):
     AGREE = "agree"
 
 
+@dataclass_transform(frozen_default=True, field_specifiers=(field,))
 class _Command(Struct, frozen=True, forbid_unknown_fields=True, tag_field="type"):
     pass
 

@@ -8,10 +8,11 @@ decision. `at_ms` is log time. Which people receive an event is told by `audienc
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import dataclass_transform
 
-from msgspec import Struct
+from msgspec import Struct, field
 
-from server.ids import BreakoutId, ConnectionId, ParticipantId, PhaseId, Placement, RoomId
+from server.ids import ConnectionId, ParticipantId, PhaseId, Placement, RoomId
 from server.rooms.commands import Reaction
 from server.rooms.phases import Phase
 from server.rooms.state import (
@@ -75,6 +76,7 @@ class TimerScope(StrEnum):
     BREAKOUTS = "breakouts"
 
 
+@dataclass_transform(frozen_default=True, field_specifiers=(field,))
 class _Event(Struct, frozen=True, tag_field="type"):
     pass
 
