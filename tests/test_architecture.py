@@ -10,8 +10,6 @@ import sys
 from pathlib import Path
 from typing import Final
 
-import pytest
-
 ROOT: Final = Path(__file__).parent.parent
 FILE_CEILING: Final = 400
 FUNCTION_CEILING: Final = 60
@@ -22,7 +20,8 @@ GENERATED: Final = "Generated"
 
 # Split, so that this file does not find itself.
 MACHINE_PATHS: Final = re.compile(rb"/(?:work|root|opt)" + rb"/[a-z.]|/home" + rb"/[a-z]+/|/Users" + rb"/[a-z]+/")
-FOREIGN_INDEX: Final = re.compile(rb'"resolved": "(?!https://registry\.npmjs\.org/)')
+FOREIGN_INDEX: Final = re.compile(r'(?m)^-|"resolved": "(?!https://registry\.npmjs\.org/)')
+"""An option line in a Python lock, another registry in the npm one."""
 
 
 def tracked_files() -> list[Path]:
@@ -76,8 +75,15 @@ def test_sources_name_their_licence() -> None:
     assert [name_of(path) for path in SOURCE_FILES if SPDX not in head_of(path)] == []
 
 
-@pytest.mark.parametrize("pattern", [MACHINE_PATHS, FOREIGN_INDEX], ids=["machine paths", "foreign package index"])
-def test_nothing_of_one_machine_is_tracked(pattern: re.Pattern[bytes]) -> None:
-    """The repository works from any folder, with any package index."""
-    found = {name_of(path): match.group() for path in TRACKED if (match := pattern.search(path.read_bytes()))}
+def test_no_machine_path_is_tracked() -> None:
+    """The repository works from any folder."""
+    found = {name_of(path): match.group() for path in TRACKED if (match := MACHINE_PATHS.search(path.read_bytes()))}
+    assert found == {}
+
+
+def test_locks_name_no_other_package_index() -> None:
+    """The lock files work with any package index: the Python ones name none, the npm one only the public registry."""
+    locks = [path for path in TRACKED if path.name == "package-lock.json" or path.suffix == ".lock"]
+    found = {name_of(path): match.group() for path in locks if (match := FOREIGN_INDEX.search(path.read_text()))}
+    assert len(locks) > 1
     assert found == {}
