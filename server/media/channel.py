@@ -13,22 +13,9 @@ from typing import Final
 from msgspec import Struct
 
 from server.ids import ParticipantId, PeerId, Placement, RoomId
+from server.rooms.routes import RouteGroup
 
 MAX_MESSAGE_BYTES: Final = 1 << 20
-
-
-class RouteGroup(Struct, frozen=True):
-    """People who share one placement, and whose media may be forwarded to all the others there.
-
-    `audio` and `video` hold those of `members` whom the room lets be heard and seen right now, most
-    important first (whose turn it is, spotlight, staff, then the order of joining): slots are given
-    in this order when there are fewer slots than sources.
-    """
-
-    placement: Placement
-    members: tuple[ParticipantId, ...]
-    audio: tuple[ParticipantId, ...]
-    video: tuple[ParticipantId, ...]
 
 
 class OpenPeer(Struct, frozen=True, tag="open_peer"):
