@@ -3,7 +3,7 @@
 #   make run       install what is needed, start a server with a demo room (PORT=8080)
 #   make test      every check and test that fits into ten minutes, real browsers included
 #   make test-all  also the long ones: 2,000 examples per property, slow tests
-#   make lint      the static checks only
+#   make lint      the static checks and the web client's unit tests
 #   make format    let ruff and its fixes rewrite the Python code
 #   make docs      the documentation site, into site/
 #   make lock      resolve the dependencies again
@@ -34,31 +34,43 @@ NPM := scripts/npm --prefix $(WEB)
 NPM_FLAGS := --no-audit --no-fund --loglevel=error
 WEB_SOURCES := $(shell find $(WEB)/src $(WEB)/public $(WEB)/*.html $(WEB)/*.config.* $(WEB)/tsconfig*.json 2>/dev/null)
 
-.PHONY: run test test-all lint lint-python lint-web format web install install-dev browser docs lock clean
+.PHONY: run test test-all lint ruff mypy lint-imports svelte-check vitest format web install install-dev browser docs lock clean
 
 run: install web
 	@exec $(BIN)/holdspace demo --port $(PORT)
 
-test: lint browser
-	@echo "==> tests"
-	@HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest -q -m "not slow"
+# A style fault does not keep the tests from running: everything reports, then the whole fails.
+test: install-dev web browser
+	@status=0; $(MAKE) --keep-going lint || status=1; \
+	echo "==> tests"; HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest -q -m "not slow" || status=1; \
+	exit $$status
 
-test-all: lint browser
-	@echo "==> all tests"
-	@HYPOTHESIS_PROFILE=full $(BIN)/python -m pytest -q
+test-all: install-dev web browser
+	@status=0; $(MAKE) --keep-going lint || status=1; \
+	echo "==> all tests"; HYPOTHESIS_PROFILE=full $(BIN)/python -m pytest -q || status=1; \
+	exit $$status
 
-lint: lint-python lint-web
+lint: ruff mypy lint-imports svelte-check vitest
 
-lint-python: install-dev
-	@echo "==> ruff, mypy, lint-imports"
+ruff: install-dev
+	@echo "==> ruff"
 	@$(BIN)/ruff check --quiet .
-	@$(BIN)/ruff format --check --quiet . || { echo "not formatted: run 'make format'" >&2; exit 1; }
+	@$(BIN)/ruff format --check --quiet . || { echo "*** Not formatted: run 'make format'" >&2; exit 1; }
+
+mypy: install-dev
+	@echo "==> mypy"
 	@$(BIN)/mypy --no-error-summary
+
+lint-imports: install-dev
+	@echo "==> lint-imports"
 	@report=$$($(BIN)/lint-imports --no-logo 2>&1) || { echo "$$report" >&2; exit 1; }
 
-lint-web: web
-	@echo "==> svelte-check, vitest"
+svelte-check: $(WEB)/node_modules/.installed
+	@echo "==> svelte-check"
 	@$(NPM) run --silent check
+
+vitest: $(WEB)/node_modules/.installed
+	@echo "==> vitest"
 	@$(NPM) run --silent test
 
 format: install-dev
