@@ -42,12 +42,12 @@ run: install web
 # A style fault does not keep the tests from running: everything reports, then the whole fails.
 test: install-dev web browser
 	@status=0; $(MAKE) --keep-going lint || status=1; \
-	echo "==> tests"; HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest -q -m "not slow" || status=1; \
+	echo "==> tests"; HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest -m "not slow" || status=1; \
 	exit $$status
 
 test-all: install-dev web browser
 	@status=0; $(MAKE) --keep-going lint || status=1; \
-	echo "==> all tests"; HYPOTHESIS_PROFILE=full $(BIN)/python -m pytest -q || status=1; \
+	echo "==> all tests"; HYPOTHESIS_PROFILE=full $(BIN)/python -m pytest --timeout=3600 || status=1; \
 	exit $$status
 
 lint: ruff mypy lint-imports svelte-check vitest
