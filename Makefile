@@ -15,6 +15,7 @@
 SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 .DELETE_ON_ERROR:
+.NOTPARALLEL:
 .DEFAULT_GOAL := run
 
 # The result must not depend on who calls: these change what Python finds or leaves it to compile at every start.
