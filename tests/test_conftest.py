@@ -19,18 +19,8 @@ def test_a_skipped_check_is_loud_and_fails_ci(tmp_path: Path, ci: str, code: int
     """Whoever runs the tests learns what was left out; CI does not accept it."""
     case = tmp_path / "test_left_out.py"
     case.write_text("import pytest\n\n\ndef test_left_out():\n    pytest.skip('nothing to test with')\n")
-    run = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-c",
-        "pyproject.toml",
-        "-p",
-        "no:cacheprovider",
-        "-p",
-        "tests.conftest",
-        case,
-    ]
+    options = ["-c", "pyproject.toml", "-p", "no:cacheprovider", "-p", "tests.conftest"]
+    run = [sys.executable, "-m", "pytest", *options, str(case)]
     result = subprocess.run(run, cwd=ROOT, env=os.environ | {"CI": ci}, check=False, capture_output=True, text=True)
     assert "CHECKS LEFT OUT" in result.stdout
     assert result.returncode == code, result.stdout
