@@ -209,3 +209,11 @@ class Ticket(Struct, frozen=True):
     role: Role
     name: str
     room: RoomInfo
+
+
+class TicketRefused(Struct, frozen=True):
+    """Body of every answer that is not 200; the same numbers as a refused connection."""
+
+    code: DisconnectCode
+    reason: str
+    message: str
