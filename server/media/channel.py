@@ -133,4 +133,6 @@ class WorkerStats(Struct, frozen=True, tag="worker_stats"):
 
 
 ToWorker = OpenPeer | ClosePeer | SetRoutes | CloseRoom | Shutdown
-FromWorker = WorkerReady | PeerAnswered | PeerRefused | PeerConnected | PeerClosed | SlotsChanged | VoicesHeard | WorkerStats
+FromWorker = (
+    WorkerReady | PeerAnswered | PeerRefused | PeerConnected | PeerClosed | SlotsChanged | VoicesHeard | WorkerStats
+)

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The ICE-lite side of many connections on one port (RFC 8445 section 2.5, RFC 7675), without any I/O.
+
+A connection is found by the user fragment of an integrity-checked binding request, and from then on by the
+address the request came from. Whatever else comes from an address that was not checked is nobody's.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Final, Generic, TypeVar
+
+from aioice import stun
+
+Address = tuple[str, int]
+"""Host and port, as text and number, without scope or flow."""
+
+Path = tuple[int, Address]
+"""Our socket (its index) and the remote address: replies must leave from where they were asked."""
+
+Owner = TypeVar("Owner")
+
+CONSENT_MS: Final = 30_000
+MAX_PATHS: Final = 16
+"""Checked addresses kept for one connection; the longest unused goes first."""
+
+MAX_REQUEST_BYTES: Final = 1_024
+_COOKIE: Final = b"\x21\x12\xa4\x42"
+
+
+def is_stun(data: bytes) -> bool:
+    """RFC 7983 section 7 and RFC 8489 section 5: first byte 0 to 3, and the magic cookie."""
+    return 20 <= len(data) <= MAX_REQUEST_BYTES and data[0] < 4 and data[4:8] == _COOKIE
+
+
+class IceSession(Generic[Owner]):
+    """One connection as ICE sees it. `selected` is None until a first check came through."""
+
+    __slots__ = ("heard_ms", "owner", "paths", "pwd", "remote_ufrag", "selected", "ufrag")
+
+    def __init__(self, owner: Owner, ufrag: str, pwd: str, remote_ufrag: str, now_ms: int) -> None:
+        self.owner = owner
+        self.ufrag = ufrag
+        self.pwd = pwd.encode()
+        self.remote_ufrag = remote_ufrag
+        self.heard_ms = now_ms
+        self.selected: Path | None = None
+        self.paths: dict[Path, int] = {}
+
+
+class IceLite(Generic[Owner]):
+    """All connections of one port; times are monotonic milliseconds."""
+
+    def __init__(self) -> None:
+        self._by_ufrag: dict[str, IceSession[Owner]] = {}
+        self._by_path: dict[Path, IceSession[Owner]] = {}
+
+    def add(self, session: IceSession[Owner]) -> None:
+        """Let this connection be found by its user fragment."""
+        self._by_ufrag[session.ufrag] = session
+
+    def remove(self, session: IceSession[Owner]) -> None:
+        """Forget the connection and its addresses."""
+        self._by_ufrag.pop(session.ufrag, None)
+        for path in session.paths:
+            self._by_path.pop(path, None)
+        session.paths.clear()
+        session.selected = None
+
+    def owner_of(self, path: Path) -> Owner | None:
+        """Whose packet this is, by the checked address it came from."""
+        session = self._by_path.get(path)
+        return session.owner if session is not None else None
+
+    def expire(self, now_ms: int) -> list[Owner]:
+        """Forget addresses unused for 30 s; returns those whose consent to receive ran out."""
+        lapsed: list[Owner] = []
+        for session in self._by_ufrag.values():
+            if now_ms - session.heard_ms >= CONSENT_MS:
+                lapsed.append(session.owner)
+                continue
+            for path in [path for path, heard in session.paths.items() if now_ms - heard >= CONSENT_MS]:
+                self._forget(session, path)
+        return lapsed
+
+    def receive(self, data: bytes, path: Path, now_ms: int) -> bytes | None:
+        """The reply to a STUN datagram; None when there is none to give."""
+        request = _parse(data)
+        if request is None or request.message_class is not stun.Class.REQUEST:
+            return None
+        session = self._authenticated(request)
+        if session is None:
+            # RFC 8489 would have us answer 401; silence tells nothing to a scanner and reflects nothing.
+            return None
+        if "ICE-CONTROLLED" in request.attributes:
+            # RFC 8445 section 7.3.1.1: against a lite agent the full one controls.
+            return _reply(request, session, {"ERROR-CODE": (487, "Role Conflict")}, stun.Class.ERROR)
+        self._checked(session, path, now_ms, nominated="USE-CANDIDATE" in request.attributes)
+        return _reply(request, session, {"XOR-MAPPED-ADDRESS": path[1]}, stun.Class.RESPONSE)
+
+    def _authenticated(self, request: stun.Message) -> IceSession[Owner] | None:
+        ours, _, theirs = request.attributes.get("USERNAME", "").partition(":")
+        session = self._by_ufrag.get(ours)
+        if session is None or theirs != session.remote_ufrag or not request.check_message_integrity(session.pwd):
+            return None
+        return session
+
+    def _checked(self, session: IceSession[Owner], path: Path, now_ms: int, *, nominated: bool) -> None:
+        other = self._by_path.get(path)
+        if other is not None and other is not session:
+            # The address now belongs to another connection (a reload on the same port).
+            self._forget(other, path)
+        session.heard_ms = now_ms
+        session.paths.pop(path, None)
+        session.paths[path] = now_ms
+        self._by_path[path] = session
+        if nominated or session.selected is None:
+            session.selected = path
+        if len(session.paths) > MAX_PATHS:
+            self._forget(session, next(known for known in session.paths if known != session.selected))
+
+    def _forget(self, session: IceSession[Owner], path: Path) -> None:
+        session.paths.pop(path, None)
+        self._by_path.pop(path, None)
+        if session.selected == path:
+            session.selected = next(reversed(session.paths), None)
+
+
+def _parse(data: bytes) -> stun.Message | None:
+    try:
+        message = stun.parse_message(data)
+    except (ValueError, struct.error):
+        return None
+    return message if message.message_method is stun.Method.BINDING else None
+
+
+def _reply(
+    request: stun.Message, session: IceSession[Owner], attributes: dict[str, object], message_class: stun.Class
+) -> bytes:
+    message = stun.Message(stun.Method.BINDING, message_class, request.transaction_id, attributes)
+    message.add_message_integrity(session.pwd)
+    return bytes(message)

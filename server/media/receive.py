@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What one incoming stream tells about itself: order, duplicates, loss, jitter (RFC 3550 sections 6.4.1, A.1, A.3, A.8)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+WINDOW: Final = 1024
+"""Packets older than this behind the newest are not taken any more; as wide as the SRTP replay window."""
+
+NACK_AGE: Final = 256
+"""How far behind the newest a lost packet is still asked for."""
+
+MAX_NACKS: Final = 32
+"""Lost packets asked for at once; more than that is a burst that a keyframe heals sooner."""
+
+_MASK: Final = (1 << WINDOW) - 1
+
+
+class ReceiveStatistics:
+    """Unwraps sequence numbers to 48 bits, removes duplicates and keeps the figures of a receiver report."""
+
+    __slots__ = (
+        "_base",
+        "_prior_expected",
+        "_prior_received",
+        "_seen",
+        "_transit",
+        "clock_rate",
+        "highest",
+        "jitter",
+        "received",
+    )
+
+    def __init__(self, clock_rate: int) -> None:
+        self.clock_rate = clock_rate
+        self.highest = -1
+        self.received = 0
+        self.jitter = 0.0
+        self._base = 0
+        self._seen = 0
+        self._transit: int | None = None
+        self._prior_expected = 0
+        self._prior_received = 0
+
+    def accept(self, sequence: int) -> int | None:
+        """The extended sequence number of a new packet; None for a duplicate and for one too old to judge."""
+        if self.highest < 0:
+            # One cycle up, so that a packet from just before the first one has a number too.
+            self.highest = self._base = sequence + 0x10000
+            self._seen = 1
+            self.received = 1
+            return self.highest
+        ahead = (sequence - self.highest + 0x8000 & 0xFFFF) - 0x8000
+        extended = self.highest + ahead
+        if ahead > 0:
+            self._seen = (self._seen << ahead | 1) & _MASK if ahead < WINDOW else 1
+            self.highest = extended
+        elif -ahead >= WINDOW or self._seen >> -ahead & 1:
+            return None
+        else:
+            self._seen |= 1 << -ahead
+        self.received += 1
+        return extended
+
+    def arrived(self, timestamp: int, now_ns: int) -> None:
+        """Feed the interarrival jitter with a packet that was not a retransmission."""
+        transit = now_ns * self.clock_rate // 1_000_000_000 - timestamp & 0xFFFFFFFF
+        if self._transit is not None:
+            difference = (transit - self._transit + 0x80000000 & 0xFFFFFFFF) - 0x80000000
+            self.jitter += (abs(difference) - self.jitter) / 16
+        self._transit = transit
+
+    def missing(self) -> list[int]:
+        """16-bit sequence numbers that were skipped lately, oldest first, at most `MAX_NACKS`."""
+        lost: list[int] = []
+        reach = min(NACK_AGE, self.highest - self._base)
+        for back in range(reach, 0, -1):
+            if not self._seen >> back & 1:
+                lost.append(self.highest - back & 0xFFFF)
+        return lost[-MAX_NACKS:]
+
+    def lost(self) -> int:
+        """Cumulative packets lost; below zero is possible after late arrivals."""
+        return self.highest - self._base + 1 - self.received if self.highest >= 0 else 0
+
+    def fraction_lost(self) -> int:
+        """Loss since the last call, in 256ths, 0 to 255."""
+        expected = self.highest - self._base + 1
+        expected_now, received_now = expected - self._prior_expected, self.received - self._prior_received
+        self._prior_expected, self._prior_received = expected, self.received
+        lost = expected_now - received_now
+        return 0 if expected_now <= 0 or lost <= 0 else min(255, (lost << 8) // expected_now)

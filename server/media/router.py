@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The route tables of one room: from what the room lets flow to who gets which source in which slot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from server.ids import ParticipantId, RoomId
+from server.media.channel import SetRoutes, Slot, SlotsChanged
+from server.media.peer import Peer, forwarded
+from server.media.slots import assign, describe, wanted_sources
+from server.media.streams import Line, Source
+from server.rooms.routes import RouteGroup
+
+
+class RoomRoutes:
+    """Rebuilt as a whole when routes or peers change; between that the packet path only reads `Source.lines`.
+
+    `tell` is called with the new slots of a subscriber before anything of a new source can be forwarded;
+    `keyframe` for each source that a line newly waits for.
+    """
+
+    def __init__(self, room: RoomId, tell: Callable[[SlotsChanged], None], keyframe: Callable[[Source], None]) -> None:
+        self.room = room
+        self.peers: dict[ParticipantId, Peer] = {}
+        self.revision = -1
+        self.groups: tuple[RouteGroup, ...] = ()
+        self._tell = tell
+        self._keyframe = keyframe
+        self._slots: dict[ParticipantId, tuple[ParticipantId | None, ...]] = {}
+        self._told: dict[ParticipantId, tuple[Slot, ...]] = {}
+
+    def set_routes(self, routes: SetRoutes) -> None:
+        """Apply the routes, unless newer ones have been applied."""
+        if routes.revision < self.revision:
+            return
+        self.revision = routes.revision
+        self.groups = routes.groups
+        self.rebuild()
+
+    def add(self, peer: Peer) -> None:
+        """A participant's peer, in place of an earlier one."""
+        self.remove(peer.participant)
+        self.peers[peer.participant] = peer
+        self._slots[peer.participant] = (None,) * len(peer.slots)
+        self._told[peer.participant] = ()
+
+    def remove(self, participant: ParticipantId) -> None:
+        """Forget a participant's peer; its sources stop at once."""
+        peer = self.peers.pop(participant, None)
+        self._slots.pop(participant, None)
+        self._told.pop(participant, None)
+        if peer is not None:
+            for source in peer.sources.values():
+                source.lines = ()
+                source.heard = False
+
+    def rebuild(self) -> None:
+        """Make slots, lines and rights what the present routes and peers say."""
+        member_of = {member: group for group in self.groups for member in group.members}
+        publishing = {participant for participant, peer in self.peers.items() if forwarded(peer)}
+        for participant in self.peers:
+            self._place(participant, member_of.get(participant), publishing)
+        fed: dict[Source, list[Line]] = {}
+        for participant, peer in self.peers.items():
+            self._feed(peer, member_of.get(participant), fed)
+        for participant, peer in self.peers.items():
+            group = member_of.get(participant)
+            for source in forwarded(peer):
+                source.lines = tuple(fed.get(source, ()))
+            if peer.microphone is not None:
+                peer.microphone.heard = group is not None and participant in group.audio
+        for source, lines in fed.items():
+            if source is source.publisher.camera and any(line.rewriter.waiting for line in lines):
+                self._keyframe(source)
+
+    def _place(self, subscriber: ParticipantId, group: RouteGroup | None, publishing: set[ParticipantId]) -> None:
+        wanted = wanted_sources(group, subscriber, publishing) if group is not None else ()
+        self._slots[subscriber] = assign(self._slots[subscriber], wanted)
+        slots = describe(self._slots[subscriber], group)
+        if slots != self._told[subscriber]:
+            self._told[subscriber] = slots
+            self._tell(SlotsChanged(peer=self.peers[subscriber].id, revision=self.revision, slots=slots))
+
+    def _feed(self, subscriber: Peer, group: RouteGroup | None, fed: dict[Source, list[Line]]) -> None:
+        """Point the lines of a subscriber at their sources; a line that is not up yet gets none."""
+        up = subscriber.srtp is not None and group is not None
+        for (audio, video), participant in zip(subscriber.slots, self._slots[subscriber.participant], strict=True):
+            publisher = self.peers.get(participant) if participant is not None and up else None
+            hears = publisher is not None and group is not None and participant in group.audio
+            sees = publisher is not None and group is not None and participant in group.video
+            for line, source in (
+                (audio, publisher.microphone if publisher is not None and hears else None),
+                (video, publisher.camera if publisher is not None and sees else None),
+            ):
+                line.switch(source)
+                if source is not None:
+                    fed.setdefault(source, []).append(line)

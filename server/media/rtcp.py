@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Feedback to publishers and reports to subscribers: keyframe requests, loss, clocks (RFC 3550, RFC 4585)."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final
+
+from aiortc.rtp import (
+    RTCP_PSFB_APP,
+    RTCP_PSFB_PLI,
+    RTCP_RTPFB_NACK,
+    RtcpPsfbPacket,
+    RtcpReceiverInfo,
+    RtcpRrPacket,
+    RtcpRtpfbPacket,
+    RtcpSenderInfo,
+    RtcpSrPacket,
+    clamp_packets_lost,
+    pack_remb_fci,
+)
+
+from server.media.receive import ReceiveStatistics
+
+PLI_INTERVAL_MS: Final = 300
+"""A publisher is asked for a keyframe at most this often, however many slots want one."""
+
+PLI_REPEAT_MS: Final = 500
+"""After this a slot that still waits asks again: the request or the keyframe was lost."""
+
+UPLINK_BPS: Final = 2_500_000
+"""Told to every publisher with REMB: one VP8 layer of a tile, and room for audio."""
+
+_NTP_SECOND: Final = 1 << 32
+_OFFSET_SAMPLES: Final = 32
+
+
+def is_rtcp(data: bytes) -> bool:
+    """RFC 5761 section 4: the second byte of RTCP is 192 to 223."""
+    return len(data) >= 8 and 192 <= data[1] <= 223
+
+
+class KeyframePacer:
+    """When to ask one publisher for a keyframe; times are monotonic milliseconds."""
+
+    __slots__ = ("_asked_ms", "pending")
+
+    def __init__(self) -> None:
+        self._asked_ms: int | None = None
+        self.pending = False
+
+    def ask(self, now_ms: int) -> bool:
+        """Whether to send a request now; if it is too early, `due` will say when."""
+        self.pending = True
+        return self.due(now_ms, waiting=False)
+
+    def due(self, now_ms: int, *, waiting: bool) -> bool:
+        """Whether to send now, for a request held back or because a slot is still `waiting`."""
+        since = now_ms - self._asked_ms if self._asked_ms is not None else PLI_REPEAT_MS
+        if since >= PLI_REPEAT_MS and waiting or since >= PLI_INTERVAL_MS and self.pending:
+            self._asked_ms = now_ms
+            self.pending = False
+            return True
+        return False
+
+
+class PublisherClock:
+    """One offset from a publisher's wall clock to ours, for audio and video alike: that keeps lips in sync.
+
+    The least of the last offsets seen is the one with the least network delay in it.
+    """
+
+    __slots__ = ("_offsets", "offset")
+
+    def __init__(self) -> None:
+        self._offsets: deque[int] = deque(maxlen=_OFFSET_SAMPLES)
+        self.offset = 0
+
+    def reported(self, publisher_ntp: int, our_ntp: int) -> None:
+        """A sender report arrived; both are NTP timestamps in units of 2**-32 s."""
+        self._offsets.append(our_ntp - publisher_ntp)
+        self.offset = min(self._offsets)
+
+
+class SenderReport:
+    """The last sender report of a source and when it came."""
+
+    __slots__ = ("arrived_ns", "ntp", "rtp")
+
+    def __init__(self, ntp: int, rtp: int, arrived_ns: int) -> None:
+        self.ntp = ntp
+        self.rtp = rtp
+        self.arrived_ns = arrived_ns
+
+    def at(self, now_ns: int, clock_rate: int) -> tuple[int, int]:
+        """The publisher's NTP and RTP time now, as its last report extrapolates."""
+        elapsed = now_ns - self.arrived_ns
+        return self.ntp + ntp_units(elapsed), self.rtp + elapsed * clock_rate // 1_000_000_000 & 0xFFFFFFFF
+
+
+def ntp_units(nanoseconds: int) -> int:
+    """Nanoseconds in units of 2**-32 s."""
+    return nanoseconds * _NTP_SECOND // 1_000_000_000
+
+
+def picture_loss(sender_ssrc: int, media_ssrc: int) -> bytes:
+    """A keyframe request, RFC 4585 section 6.3.1."""
+    return bytes(RtcpPsfbPacket(fmt=RTCP_PSFB_PLI, ssrc=sender_ssrc, media_ssrc=media_ssrc))
+
+
+def negative_acknowledgement(sender_ssrc: int, media_ssrc: int, lost: list[int]) -> bytes:
+    """A request to send these 16-bit sequence numbers again, RFC 4585 section 6.2.1."""
+    return bytes(RtcpRtpfbPacket(fmt=RTCP_RTPFB_NACK, ssrc=sender_ssrc, media_ssrc=media_ssrc, lost=lost))
+
+
+def receiver_estimate(sender_ssrc: int, bits_per_second: int, media_ssrcs: list[int]) -> bytes:
+    """What the publisher may send, draft-alvestrand-rmcat-remb-03."""
+    fci = pack_remb_fci(bits_per_second, media_ssrcs)
+    return bytes(RtcpPsfbPacket(fmt=RTCP_PSFB_APP, ssrc=sender_ssrc, media_ssrc=0, fci=fci))
+
+
+def report_block(
+    ssrc: int, statistics: ReceiveStatistics, report: SenderReport | None, now_ns: int
+) -> RtcpReceiverInfo:
+    """One block of a receiver report, RFC 3550 section 6.4.1."""
+    return RtcpReceiverInfo(
+        ssrc=ssrc,
+        fraction_lost=statistics.fraction_lost(),
+        packets_lost=clamp_packets_lost(statistics.lost()),
+        highest_sequence=statistics.highest - 0x10000 & 0xFFFFFFFF,
+        jitter=int(statistics.jitter) & 0xFFFFFFFF,
+        lsr=report.ntp >> 16 & 0xFFFFFFFF if report is not None else 0,
+        dlsr=(now_ns - report.arrived_ns) * 65_536 // 1_000_000_000 & 0xFFFFFFFF if report is not None else 0,
+    )
+
+
+def receiver_report(sender_ssrc: int, blocks: list[RtcpReceiverInfo]) -> bytes:
+    """RFC 3550 section 6.4.2; at most 31 blocks."""
+    return bytes(RtcpRrPacket(ssrc=sender_ssrc, reports=blocks))
+
+
+def sender_report(ssrc: int, ntp: int, rtp: int, packets: int, octets: int) -> bytes:
+    """RFC 3550 section 6.4.1, without report blocks."""
+    info = RtcpSenderInfo(
+        ntp_timestamp=ntp & 0xFFFFFFFFFFFFFFFF,
+        rtp_timestamp=rtp,
+        packet_count=packets & 0xFFFFFFFF,
+        octet_count=octets & 0xFFFFFFFF,
+    )
+    return bytes(RtcpSrPacket(ssrc=ssrc, sender_info=info))

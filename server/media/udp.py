@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One UDP port on every local address, one socket each: a reply must leave from the address that was asked."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import ipaddress
+import socket
+from collections.abc import Callable
+from typing import Final
+
+import ifaddr
+
+from server.media.ice import Address, Path
+
+MAX_DATAGRAM: Final = 2_048
+BATCH: Final = 64
+"""Datagrams read from one socket before other work of the loop gets its turn."""
+
+_BUFFER_BYTES: Final = 4 << 20
+_PORT_ATTEMPTS: Final = 16
+
+
+def local_addresses() -> tuple[str, ...]:
+    """Addresses of this host, loopback last; link-local ones need a scope that a candidate cannot carry."""
+    found = [
+        ipaddress.ip_address(ip.ip if isinstance(ip.ip, str) else ip.ip[0])
+        for adapter in ifaddr.get_adapters()
+        for ip in adapter.ips
+    ]
+    usable = dict.fromkeys(address for address in found if not address.is_link_local)
+    ordered = sorted(usable, key=lambda address: (address.is_loopback, address.version))
+    return tuple(str(address) for address in ordered)
+
+
+class UdpMux:
+    """The sockets of one worker. `on_datagram` runs synchronously for every datagram; `port` 0 takes a free one."""
+
+    def __init__(self, addresses: tuple[str, ...], port: int, on_datagram: Callable[[bytes, Path], None]) -> None:
+        self._on_datagram = on_datagram
+        self._sockets = _bind_all(addresses, port)
+        self.addresses = addresses
+        self.port: int = self._sockets[0].getsockname()[1]
+        self.dropped = 0
+        """Datagrams that the kernel would not take."""
+        self._loop = asyncio.get_running_loop()
+        for index, sock in enumerate(self._sockets):
+            self._loop.add_reader(sock.fileno(), self._readable, index, sock)
+
+    def send(self, data: bytes, path: Path) -> None:
+        """Send now or never: media that waits is late, and a request comes again."""
+        self.send_from(path[0], data, path[1])
+
+    def send_from(self, index: int, data: bytes, address: Address) -> None:
+        """As `send`, from the socket with this index."""
+        try:
+            self._sockets[index].sendto(data, address)
+        except OSError:
+            self.dropped += 1
+
+    def close(self) -> None:
+        """Stop reading and give the port back."""
+        for sock in self._sockets:
+            self._loop.remove_reader(sock.fileno())
+            sock.close()
+
+    def _readable(self, index: int, sock: socket.socket) -> None:
+        for _ in range(BATCH):
+            try:
+                data, address = sock.recvfrom(MAX_DATAGRAM)
+            except BlockingIOError:
+                return
+            except OSError:
+                # An ICMP error of an earlier datagram; the socket stays good.
+                continue
+            if data:
+                self._on_datagram(data, (index, address[:2]))
+
+
+def _bind_all(addresses: tuple[str, ...], port: int) -> list[socket.socket]:
+    for _ in range(_PORT_ATTEMPTS):
+        bound: list[socket.socket] = []
+        chosen = port
+        try:
+            for address in addresses:
+                bound.append(_bind(address, chosen))
+                chosen = bound[0].getsockname()[1]
+        except OSError as error:
+            for sock in bound:
+                sock.close()
+            if port == 0 and error.errno == errno.EADDRINUSE:
+                continue
+            raise
+        return bound
+    raise OSError(errno.EADDRINUSE, "no port is free on all addresses")
+
+
+def _bind(address: str, port: int) -> socket.socket:
+    version6 = ":" in address
+    sock = socket.socket(socket.AF_INET6 if version6 else socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        sock.setblocking(False)
+        if version6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+            sock.setsockopt(socket.SOL_SOCKET, option, _BUFFER_BYTES)
+        sock.bind((address, port))
+    except OSError:
+        sock.close()
+        raise
+    return sock
