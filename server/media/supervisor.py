@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The node's side of a media worker: starts the process, speaks the channel, starts it again when it dies."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import sys
+from collections.abc import Callable
+from typing import Final
+
+from msgspec import Struct
+
+from server.media.channel import FromWorker, Shutdown, ToWorker, WorkerReady
+from server.media.wire import ChannelBroken, encode, from_worker
+
+START_S: Final = 20.0
+STOP_S: Final = 5.0
+MAX_BACKLOG_BYTES: Final = 16 << 20
+"""Messages the worker has not read; a worker that far behind is stuck and is replaced."""
+
+_STDERR: Final = 2
+_BACKOFF_S: Final = (0.0, 0.5, 1.0, 2.0, 5.0)
+
+
+class WorkerOptions(Struct, frozen=True):
+    """Where a worker listens. No address: all of this host's. `announce` replaces them in answers (NAT)."""
+
+    port: int = 0
+    addresses: tuple[str, ...] = ()
+    announce: tuple[str, ...] = ()
+
+
+_ANYWHERE: Final = WorkerOptions()
+
+
+class WorkerFailed(RuntimeError):
+    """The worker did not come up; why stands on its standard error."""
+
+
+class MediaWorker:
+    """One worker process. Callbacks run on the loop of the node and must not block.
+
+    `on_message` gets everything the worker says, `WorkerReady` included. `on_lost` is called when it
+    died: its peers and routes are gone. It is started again on the same port; the next `WorkerReady`
+    says when peers can be opened and routes set anew. What is sent in between is dropped.
+    """
+
+    def __init__(
+        self,
+        on_message: Callable[[FromWorker], None],
+        on_lost: Callable[[], None] = lambda: None,
+        options: WorkerOptions = _ANYWHERE,
+    ) -> None:
+        self._on_message = on_message
+        self._on_lost = on_lost
+        self._options = options
+        self._port = options.port
+        self._process: asyncio.subprocess.Process | None = None
+        self._writer: asyncio.StreamWriter | None = None
+        self._keeper: asyncio.Task[None] | None = None
+        self._ready: asyncio.Future[WorkerReady] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The process id while there is a process."""
+        return self._process.pid if self._process is not None else None
+
+    async def start(self) -> WorkerReady:
+        """Start the process and wait until it listens; `WorkerFailed` if it does not."""
+        self._ready = asyncio.get_running_loop().create_future()
+        self._keeper = asyncio.create_task(self._keep())
+        try:
+            async with asyncio.timeout(START_S):
+                return await asyncio.shield(self._ready)
+        except TimeoutError:
+            await self.close()
+            raise WorkerFailed from None
+
+    def send(self, message: ToWorker) -> None:
+        """Hand a message to the worker, in order."""
+        if self._writer is None or self._process is None:
+            return
+        self._writer.write(encode(message))
+        if self._writer.transport.get_write_buffer_size() > MAX_BACKLOG_BYTES:
+            self._process.kill()
+
+    async def close(self) -> None:
+        """Ask the worker to leave, and see to it that it does."""
+        process = self._process
+        if self._keeper is not None:
+            self.send(Shutdown())
+            self._keeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._keeper
+            self._keeper = None
+        if process is not None and process.returncode is None:
+            try:
+                async with asyncio.timeout(STOP_S):
+                    await process.wait()
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+        self._drop_channel()
+
+    async def _keep(self) -> None:
+        """Run the worker again and again; a quick series of deaths is slowed down."""
+        failures = 0
+        while True:
+            await asyncio.sleep(_BACKOFF_S[min(failures, len(_BACKOFF_S) - 1)])
+            came_up = await self._run_once()
+            failures = 1 if came_up else failures + 1
+            self._on_lost()
+
+    async def _run_once(self) -> bool:
+        """One life of the process; returns whether it came up."""
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        with theirs:
+            self._process = await asyncio.create_subprocess_exec(
+                *self._command(theirs.fileno()),
+                stdout=_STDERR,
+                stdin=asyncio.subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+            )
+        stream, self._writer = await asyncio.open_connection(sock=ours)
+        reader = from_worker(stream)
+        came_up = False
+        try:
+            while (message := await reader.read()) is not None:
+                if isinstance(message, WorkerReady):
+                    came_up = True
+                    self._port = message.port
+                    if self._ready is not None and not self._ready.done():
+                        self._ready.set_result(message)
+                self._on_message(message)
+        except ChannelBroken:
+            self._process.kill()
+        self._drop_channel()
+        await self._process.wait()
+        return came_up
+
+    def _drop_channel(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+    def _command(self, descriptor: int) -> list[str]:
+        command = [sys.executable, "-m", "server.media.worker", "--fd", str(descriptor), "--port", str(self._port)]
+        for address in self._options.addresses:
+            command += ["--address", address]
+        for address in self._options.announce:
+            command += ["--announce", address]
+        return command
