@@ -21,6 +21,7 @@ from server.rooms.state import (
     BreakoutPlan,
     ChatMessage,
     Goal,
+    GoalVisibility,
     Hand,
     HelpRequest,
     Participant,
@@ -120,9 +121,10 @@ class ConnectionLost(_Event, tag="connection_lost"):
 
 
 class ParticipantLeft(_Event, tag="participant_left"):
-    """Gone: their hand, turn, help request and seat with them. REMOVED: for good."""
+    """Gone: their hand, turn, help request and seat with them. REMOVED: for good. `placement`: where they were."""
 
     participant: ParticipantId
+    placement: Placement
     reason: LeaveReason
     at_ms: int
 
@@ -205,13 +207,14 @@ class ChatSent(_Event, tag="chat_sent"):
 
 
 class GoalSet(_Event, tag="goal_set"):
-    """`goal` None: taken back. A private goal goes to its owner alone.
+    """`goal` None: taken back. `visibility` tells who learns of it: PRIVATE: the owner alone.
 
     When a goal turns from group to private, the others receive it as None in an event of its own.
     """
 
     participant: ParticipantId
     goal: Goal | None
+    visibility: GoalVisibility
 
 
 class SpotlightChanged(_Event, tag="spotlight_changed"):
@@ -229,8 +232,15 @@ class RoleChanged(_Event, tag="role_changed"):
     by: ParticipantId
 
 
+class SessionStarted(_Event, tag="session_started"):
+    """The session is live; also told to the lobby, which does not see the agenda."""
+
+    at_ms: int
+    by: ParticipantId
+
+
 class PhaseStarted(_Event, tag="phase_started"):
-    """The session is live and in this phase. Rounds of the phase before are over."""
+    """The session is in this phase. Rounds of the phase before are over."""
 
     phase: PhaseId
     timer: Timer | None
@@ -375,43 +385,13 @@ class SessionEnded(_Event, tag="session_ended"):
     by: ParticipantId | None
 
 
-Event = (
-    RoomOpened
-    | ParticipantJoined
-    | ParticipantAdmitted
-    | ParticipantReturned
-    | ConnectionLost
-    | ParticipantLeft
-    | SeatBound
-    | SettingsChanged
-    | MicrophoneChanged
-    | CameraChanged
-    | HardMuteChanged
-    | HandRaised
-    | HandLowered
-    | Reacted
-    | Renamed
-    | ChatSent
-    | GoalSet
-    | SpotlightChanged
-    | RoleChanged
-    | PhaseStarted
-    | PhaseExtended
-    | AgendaEdited
-    | TimerWarned
-    | TimerOver
-    | RoundStarted
-    | TurnStarted
-    | TurnEnded
-    | RoundJoined
-    | RoundEnded
-    | PlanChanged
-    | ChangeAnnounced
-    | ChangeCancelled
-    | BreakoutsRevised
-    | BreakoutsExtended
-    | HelpRequested
-    | HelpAcknowledged
-    | HelpCleared
-    | SessionEnded
+SessionEvent = RoomOpened | SettingsChanged | SessionStarted | SessionEnded
+SeatEvent = (
+    ParticipantJoined | ParticipantAdmitted | ParticipantReturned | ConnectionLost | ParticipantLeft | SeatBound
 )
+PersonEvent = MicrophoneChanged | CameraChanged | HardMuteChanged | HandRaised | HandLowered | Renamed | RoleChanged
+SharedEvent = Reacted | ChatSent | GoalSet | SpotlightChanged | HelpRequested | HelpAcknowledged | HelpCleared
+AgendaEvent = PhaseStarted | PhaseExtended | AgendaEdited | TimerWarned | TimerOver
+RoundEvent = RoundStarted | TurnStarted | TurnEnded | RoundJoined | RoundEnded
+BreakoutEvent = PlanChanged | ChangeAnnounced | ChangeCancelled | BreakoutsRevised | BreakoutsExtended
+Event = SessionEvent | SeatEvent | PersonEvent | SharedEvent | AgendaEvent | RoundEvent | BreakoutEvent

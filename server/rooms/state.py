@@ -21,6 +21,8 @@ MAX_PHASES: Final = 30
 MAX_PENDING: Final = 64
 MAX_CHAT_MESSAGES: Final = 100
 MAX_RECENT_COMMANDS: Final = 512
+MAX_EVER: Final = 5_000
+"""How many people and tickets a session remembers in all; after that it takes nobody new."""
 SEAT_GRACE_MS: Final = 60_000
 WARNINGS_MS: Final = (300_000, 60_000, 15_000)
 
@@ -150,7 +152,8 @@ class PendingKind(StrEnum):
 class PendingChange(Struct, frozen=True):
     """A change that people have been told of and that happens at `at_ms`.
 
-    `moves` tells who goes where. For `open` the names of the coming rooms are in `rooms`.
+    `moves` tells who goes where; who stays in main on purpose is in it with `MAIN`, and who is in main without being
+    in it has come since. For `open` the names of the coming rooms are in `rooms`.
     """
 
     id: int
@@ -159,6 +162,7 @@ class PendingChange(Struct, frozen=True):
     moves: dict[ParticipantId, Placement]
     rooms: tuple[Breakout, ...] = ()
     duration_ms: int = 0
+    prompt: str = ""
 
 
 class Breakouts(Struct, frozen=True):
@@ -254,22 +258,35 @@ class Seat(Struct, frozen=True):
     lost_ms: int | None = None
 
 
+class Past(Struct, frozen=True):
+    """What stays with a person who left and comes back: nobody regains a right by leaving."""
+
+    role: Role
+    hard_muted: bool
+
+
 class BreakoutsMemo(Struct, frozen=True):
-    """What undo of the last change restores: the rooms, their timer, and where the moved people were."""
+    """What undo of the last change restores: the rooms, their timer, and where the moved people were.
+
+    `moves`: from where and to where that change moved each person; who has gone elsewhere since is left alone.
+    """
 
     rooms: tuple[Breakout, ...]
     timer: Timer | None
-    moves: dict[ParticipantId, Placement]
+    moves: dict[ParticipantId, tuple[Placement, Placement]]
+    prompt: str = ""
 
 
 class RoomState(RoomView, frozen=True, kw_only=True):
     """The whole truth about a room family."""
 
     seats: dict[ParticipantId, Seat] = {}
+    past: dict[ParticipantId, Past] = {}
     removed: frozenset[ParticipantId] = frozenset()
     used_tickets: frozenset[str] = frozenset()
     memo: BreakoutsMemo | None = None
     next_breakout: int = 1
+    next_plan: int = 1
     next_message: int = 1
     next_pending: int = 1
     recent: dict[str, int] = {}
