@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import struct
 import time
 from collections.abc import Callable
 from typing import Final
@@ -51,22 +52,13 @@ class Forwarder:
         """RFC 7983: STUN to the ICE side, the rest only from a checked address."""
         now_ns = time.monotonic_ns()
         if data[0] < 4:
-            if is_stun(data):
-                reply = self.ice.receive(data, path, now_ns // 1_000_000)
-                if reply is not None:
-                    self._send(reply, path)
+            self._stun(data, path, now_ns)
             return
         peer = self.ice.owner_of(path)
         if peer is None:
             self.dropped += 1
         elif 127 < data[0] < 192:
-            srtp = peer.srtp
-            if srtp is None:
-                self.dropped += 1
-            elif is_rtcp(data):
-                self._rtcp(peer, srtp, data, now_ns)
-            else:
-                self._rtp(peer, srtp, data, now_ns)
+            self._srtp(peer, data, now_ns)
         elif is_dtls(data) and peer.dtls_receive is not None:
             peer.dtls_receive(data)
 
@@ -85,6 +77,19 @@ class Forwarder:
         lost = source.statistics.missing() if source.lines and source.ssrc is not None else []
         if lost and source.ssrc is not None:
             source.publisher.send_rtcp(negative_acknowledgement(source.publisher.ssrc, source.ssrc, lost))
+
+    def _stun(self, data: bytes, path: Path, now_ns: int) -> None:
+        reply = self.ice.receive(data, path, now_ns // 1_000_000) if is_stun(data) else None
+        if reply is not None:
+            self._send(reply, path)
+
+    def _srtp(self, peer: Peer, data: bytes, now_ns: int) -> None:
+        if peer.srtp is None:
+            self.dropped += 1
+        elif is_rtcp(data):
+            self._rtcp(peer, peer.srtp, data, now_ns)
+        else:
+            self._rtp(peer, peer.srtp, data, now_ns)
 
     def _rtp(self, peer: Peer, srtp: SrtpPair, data: bytes, now_ns: int) -> None:
         self.received += 1
@@ -114,7 +119,7 @@ class Forwarder:
     def _rtcp(self, peer: Peer, srtp: SrtpPair, data: bytes, now_ns: int) -> None:
         try:
             packets = RtcpPacket.parse(srtp.unprotect_rtcp(data))
-        except (SrtpError, ValueError, IndexError):
+        except (SrtpError, ValueError, struct.error):
             self.dropped += 1
             return
         for packet in packets:

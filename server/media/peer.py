@@ -14,8 +14,8 @@ from server.media.ice import IceSession, Path
 from server.media.rewriter import Rewriter
 from server.media.rtcp import PublisherClock, sender_report
 from server.media.rtp import Packet
-from server.media.sdp import MID_URI, MediaKind, Offer, Section
-from server.media.sdp_answer import LinePlan, SendLine, SlotSsrcs
+from server.media.sdp import MID_URI, MediaKind, Offer
+from server.media.sdp_answer import LinePlan, MediaLine, SendLine, SlotSsrcs
 from server.media.streams import Line, Source
 
 
@@ -51,15 +51,15 @@ class Peer:
         self.clock = PublisherClock()
         self.dropped = 0
         self._put = send
-        self.sources = {line: Source(self, section) for line, section in plan.send.items()}
-        self.slots = tuple(_slot(self, lines.audio, lines.video) for lines in plan.slots)
+        self.sources = {purpose: Source(self, line) for purpose, line in plan.send.items()}
+        self.slots = tuple((_line(self, pair.audio), _line(self, pair.video)) for pair in plan.slots)
         self.lines = {line.rewriter.ssrc: line for slot in self.slots for line in slot}
         self._streams: dict[int, Source] = {}
         for source in self.sources.values():
             for ssrc in (source.ssrc, source.rtx_ssrc):
                 if ssrc is not None:
                     self._streams[ssrc] = source
-        self._mids = {section.mid.encode(): self.sources[line] for line, section in plan.send.items()}
+        self._mids = {line.section.mid.encode(): self.sources[purpose] for purpose, line in plan.send.items()}
         self._mid_ids = {
             identifier for section in offer.sections if (identifier := section.extension_id(MID_URI)) is not None
         }
@@ -145,13 +145,8 @@ def forwarded(peer: Peer) -> tuple[Source, ...]:
     return tuple(peer.sources[line] for line in _FORWARDED if line in peer.sources)
 
 
-def _slot(peer: Peer, audio: Section, video: Section) -> tuple[Line, Line]:
-    return _line(peer, audio), _line(peer, video)
-
-
-def _line(peer: Peer, section: Section) -> Line:
-    codec = section.codec
-    assert codec is not None
+def _line(peer: Peer, media: MediaLine) -> Line:
+    codec = media.codec
     rewriter = Rewriter(
         ssrc=_random_ssrc(),
         payload_type=codec.payload_type,
@@ -159,7 +154,7 @@ def _line(peer: Peer, section: Section) -> Line:
         sequence=secrets.randbits(15),
         timestamp=secrets.randbits(32),
     )
-    rtx = codec.rtx_payload_type if section.kind is MediaKind.VIDEO else None
+    rtx = codec.rtx_payload_type if media.section.kind is MediaKind.VIDEO else None
     return Line(peer, rewriter, _random_ssrc(), rtx)
 
 

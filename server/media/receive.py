@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What one incoming stream tells about itself: order, duplicates, loss, jitter (RFC 3550 sections 6.4.1, A.1, A.3, A.8)."""
+"""What one incoming stream tells: order, duplicates, loss, jitter (RFC 3550 sections 6.4.1, A.1, A.3, A.8)."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ WINDOW: Final = 1024
 NACK_AGE: Final = 256
 """How far behind the newest a lost packet is still asked for."""
 
+NACK_ATTEMPTS: Final = 4
 MAX_NACKS: Final = 32
 """Lost packets asked for at once; more than that is a burst that a keyframe heals sooner."""
 
@@ -21,6 +22,7 @@ class ReceiveStatistics:
     """Unwraps sequence numbers to 48 bits, removes duplicates and keeps the figures of a receiver report."""
 
     __slots__ = (
+        "_asked",
         "_base",
         "_prior_expected",
         "_prior_received",
@@ -39,6 +41,7 @@ class ReceiveStatistics:
         self.jitter = 0.0
         self._base = 0
         self._seen = 0
+        self._asked: dict[int, int] = {}
         self._transit: int | None = None
         self._prior_expected = 0
         self._prior_received = 0
@@ -72,13 +75,11 @@ class ReceiveStatistics:
         self._transit = transit
 
     def missing(self) -> list[int]:
-        """16-bit sequence numbers that were skipped lately, oldest first, at most `MAX_NACKS`."""
-        lost: list[int] = []
+        """16-bit numbers to ask for now, oldest first: skipped lately, and not asked for `NACK_ATTEMPTS` times yet."""
         reach = min(NACK_AGE, self.highest - self._base)
-        for back in range(reach, 0, -1):
-            if not self._seen >> back & 1:
-                lost.append(self.highest - back & 0xFFFF)
-        return lost[-MAX_NACKS:]
+        holes = [self.highest - back for back in range(reach, 0, -1) if not self._seen >> back & 1][-MAX_NACKS:]
+        self._asked = {hole: self._asked.get(hole, 0) + 1 for hole in holes}
+        return [hole & 0xFFFF for hole, attempts in self._asked.items() if attempts <= NACK_ATTEMPTS]
 
     def lost(self) -> int:
         """Cumulative packets lost; below zero is possible after late arrivals."""

@@ -25,9 +25,24 @@ class Rewriter:
     """
 
     __slots__ = (
-        "_first_ns", "_first_timestamp", "_last_timestamp", "_next", "_picture_id", "_picture_offset", "_sequence_offset", "_start",
-        "_timestamp_offset", "_tl0", "_tl0_offset", "clock_rate", "octets", "packets", "payload_type", "ssrc", "waiting",
-    )  # fmt: skip
+        "_first_ns",
+        "_first_timestamp",
+        "_last_timestamp",
+        "_next",
+        "_picture_id",
+        "_picture_offset",
+        "_sequence_offset",
+        "_start",
+        "_timestamp_offset",
+        "_tl0",
+        "_tl0_offset",
+        "clock_rate",
+        "octets",
+        "packets",
+        "payload_type",
+        "ssrc",
+        "waiting",
+    )
 
     def __init__(self, ssrc: int, payload_type: int, clock_rate: int, sequence: int, timestamp: int) -> None:
         self.ssrc = ssrc

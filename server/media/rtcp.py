@@ -28,8 +28,11 @@ PLI_INTERVAL_MS: Final = 300
 PLI_REPEAT_MS: Final = 500
 """After this a slot that still waits asks again: the request or the keyframe was lost."""
 
-UPLINK_BPS: Final = 2_500_000
-"""Told to every publisher with REMB: one VP8 layer of a tile, and room for audio."""
+TILES_BPS: Final = 8_000_000
+"""What the pictures of one placement may take together on a subscriber's link, while nothing measures it."""
+
+LEAST_PICTURE_BPS: Final = 250_000
+BEST_PICTURE_BPS: Final = 1_700_000
 
 _NTP_SECOND: Final = 1 << 32
 _OFFSET_SAMPLES: Final = 32
@@ -57,7 +60,7 @@ class KeyframePacer:
     def due(self, now_ms: int, *, waiting: bool) -> bool:
         """Whether to send now, for a request held back or because a slot is still `waiting`."""
         since = now_ms - self._asked_ms if self._asked_ms is not None else PLI_REPEAT_MS
-        if since >= PLI_REPEAT_MS and waiting or since >= PLI_INTERVAL_MS and self.pending:
+        if (waiting and since >= PLI_REPEAT_MS) or (self.pending and since >= PLI_INTERVAL_MS):
             self._asked_ms = now_ms
             self.pending = False
             return True
@@ -96,6 +99,11 @@ class SenderReport:
         """The publisher's NTP and RTP time now, as its last report extrapolates."""
         elapsed = now_ns - self.arrived_ns
         return self.ntp + ntp_units(elapsed), self.rtp + elapsed * clock_rate // 1_000_000_000 & 0xFFFFFFFF
+
+
+def picture_bps(pictures: int) -> int:
+    """What one publisher may send when `pictures` people are seen in its placement."""
+    return min(BEST_PICTURE_BPS, max(LEAST_PICTURE_BPS, TILES_BPS // max(1, pictures)))
 
 
 def ntp_units(nanoseconds: int) -> int:

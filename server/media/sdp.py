@@ -57,6 +57,8 @@ class OfferRefused(ValueError):
 
 
 class MediaKind(StrEnum):
+    """What an m-line carries; `OTHER` is anything we take no part in, such as data channels."""
+
     AUDIO = "audio"
     VIDEO = "video"
     OTHER = "other"
@@ -108,11 +110,6 @@ class Section(Struct, frozen=True):
     def extension_id(self, uri: str) -> int | None:
         """The id that this client gave to a header extension."""
         return next((extension.id for extension in self.extensions if extension.uri == uri), None)
-
-    @property
-    def usable(self) -> bool:
-        """Whether media in a codec of ours may flow here."""
-        return not self.rejected and self.codec is not None
 
 
 class Offer(Struct, frozen=True):

@@ -8,7 +8,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from server.media.sdp import LEVEL_URI, MID_URI, Direction, MediaKind, Offer, Section
+from server.media.sdp import LEVEL_URI, MID_URI, Codec, Direction, MediaKind, Offer, Section
 
 
 class SendLine(StrEnum):
@@ -27,17 +27,24 @@ class SlotSsrcs(Struct, frozen=True):
     video_rtx: int
 
 
+class MediaLine(Struct, frozen=True):
+    """A section in use, with the codec that both sides speak."""
+
+    section: Section
+    codec: Codec
+
+
 class SlotLines(Struct, frozen=True):
     """The pair of m-sections of one slot."""
 
-    audio: Section
-    video: Section
+    audio: MediaLine
+    video: MediaLine
 
 
 class LinePlan(Struct, frozen=True):
     """Which of the offered sections are used, and for what."""
 
-    send: dict[SendLine, Section]
+    send: dict[SendLine, MediaLine]
     slots: tuple[SlotLines, ...]
 
 
@@ -71,17 +78,18 @@ def plan_lines(offer: Offer) -> LinePlan:
 
     Lines beyond that are refused in the answer, so that nobody sends more tracks than we know.
     """
-    send: dict[SendLine, Section] = {}
-    receive: dict[MediaKind, list[Section]] = {MediaKind.AUDIO: [], MediaKind.VIDEO: []}
+    send: dict[SendLine, MediaLine] = {}
+    receive: dict[MediaKind, list[MediaLine]] = {MediaKind.AUDIO: [], MediaKind.VIDEO: []}
     for section in offer.sections:
-        if not section.usable:
+        if section.rejected or section.codec is None:
             continue
+        line = MediaLine(section=section, codec=section.codec)
         if section.direction is Direction.RECVONLY:
-            receive[section.kind].append(section)
+            receive[section.kind].append(line)
         elif section.direction in (Direction.SENDONLY, Direction.SENDRECV):
-            free = [line for line in _SEND_ORDER[section.kind] if line not in send]
+            free = [purpose for purpose in _SEND_ORDER[section.kind] if purpose not in send]
             if free:
-                send[free[0]] = section
+                send[free[0]] = line
     pairs = zip(receive[MediaKind.AUDIO], receive[MediaKind.VIDEO], strict=False)
     return LinePlan(send=send, slots=tuple(SlotLines(audio=audio, video=video) for audio, video in pairs))
 
@@ -89,35 +97,35 @@ def plan_lines(offer: Offer) -> LinePlan:
 def answer(offer: Offer, local: Local, ssrcs: tuple[SlotSsrcs, ...]) -> str:
     """The complete SDP answer; `ssrcs` has one entry per slot of `plan_lines(offer)`."""
     plan = plan_lines(offer)
-    slots: dict[str, list[str]] = {}
+    accepted = {line.section.mid: _accepted(line, local, "recvonly", []) for line in plan.send.values()}
     for index, (pair, slot) in enumerate(zip(plan.slots, ssrcs, strict=True)):
-        slots[pair.audio.mid] = _slot_audio(index, slot)
-        slots[pair.video.mid] = _slot_video(index, slot, rtx=_has_rtx(pair.video))
-    sent = {section.mid for section in plan.send.values()}
-    accepted = [section.mid for section in offer.sections if section.mid in sent or section.mid in slots]
+        accepted[pair.audio.section.mid] = _accepted(pair.audio, local, "sendonly", _slot_audio(index, slot))
+        accepted[pair.video.section.mid] = _accepted(
+            pair.video, local, "sendonly", _slot_video(index, slot, pair.video)
+        )
+    bundle = " ".join(section.mid for section in offer.sections if section.mid in accepted)
     lines = ["v=0", "o=- 1 1 IN IP4 127.0.0.1", "s=-", "t=0 0", "a=ice-lite"]
-    if accepted:
-        lines.append(f"a=group:BUNDLE {' '.join(accepted)}")
+    lines += [f"a=group:BUNDLE {bundle}"] if bundle else []
     lines.append("a=msid-semantic: WMS *")
     for section in offer.sections:
-        if section.mid in sent:
-            lines += _accepted(section, local, "recvonly", [])
-        elif section.mid in slots:
-            lines += _accepted(section, local, "sendonly", slots[section.mid])
-        else:
-            lines += [f"m={section.media} 0 {section.protocol} {section.formats}", "c=IN IP4 0.0.0.0"]
-            lines += [f"a=mid:{section.mid}", "a=inactive"]
+        lines += accepted.get(section.mid) or _refused(section)
     return "\r\n".join(lines) + "\r\n"
 
 
-def _accepted(section: Section, local: Local, direction: str, tail: list[str]) -> list[str]:
-    assert section.codec is not None
-    payload_types = [section.codec.payload_type]
-    if section.codec.rtx_payload_type is not None:
-        payload_types.append(section.codec.rtx_payload_type)
+def _refused(section: Section) -> list[str]:
+    """Port 0, and out of the bundle (RFC 8843 section 7.3.3)."""
+    head = f"m={section.media} 0 {section.protocol} {section.formats}"
+    return [head, "c=IN IP4 0.0.0.0", f"a=mid:{section.mid}", "a=inactive"]
+
+
+def _accepted(line: MediaLine, local: Local, direction: str, tail: list[str]) -> list[str]:
+    section, codec = line.section, line.codec
+    formats = str(codec.payload_type)
+    if codec.rtx_payload_type is not None:
+        formats += f" {codec.rtx_payload_type}"
     first = local.candidates[0]
     lines = [
-        f"m={section.media} {first.port} {section.protocol} {' '.join(map(str, payload_types))}",
+        f"m={section.media} {first.port} {section.protocol} {formats}",
         f"c=IN IP{_version(first.address)} {first.address}",
         f"a=mid:{section.mid}",
         f"a=ice-ufrag:{local.ufrag}",
@@ -127,24 +135,18 @@ def _accepted(section: Section, local: Local, direction: str, tail: list[str]) -
         f"a={direction}",
         "a=rtcp-mux",
     ]
-    if section.reduced_size:
-        lines.append("a=rtcp-rsize")
-    lines += _codec_lines(section)
-    lines += _extension_lines(section)
-    lines += tail
+    lines += ["a=rtcp-rsize"] if section.reduced_size else []
+    lines += _codec_lines(section.kind, codec) + _extension_lines(section) + tail
     lines += [_candidate(index, candidate) for index, candidate in enumerate(local.candidates)]
     return [*lines, "a=end-of-candidates"]
 
 
-def _codec_lines(section: Section) -> list[str]:
-    codec = section.codec
-    assert codec is not None
+def _codec_lines(kind: MediaKind, codec: Codec) -> list[str]:
     payload_type = codec.payload_type
-    if section.kind is MediaKind.AUDIO:
-        lines = [f"a=rtpmap:{payload_type} opus/48000/2"]
-        return lines + ([f"a=fmtp:{payload_type} {codec.parameters}"] if codec.parameters else [])
-    lines = [f"a=rtpmap:{payload_type} VP8/90000"]
-    lines += [f"a=rtcp-fb:{payload_type} {name}" for name in _FEEDBACK if name in codec.feedback]
+    name = "opus/48000/2" if kind is MediaKind.AUDIO else "VP8/90000"
+    lines = [f"a=rtpmap:{payload_type} {name}"]
+    if kind is MediaKind.VIDEO:
+        lines += [f"a=rtcp-fb:{payload_type} {feedback}" for feedback in _FEEDBACK if feedback in codec.feedback]
     if codec.parameters:
         lines.append(f"a=fmtp:{payload_type} {codec.parameters}")
     if codec.rtx_payload_type is not None:
@@ -169,18 +171,13 @@ def _slot_audio(index: int, slot: SlotSsrcs) -> list[str]:
     return [f"a=msid:s{index} a{index}", f"a=ssrc:{slot.audio} cname:s{index}"]
 
 
-def _slot_video(index: int, slot: SlotSsrcs, *, rtx: bool) -> list[str]:
+def _slot_video(index: int, slot: SlotSsrcs, line: MediaLine) -> list[str]:
+    sources = [slot.video]
     lines = [f"a=msid:s{index} v{index}"]
-    if rtx:
+    if line.codec.rtx_payload_type is not None:
+        sources.append(slot.video_rtx)
         lines.append(f"a=ssrc-group:FID {slot.video} {slot.video_rtx}")
-    lines.append(f"a=ssrc:{slot.video} cname:s{index}")
-    if rtx:
-        lines.append(f"a=ssrc:{slot.video_rtx} cname:s{index}")
-    return lines
-
-
-def _has_rtx(section: Section) -> bool:
-    return section.codec is not None and section.codec.rtx_payload_type is not None
+    return lines + [f"a=ssrc:{ssrc} cname:s{index}" for ssrc in sources]
 
 
 def _candidate(index: int, candidate: Candidate) -> str:

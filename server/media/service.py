@@ -33,7 +33,7 @@ from server.media.forwarder import Forwarder
 from server.media.ice import IceSession
 from server.media.peer import CloseReason, Peer
 from server.media.router import RoomRoutes
-from server.media.rtcp import UPLINK_BPS, receiver_estimate, receiver_report, report_block
+from server.media.rtcp import picture_bps, receiver_estimate, receiver_report, report_block
 from server.media.sdp import OfferRefused, parse_offer
 from server.media.sdp_answer import Candidate, Local, answer, plan_lines
 from server.media.streams import SILENT, Source
@@ -229,8 +229,10 @@ class MediaService:
                 self._emit(VoicesHeard(room=room.room, placement=group.placement, levels=levels))
 
     def _every_second(self, now_ns: int) -> None:
-        for peer in self._peers.values():
-            self._report_to_publisher(peer, now_ns)
+        for room in self._rooms.values():
+            seen = {member: len(group.video) for group in room.groups for member in group.members}
+            for participant, peer in room.peers.items():
+                _report_to_publisher(peer, picture_bps(seen.get(participant, 0)), now_ns)
         for peer in self.forwarder.ice.expire(now_ns // 1_000_000):
             self._close(peer.id, CloseReason.CONSENT_EXPIRED)
         self._emit(
@@ -247,14 +249,18 @@ class MediaService:
         )
         self._lag_ms = 0.0
 
-    def _report_to_publisher(self, peer: Peer, now_ns: int) -> None:
-        sending = [source for source in peer.sources.values() if source.ssrc is not None and source.statistics.received]
-        if not sending:
-            return
-        blocks = [report_block(source.ssrc or 0, source.statistics, source.report, now_ns) for source in sending]
-        video = [source.ssrc for source in sending if source is peer.camera and source.ssrc is not None]
-        estimate = receiver_estimate(peer.ssrc, UPLINK_BPS, video) if video else b""
-        peer.send_rtcp(receiver_report(peer.ssrc, blocks) + estimate)
+
+def _report_to_publisher(peer: Peer, bits_per_second: int, now_ns: int) -> None:
+    """What came of what it sent, and how much of a picture it may send: without both its encoder stays low."""
+    sending = [
+        (ssrc, source) for source in peer.sources.values() if (ssrc := source.ssrc) and source.statistics.received
+    ]
+    if not sending:
+        return
+    blocks = [report_block(ssrc, source.statistics, source.report, now_ns) for ssrc, source in sending]
+    pictures = [ssrc for ssrc, source in sending if source is peer.camera]
+    estimate = receiver_estimate(peer.ssrc, bits_per_second, pictures) if pictures else b""
+    peer.send_rtcp(receiver_report(peer.ssrc, blocks) + estimate)
 
 
 def _take_level(peer: Peer | None) -> VoiceLevel | None:

@@ -9,17 +9,19 @@ from server.media.receive import ReceiveStatistics
 from server.media.rewriter import Rewriter
 from server.media.rtcp import KeyframePacer, SenderReport
 from server.media.rtp import HEADER, MalformedPacket, Packet, Vp8, audio_level, retransmitted, rtx_payload
-from server.media.sdp import LEVEL_URI, MediaKind, Section
+from server.media.sdp import LEVEL_URI, MediaKind
+from server.media.sdp_answer import MediaLine
 
 if TYPE_CHECKING:
     from server.media.peer import Peer
 
-HISTORY: Final = 512
-"""Video packets of a source kept to answer NACKs: about four seconds of one layer."""
+HISTORY: Final = 256
+"""Video packets of a source kept to answer NACKs: some seconds of one layer."""
 
 SILENT: Final = 127
 RESEND_SHARE: Final = 8
-"""A line sends at most one in this many packets again, on average; a subscriber cannot multiply its traffic."""
+RESEND_FLOOR: Final = 64
+"""A line repeats at most one packet in `RESEND_SHARE`, and a few more: a subscriber cannot multiply its traffic."""
 
 _History = list[tuple[int, Packet, Vp8 | None] | None]
 
@@ -32,13 +34,13 @@ class Source:
         "report", "rtx_payload_type", "rtx_ssrc", "ssrc", "statistics",
     )  # fmt: skip
 
-    def __init__(self, publisher: Peer, section: Section) -> None:
-        assert section.codec is not None
+    def __init__(self, publisher: Peer, line: MediaLine) -> None:
+        section = line.section
         self.publisher = publisher
         self.kind = section.kind
-        self.clock_rate = section.codec.clock_rate
-        self.payload_type = section.codec.payload_type
-        self.rtx_payload_type = section.codec.rtx_payload_type
+        self.clock_rate = line.codec.clock_rate
+        self.payload_type = line.codec.payload_type
+        self.rtx_payload_type = line.codec.rtx_payload_type
         self.ssrc = section.ssrc
         self.rtx_ssrc = section.rtx_ssrc
         self.level_id = section.extension_id(LEVEL_URI) if section.kind is MediaKind.AUDIO else None
@@ -73,8 +75,8 @@ class Source:
         try:
             vp8 = Vp8(packet.payload)
         except MalformedPacket:
-            # Padding alone: it moves the sequence on, so it goes through as it is, unless a keyframe is awaited.
-            vp8 = _PADDING
+            # An empty payload only moves the sequence on: it goes through, but starts nothing.
+            vp8 = _NO_PICTURE
         self.history[extended % HISTORY] = (extended, packet, vp8)
         sent = 0
         wanting = False
@@ -89,14 +91,7 @@ class Source:
         return (entry[1], entry[2]) if entry is not None and entry[0] == extended else None
 
 
-class _NoVp8(Vp8):
-    """The descriptor of a packet without any media."""
-
-    def __init__(self) -> None:
-        super().__init__(b"\x00\x00")
-
-
-_PADDING: Final = _NoVp8()
+_NO_PICTURE: Final = Vp8(b"\x00\x00")
 
 
 class Line:
@@ -139,13 +134,12 @@ class Line:
         if original is None or self.source is None or self.rtx_payload_type is None:
             return False
         kept = self.source.recall(original)
-        if kept is None or self._resends * RESEND_SHARE > self.rewriter.packets + 64 * RESEND_SHARE:
+        if kept is None or self._resends >= self.rewriter.packets // RESEND_SHARE + RESEND_FLOOR:
             return False
-        ours, timestamp, payload = self.rewriter.repeat(*kept, original)
-        first = 0x80 | kept[0].flags & 0x20
-        header = HEADER.pack(
-            first, kept[0].marker | self.rtx_payload_type, self._rtx_sequence & 0xFFFF, timestamp, self.rtx_ssrc
-        )
+        packet, vp8 = kept
+        ours, timestamp, payload = self.rewriter.repeat(packet, vp8, original)
+        second = packet.marker | self.rtx_payload_type
+        header = HEADER.pack(0x80 | packet.flags & 0x20, second, self._rtx_sequence & 0xFFFF, timestamp, self.rtx_ssrc)
         self._rtx_sequence += 1
         self._resends += 1
         return self.peer.send_rtp(header + rtx_payload(ours, payload))
@@ -157,7 +151,7 @@ class Line:
         return sent
 
     def report(self, now_ns: int) -> None:
-        """Send the source's clock in our numbers, so that its audio and video stay together (RFC 3550 section 6.4.1)."""
+        """Send the source's clock in our numbers, so that voice and picture stay together (RFC 3550, 6.4.1)."""
         source = self.source
         if source is None or source.report is None or self.rewriter.waiting:
             return

@@ -116,7 +116,7 @@ class MediaWorker:
     async def _run_once(self) -> bool:
         """One life of the process; returns whether it came up."""
         ours, theirs = socket.socketpair()
-        ours.setblocking(False)
+        ours.settimeout(0)
         with theirs:
             self._process = await asyncio.create_subprocess_exec(
                 *self._command(theirs.fileno()),

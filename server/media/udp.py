@@ -100,7 +100,7 @@ def _bind(address: str, port: int) -> socket.socket:
     version6 = ":" in address
     sock = socket.socket(socket.AF_INET6 if version6 else socket.AF_INET, socket.SOCK_DGRAM)
     try:
-        sock.setblocking(False)
+        sock.settimeout(0)
         if version6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
