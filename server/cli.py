@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The `holdspace` command. Every command answers in JSON with `--json`; exit status 2: wrong use or settings."""
+
+from __future__ import annotations
+
+import importlib.util
+import json as json_format
+import os
+import sys
+import time
+import tomllib
+from dataclasses import dataclass
+from importlib.metadata import version as installed_version
+from typing import Annotated, Any, NoReturn
+
+from cyclopts import App, Parameter
+from cyclopts.config import Env, Toml
+from cyclopts.types import ExistingFile
+from cyclopts.validators import Number
+
+from server.config import CONFIG_FILE, ENV_PREFIX, Config, ConfigError, Settings, check_environment, load_secret
+from server.errors import JoinRefused
+from server.ids import RoomId
+from server.rooms.state import Role
+
+USAGE_ERROR = 2
+DEFAULTS = Config()
+
+Json = Annotated[bool, Parameter(negative="", help="Answer in JSON.")]
+
+app = App(
+    name="holdspace", help="Real-time group sessions for peer-support groups.", version=installed_version("holdspace")
+)
+token_app = App(name="token", help="Join tokens and links.")
+config_app = App(name="config", help="The settings in force.")
+app.command(token_app)
+app.command(config_app)
+
+
+@app.command
+async def serve(*, config: Settings = DEFAULTS, json: Json = False) -> None:
+    """Run the server until SIGTERM or Ctrl-C; a second signal stops it at once."""
+    from server.app import run
+
+    await run(config, as_json=json)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TokenOptions:
+    """What a token shall say."""
+
+    room: Annotated[str, Parameter(help="Name of the room; shown in no page, but better without a topic.")]
+    role: Role = Role.PARTICIPANT
+    name: Annotated[str, Parameter(help="Name shown to the others; the person may change it.")] = ""
+    ttl: Annotated[int, Parameter(help="Life of the token, in seconds.", validator=Number(gte=1))] = 24 * 3600
+    title: Annotated[str, Parameter(help="Title of the room, if this token is the first to open it.")] = ""
+    invite: Annotated[bool, Parameter(negative="", help="For many people: everyone who opens it is a new one.")] = False
+    single_use: Annotated[bool, Parameter(negative="", help="Good for one seat only; reloads still work.")] = False
+
+
+@token_app.command(name="create")
+def create_token(
+    *, options: Annotated[TokenOptions, Parameter(name="*")], config: Settings = DEFAULTS, json: Json = False
+) -> None:
+    """Make a token and its join link.
+
+    Without `--invite` the link is for one person, who may come back with it to the same seat until it expires.
+    """
+    from server.signaling.tokens import Claims, TokenKey, fresh_participant, fresh_ticket_id, sign, verify
+
+    now = int(time.time())
+    claims = Claims(
+        iss=config.api_key,
+        exp=now + options.ttl,
+        nbf=now,
+        room=RoomId(options.room),
+        role=options.role,
+        sub=None if options.invite else fresh_participant(),
+        jti=fresh_ticket_id(),
+        name=options.name,
+        title=options.title,
+        single_use=options.single_use,
+    )
+    key = TokenKey(config.api_key, load_secret(config))
+    token = sign(key, claims)
+    try:
+        verify(key, token, now)
+    except JoinRefused:
+        _fail("a room has 1 to 64 letters, digits or . _ @ : - ; a name at most 40 and a title at most 100 characters")
+    url = f"{config.base_url()}/#{token}"
+    facts = {
+        "token": token,
+        "url": url,
+        "room": claims.room,
+        "role": claims.role.value,
+        "name": claims.name,
+        "participant": claims.sub,
+        "expires_at": claims.exp,
+    }
+    _answer(facts, url, as_json=json)
+
+
+@config_app.command(name="check")
+def check_config(*, config: Settings = DEFAULTS, json: Json = False) -> None:
+    """Say whether a server would start with these settings."""
+    load_secret(config)
+    _answer({"ok": True}, "The settings are fine.", as_json=json)
+
+
+@config_app.command(name="show")
+def show_config(*, config: Settings = DEFAULTS, json: Json = False) -> None:
+    """Print every setting as it is in force; the secret stays hidden."""
+    values = config.shown()
+    _answer(values, "\n".join(f"{name} = {json_format.dumps(value)}" for name, value in values.items()), as_json=json)
+
+
+@app.command(name="version")
+def show_version(*, json: Json = False) -> None:
+    """Print the version of the server and of its protocol."""
+    from server.signaling.messages import PROTOCOL_VERSION
+
+    number = installed_version("holdspace")
+    _answer({"version": number, "protocol": PROTOCOL_VERSION}, number, as_json=json)
+
+
+if importlib.util.find_spec("loadtest.demo") is not None:
+    app.command("loadtest.demo:demo", name="demo", help="Run a server with a room full of synthetic people to try out.")
+
+
+@app.meta.default
+def launch(
+    *words: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
+    config: Annotated[ExistingFile | None, Parameter(env_var=f"{ENV_PREFIX}CONFIG", help="TOML file.")] = None,
+) -> Any:  # noqa: ANN401 - whatever the command returns
+    """Run one command with flags over environment over TOML over defaults."""
+    check_environment(os.environ)
+    file = Toml(config or CONFIG_FILE, must_exist=config is not None, use_commands_as_keys=False)
+    app.config = (Env(ENV_PREFIX, command=False), file)
+    return app(words)
+
+
+def main() -> None:
+    """Entry point of the `holdspace` script."""
+    try:
+        app.meta()
+    except ConfigError as error:
+        _fail(str(error))
+    except tomllib.TOMLDecodeError as error:
+        _fail(f"{CONFIG_FILE}: {error}")
+
+
+def _answer(data: dict[str, Any], text: str, *, as_json: bool) -> None:
+    print(json_format.dumps(data) if as_json else text)
+
+
+def _fail(message: str) -> NoReturn:
+    print(f"holdspace: {message}", file=sys.stderr)
+    sys.exit(USAGE_ERROR)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All settings of a server, as one frozen value.
+
+Precedence: command-line flag, then environment (`HOLDSPACE_PORT`), then TOML (`holdspace.toml` or `--config`), then
+the defaults below. Nothing here reads a clock or opens a socket; only `load_secret` touches the disk.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Final
+from urllib.parse import urlsplit
+
+from cyclopts import Parameter
+
+from server.rooms.state import MAX_PARTICIPANTS, CameraPolicy
+
+ENV_PREFIX: Final = "HOLDSPACE_"
+CONFIG_FILE: Final = "holdspace.toml"
+MIN_SECRET_LENGTH: Final = 32
+"""HS256 needs a key at least as long as its hash (RFC 7518 section 3.2)."""
+MAX_PORT: Final = 65_535
+LOOPBACK_HOSTS: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+ANY_HOSTS: Final = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - recognised, not bound
+
+
+class ConfigError(Exception):
+    """The settings cannot work; the message names the setting and what to do."""
+
+
+class LogLevel(StrEnum):
+    """From this level on, lines are written."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Config:
+    """Settings of `holdspace serve`; every other command reads the same ones."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on, for HTTP and for media. 0.0.0.0: every address of this machine."""
+
+    port: int = 8080
+    """Port: TCP for pages and signaling, UDP for media. 0: any free one."""
+
+    media_port: int | None = None
+    """UDP port for media, when it cannot have the same number as `port`."""
+
+    media_announce: tuple[str, ...] = ()
+    """IP addresses under which browsers reach the media port; needed behind NAT. Default: those of this machine."""
+
+    public_url: str = ""
+    """What stands before `/#TOKEN` in join links. Default: http://HOST:PORT."""
+
+    allowed_origins: tuple[str, ...] = ()
+    """Other web origins whose pages may connect (https://example.org). The server's own is always allowed."""
+
+    web_dir: Path | None = None
+    """Folder of the built web client. Default: the one that came with the server."""
+
+    data_dir: Path = Path(".holdspace")
+    """Where a generated secret is kept; created when needed."""
+
+    api_key: str = "holdspace"
+    """Name of the key that signs tokens: their `iss` and `kid`."""
+
+    api_secret: Annotated[str | None, Parameter(show_default=False)] = None
+    """Secret of the key, 32 characters or more. Default: a random one, made once in `data_dir`."""
+
+    api_secret_file: Path | None = None
+    """File that holds the secret, instead of `api_secret`."""
+
+    ticket_seconds: int = 4 * 3600
+    """Longest life of the ticket that a join link is swapped for."""
+
+    capacity: int = 60
+    """Seats of a new room, lobby included."""
+
+    auto_admit: bool = False
+    """New rooms let people in without a lobby."""
+
+    room_title: str = "Group session"
+    """Title of a new room whose token names none."""
+
+    agreement: str = ""
+    """Text of the group agreement that people accept before they enter. Empty: none."""
+
+    camera_policy: CameraPolicy = CameraPolicy.OPTIONAL
+    """What the group asks of cameras; nobody is ever kept out for it."""
+
+    camera_reason: str = ""
+    """Why cameras are encouraged or expected, in one sentence."""
+
+    log_level: LogLevel = LogLevel.INFO
+    """From this level on, lines are logged."""
+
+    def __post_init__(self) -> None:
+        for name, low, high in (
+            ("port", 0, MAX_PORT),
+            ("capacity", 1, MAX_PARTICIPANTS),
+            ("ticket_seconds", 60, 24 * 3600),
+        ):
+            if not low <= getattr(self, name) <= high:
+                raise ConfigError(f"{name} must be from {low} to {high}")
+        if self.media_port is not None and not 0 <= self.media_port <= MAX_PORT:
+            raise ConfigError(f"media_port must be from 0 to {MAX_PORT}")
+        if not self.api_key.isascii() or not self.api_key.isprintable() or not self.api_key:
+            raise ConfigError("api_key must be printable ASCII, and not empty")
+        for origin in self.allowed_origins:
+            if not is_origin(origin):
+                raise ConfigError(f"allowed_origins: {origin!r} is not an origin such as https://example.org")
+
+    @property
+    def udp_port(self) -> int:
+        """The media port."""
+        return self.port if self.media_port is None else self.media_port
+
+    def base_url(self, port: int | None = None) -> str:
+        """What join links begin with; `port` is the one really bound when `port` was 0."""
+        if self.public_url:
+            return self.public_url.rstrip("/")
+        host = "localhost" if self.host in LOOPBACK_HOSTS | ANY_HOSTS else self.host
+        return f"http://{f'[{host}]' if ':' in host else host}:{port or self.port}"
+
+    def shown(self) -> dict[str, object]:
+        """Every setting as plain data, without the secret."""
+        values = dataclasses.asdict(self)
+        values["api_secret"] = None if self.api_secret is None else "(set)"
+        return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
+
+
+Settings = Annotated[Config, Parameter(name="*", group="Settings (also HOLDSPACE_..., holdspace.toml)")]
+"""A command's parameter that takes all settings."""
+
+
+def is_origin(text: str) -> bool:
+    """Whether this is exactly scheme, host and perhaps a port (RFC 6454), as a browser sends it."""
+    parts = urlsplit(text)
+    return parts.scheme in ("http", "https") and bool(parts.netloc) and text == f"{parts.scheme}://{parts.netloc}"
+
+
+def check_environment(environment: Mapping[str, str]) -> None:
+    """Refuse a variable that looks like ours and sets nothing."""
+    known = {ENV_PREFIX + item.name.upper() for item in dataclasses.fields(Config)} | {ENV_PREFIX + "CONFIG"}
+    if unknown := sorted(name for name in environment if name.startswith(ENV_PREFIX) and name not in known):
+        raise ConfigError(f"unknown environment variable: {', '.join(unknown)}")
+
+
+def load_secret(config: Config) -> str:
+    """The secret that signs tokens; made once, readable by its owner only, when none is configured."""
+    if config.api_secret is not None and config.api_secret_file is not None:
+        raise ConfigError("give either api_secret or api_secret_file, not both")
+    if config.api_secret is not None:
+        return _long_enough(config.api_secret, "api_secret")
+    if config.api_secret_file is not None:
+        try:
+            return _long_enough(config.api_secret_file.read_text().strip(), f"api_secret_file {config.api_secret_file}")
+        except OSError as error:
+            raise ConfigError(f"api_secret_file {config.api_secret_file}: {error.strerror}") from error
+    return _kept_secret(config.data_dir / "api_secret")
+
+
+def _kept_secret(path: Path) -> str:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # Written beside and then linked: two commands that start at once end up with one and the same whole secret.
+    fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(secrets.token_urlsafe(32) + "\n")
+    try:
+        os.link(fresh, path)
+    except FileExistsError:
+        pass
+    finally:
+        fresh.unlink()
+    return _long_enough(path.read_text().strip(), str(path))
+
+
+def _long_enough(secret: str, where: str) -> str:
+    if len(secret) < MIN_SECRET_LENGTH:
+        raise ConfigError(f"{where} must have {MIN_SECRET_LENGTH} characters or more")
+    return secret

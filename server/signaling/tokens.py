@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tokens: JSON Web Tokens that say who may take which seat in which room (RFC 7519, with the advice of RFC 8725).
+
+A *ticket* has `sub`: it is for one person. An *invite* has none: each person who opens it gets a ticket with a fresh
+`sub` from POST /api/tickets. A person may come back with their ticket until it expires, to the same seat; with
+`single_use` its `jti` is consumed by the first seat, and only the resume secret leads back.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from typing import Any, Final
+
+import jwt
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from server.errors import DisconnectCode, JoinRefused
+from server.ids import ParticipantId, RoomId
+from server.rooms.state import Role
+
+ALGORITHM: Final = "HS256"
+AUDIENCE: Final = "holdspace"
+SKEW_SECONDS: Final = 30
+MAX_TOKEN_CHARACTERS: Final = 4096
+MAX_LIFE_SECONDS: Final = 400 * 24 * 3600
+
+_IDENTIFIER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@:-]{0,63}")
+MAX_NAME: Final = 40
+MAX_TITLE: Final = 100
+
+
+class Claims(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a token says. `exp` and `nbf` are seconds since 1970; other claims are ignored."""
+
+    iss: str
+    aud: str = AUDIENCE
+    exp: int
+    nbf: int = 0
+    room: RoomId
+    role: Role
+    sub: ParticipantId | None = None
+    jti: str = ""
+    name: str = ""
+    title: str = ""
+    single_use: bool = False
+
+    @property
+    def ticket(self) -> str:
+        """What taking a seat consumes; empty: nothing."""
+        return self.jti if self.single_use else ""
+
+
+class TokenKey(Struct, frozen=True):
+    """The key that signs and checks: `name` is `iss` and `kid`. The secret never appears in its repr."""
+
+    name: str
+    secret: str
+
+    def __repr__(self) -> str:
+        return f"TokenKey({self.name!r})"
+
+
+def sign(key: TokenKey, claims: Claims) -> str:
+    """The token as text."""
+    payload = msgspec.to_builtins(claims) | {"aud": AUDIENCE}
+    return jwt.encode(payload, key.secret, algorithm=ALGORITHM, headers={"kid": key.name})
+
+
+def verify(key: TokenKey, token: str, now: int, *, expired_is_fine: bool = False) -> Claims:
+    """Check a token and return what it says; raises JoinRefused with TOKEN_INVALID, _EXPIRED or _FOREIGN.
+
+    `expired_is_fine`: for somebody who also has a valid resume secret.
+    """
+    payload = _signed_payload(key, token)
+    try:
+        claims = msgspec.convert(payload, Claims, strict=True)
+    except msgspec.ValidationError as error:
+        raise JoinRefused(DisconnectCode.TOKEN_INVALID) from error
+    if claims.iss != key.name or claims.aud != AUDIENCE:
+        raise JoinRefused(DisconnectCode.TOKEN_FOREIGN)
+    if not _well_formed(claims) or claims.nbf > now + SKEW_SECONDS or claims.exp > now + MAX_LIFE_SECONDS:
+        raise JoinRefused(DisconnectCode.TOKEN_INVALID)
+    if claims.exp <= now - SKEW_SECONDS and not expired_is_fine:
+        raise JoinRefused(DisconnectCode.TOKEN_EXPIRED)
+    return claims
+
+
+def _signed_payload(key: TokenKey, token: str) -> dict[str, Any]:
+    """The payload, once the signature is known to be ours. Times are checked by the caller, whose clock it is."""
+    if len(token) > MAX_TOKEN_CHARACTERS or not token.isascii():
+        raise JoinRefused(DisconnectCode.TOKEN_INVALID)
+    try:
+        header = jwt.get_unverified_header(token)
+        if header.get("alg") != ALGORITHM:
+            raise JoinRefused(DisconnectCode.TOKEN_INVALID)
+        if header.get("kid") != key.name:
+            raise JoinRefused(DisconnectCode.TOKEN_FOREIGN)
+        # The algorithm is ours, never the header's (RFC 8725 section 3.1).
+        decoded = jwt.decode_complete(token, key.secret, algorithms=[ALGORITHM], options=_SIGNATURE_ONLY)
+    except jwt.InvalidSignatureError as error:
+        raise JoinRefused(DisconnectCode.TOKEN_FOREIGN) from error
+    except (jwt.PyJWTError, ValueError, RecursionError) as error:
+        raise JoinRefused(DisconnectCode.TOKEN_INVALID) from error
+    payload: dict[str, Any] = decoded["payload"]
+    return payload
+
+
+_SIGNATURE_ONLY: Final[Any] = {
+    "verify_signature": True,
+    "verify_exp": False,
+    "verify_nbf": False,
+    "verify_iat": False,
+    "verify_aud": False,
+    "verify_iss": False,
+    "verify_sub": False,
+    "verify_jti": False,
+}
+
+
+def _well_formed(claims: Claims) -> bool:
+    return (
+        _IDENTIFIER.fullmatch(claims.room) is not None
+        and (claims.sub is None or _IDENTIFIER.fullmatch(claims.sub) is not None)
+        and len(claims.name) <= MAX_NAME
+        and len(claims.title) <= MAX_TITLE
+        and len(claims.jti) <= MAX_NAME
+        and not (claims.single_use and not claims.jti)
+    )
+
+
+def is_identifier(text: str) -> bool:
+    """Whether this may be the name of a room or of a person in a token."""
+    return _IDENTIFIER.fullmatch(text) is not None
+
+
+def fresh_participant() -> ParticipantId:
+    """A random identity."""
+    return ParticipantId("p-" + secrets.token_urlsafe(12))
+
+
+def fresh_ticket_id() -> str:
+    """A `jti`."""
+    return secrets.token_urlsafe(16)
+
+
+def ticket_from(claims: Claims, now: int, life_seconds: int) -> Claims:
+    """What a link is swapped for: the same person (an invite: a new one), for a limited time."""
+    return replace(
+        claims,
+        sub=fresh_participant() if claims.sub is None else claims.sub,
+        jti=claims.jti or fresh_ticket_id(),
+        exp=min(claims.exp, now + life_seconds),
+    )
