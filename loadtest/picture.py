@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The moving picture of a synthetic person: a swaying silhouette before an own colour, encoded once as VP8."""
+
+from __future__ import annotations
+
+import colorsys
+import math
+from fractions import Fraction
+from typing import Final
+
+import av
+from av.video.codeccontext import VideoCodecContext
+from av.video.frame import PictureType, VideoFrame
+from msgspec import Struct
+
+WIDTH: Final = 320
+HEIGHT: Final = 180
+FRAMES_PER_SECOND: Final = 15
+KEYFRAME_EVERY: Final = 15
+SECONDS: Final = 4
+BIT_RATE: Final = 150_000
+
+_GOLDEN: Final = (math.sqrt(5) - 1) / 2
+"""Steps of this size around the colour circle keep any number of hues apart."""
+
+_SILHOUETTE_LUMA: Final = 48
+_GRADIENT_LUMA: Final = 24
+
+
+class Colour(Struct, frozen=True):
+    """Red, green and blue, 0 to 255."""
+
+    red: int
+    green: int
+    blue: int
+
+
+class Yuv(Struct, frozen=True):
+    """BT.601 in the limited range that VP8 decoders assume."""
+
+    luma: int
+    blue_difference: int
+    red_difference: int
+
+
+def colour_of(number: int) -> Colour:
+    """The colour of the person with this number."""
+    channels = colorsys.hls_to_rgb(number * _GOLDEN % 1.0, 0.45, 0.55)
+    return Colour(*(round(255 * channel) for channel in channels))
+
+
+def encode_picture(number: int) -> tuple[tuple[bytes, bool], ...]:
+    """`SECONDS` of VP8 frames that may be repeated without a jump; with each whether it is a keyframe."""
+    codec = VideoCodecContext.create("libvpx", "w")
+    codec.width, codec.height, codec.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+    codec.time_base = Fraction(1, FRAMES_PER_SECOND)
+    codec.bit_rate, codec.gop_size, codec.thread_count = BIT_RATE, KEYFRAME_EVERY, 1
+    codec.options = {"deadline": "realtime", "cpu-used": "6", "lag-in-frames": "0", "auto-alt-ref": "0"}
+    total = SECONDS * FRAMES_PER_SECOND
+    packets = [packet for index in range(total) for packet in codec.encode(_frame(number, index, total))]
+    packets += codec.encode(None)
+    return tuple((bytes(packet), packet.is_keyframe) for packet in packets)
+
+
+def _frame(number: int, index: int, total: int) -> VideoFrame:
+    colour = _yuv(colour_of(number))
+    frame = VideoFrame(WIDTH, HEIGHT, "yuv420p")
+    frame.pts, frame.time_base = index, Fraction(1, FRAMES_PER_SECOND)
+    if index % KEYFRAME_EVERY == 0:
+        frame.pict_type = PictureType.I
+    luma, blue, red = frame.planes
+    _fill(luma, _rows(colour.luma, _sway(number, index / total)))
+    _fill(blue, [bytes([colour.blue_difference]) * (WIDTH // 2)] * (HEIGHT // 2))
+    _fill(red, [bytes([colour.red_difference]) * (WIDTH // 2)] * (HEIGHT // 2))
+    return frame
+
+
+def _fill(plane: av.video.plane.VideoPlane, rows: list[bytes]) -> None:
+    plane.update(b"".join(row.ljust(plane.line_size, b"\x80") for row in rows))
+
+
+def _yuv(colour: Colour) -> Yuv:
+    red, green, blue = colour.red, colour.green, colour.blue
+    return Yuv(
+        luma=round(16 + (65.481 * red + 128.553 * green + 24.966 * blue) / 255),
+        blue_difference=round(128 + (-37.797 * red - 74.203 * green + 112 * blue) / 255),
+        red_difference=round(128 + (112 * red - 93.786 * green - 18.214 * blue) / 255),
+    )
+
+
+def _sway(number: int, turn: float) -> tuple[float, float]:
+    """Where the head is at this part (0 to 1) of the loop; each person moves in an own way."""
+    angle = 2 * math.pi * (turn + number * _GOLDEN)
+    return WIDTH / 2 + 34 * math.sin(angle), HEIGHT * 0.4 + (4 + number % 5) * math.sin(2 * angle)
+
+
+def _rows(background: int, head: tuple[float, float]) -> list[bytes]:
+    x, y = head
+    shoulders_x, shoulders_y = WIDTH / 2 + 0.5 * (x - WIDTH / 2), HEIGHT + 6.0
+    rows = []
+    for line in range(HEIGHT):
+        shade = background + round(_GRADIENT_LUMA * (0.5 - line / HEIGHT))
+        row = bytearray([shade]) * WIDTH
+        _draw(row, min(235, shade + _SILHOUETTE_LUMA), x, _half_width(line - y, 30, 36))
+        _draw(row, min(235, shade + _SILHOUETTE_LUMA), shoulders_x, _half_width(line - shoulders_y, 74, 66))
+        rows.append(bytes(row))
+    return rows
+
+
+def _half_width(distance: float, width: float, height: float) -> float:
+    """Half the width of an ellipse at this distance from its centre line; 0 outside."""
+    return width * math.sqrt(max(0.0, 1 - (distance / height) ** 2))
+
+
+def _draw(row: bytearray, luma: int, centre: float, half: float) -> None:
+    left, right = max(0, round(centre - half)), min(WIDTH, round(centre + half))
+    if right > left:
+        row[left:right] = bytes([luma]) * (right - left)

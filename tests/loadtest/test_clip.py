@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import av
+import numpy as np
+import pytest
+from aiortc.codecs.vpx import VpxPayloadDescriptor
+from av.audio.codeccontext import AudioCodecContext
+from av.video.codeccontext import VideoCodecContext
+from av.video.frame import VideoFrame
+
+from loadtest.clip import DESCRIPTOR_BYTES, MAX_CHUNK_BYTES, Clip, Signatures, prepared
+from loadtest.picture import FRAMES_PER_SECOND, HEIGHT, KEYFRAME_EVERY, WIDTH
+from loadtest.voice import SAMPLE_RATE, Sound
+
+LOUD = 8_000
+"""A fifth of full scale: nothing in a quiet voice gets near it."""
+
+
+def decode_video(clip: Clip) -> list[VideoFrame]:
+    """All pictures of a clip."""
+    codec = VideoCodecContext.create("libvpx", "r")
+    packets = [av.Packet(b"".join(frame.chunks)) for frame in clip.video]
+    return [frame for packet in packets for frame in codec.decode(packet)]
+
+
+def decode_audio(sounds: tuple[Sound, ...]) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    """Samples of 16 bits."""
+    codec = AudioCodecContext.create("libopus", "r")
+    codec.format, codec.layout, codec.sample_rate = "s16", "mono", SAMPLE_RATE
+    frames = [frame for sound in sounds for frame in codec.decode(av.Packet(sound.payload))]
+    return np.concatenate([frame.to_ndarray().ravel() for frame in frames]).astype(np.float64)
+
+
+@pytest.mark.parametrize("number", [0, 3])
+def test_the_picture_has_the_persons_colour(number: int) -> None:
+    """Every decoded picture shows the own colour at its edge, and all pictures decode."""
+    clip = prepared(number)
+    frames = decode_video(clip)
+    assert len(frames) == len(clip.video)
+    for frame in (frames[0], frames[31], frames[-1]):
+        assert (frame.width, frame.height) == (WIDTH, HEIGHT)
+        edge = frame.to_ndarray(format="rgb24")[80:100, 4:20].reshape(-1, 3).mean(axis=0)
+        assert edge == pytest.approx([clip.colour.red, clip.colour.green, clip.colour.blue], abs=14)
+
+
+def test_the_picture_moves() -> None:
+    """Two pictures a second apart differ where the head was."""
+    frames = decode_video(prepared(0))
+    luma = [frame.to_ndarray()[:HEIGHT].astype(int) for frame in (frames[0], frames[FRAMES_PER_SECOND])]
+    assert (abs(luma[0] - luma[1]) > 20).sum() > 500
+
+
+def test_a_keyframe_comes_every_second() -> None:
+    """A request for a keyframe is never more than a second away from an answer, and a loop starts with one."""
+    keys = [index for index, frame in enumerate(prepared(0).video) if frame.keyframe]
+    assert keys == list(range(0, len(prepared(0).video), KEYFRAME_EVERY))
+    assert KEYFRAME_EVERY <= FRAMES_PER_SECOND
+
+
+def test_chunks_fit_into_protected_packets() -> None:
+    """No packet comes near the size that SRTP refuses to protect."""
+    assert max(len(chunk) for frame in prepared(0).video for chunk in frame.chunks) <= MAX_CHUNK_BYTES
+
+
+@pytest.mark.parametrize("number", [0, 7])
+def test_the_voice_has_the_persons_pitch(number: int) -> None:
+    """The strongest frequency of the decoded voice is the one the clip names."""
+    clip = prepared(number)
+    samples = decode_audio(clip.steady)[SAMPLE_RATE // 2 :][:SAMPLE_RATE]
+    spectrum = np.abs(np.fft.rfft(samples * np.hanning(len(samples))))
+    assert np.argmax(spectrum) * SAMPLE_RATE / len(samples) == pytest.approx(clip.frequency_hz, abs=1.5)
+
+
+def test_the_voice_is_soft_and_pauses() -> None:
+    """Nothing is loud, nothing begins with a jump, and speech has silence between its phrases."""
+    clip = prepared(1)
+    samples = decode_audio(clip.speech)
+    assert abs(samples).max() < LOUD
+    assert abs(samples[:480]).max() < 500
+    levels = [sound.level for sound in clip.speech]
+    assert min(levels) < 40
+    assert sum(level > 80 for level in levels) * 0.02 > 1.0
+
+
+def test_quiet_is_quiet() -> None:
+    """An open microphone in a silent room stays below -80 dBov."""
+    assert min(sound.level for sound in prepared(1).quiet) > 80
+    assert abs(decode_audio(prepared(1).quiet)).max() < 100
+
+
+def test_every_payload_tells_its_clip() -> None:
+    """All packets of six people are attributed to the right one, whatever picture id is written before them."""
+    clips = [prepared(number) for number in range(6)]
+    signatures = Signatures(clips)
+    assert signatures.ambiguous() == 0
+    for clip in clips:
+        for sound in (*clip.speech, *clip.steady, *clip.quiet):
+            assert signatures.of_audio(sound.payload) == clip.number
+        descriptor = bytes(VpxPayloadDescriptor(partition_start=1, partition_id=0, picture_id=17 * clip.number))
+        assert len(descriptor) == DESCRIPTOR_BYTES
+        for chunk in (chunk for frame in clip.video for chunk in frame.chunks):
+            assert signatures.of_video(descriptor + chunk) == clip.number
+    assert signatures.of_audio(b"somebody else") is None
+
+
+def test_a_shared_payload_is_nobodys() -> None:
+    """A payload of two clips is attributed to neither."""
+    first, second = prepared(0), prepared(1)
+    signatures = Signatures(
+        [first, Clip(9, second.colour, 1.0, second.video, first.speech, second.steady, second.quiet)]
+    )
+    assert signatures.ambiguous() == len(first.speech)
+    assert signatures.of_audio(first.speech[0].payload) is None

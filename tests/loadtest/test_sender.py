@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from itertools import pairwise
+
+from aiortc.codecs.vpx import VpxPayloadDescriptor
+from aiortc.rtp import RtcpPacket, RtcpSdesPacket, RtcpSrPacket, RtpPacket, unpack_header_extensions
+
+from loadtest.clip import prepared
+from loadtest.sender import AudioStream, Stream, VideoStream, Voice
+
+
+class Sent(list[bytes]):
+    """What a stream has sent."""
+
+    def packets(self) -> list[RtpPacket]:
+        return [RtpPacket.parse(data) for data in self]
+
+
+def run(stream: Stream, start_s: float, seconds: float) -> float:
+    """Step in perfect time; returns when the next step is due."""
+    due = start_s
+    while due < start_s + seconds - 1e-9:
+        due = stream.step(due)
+    return due
+
+
+def test_audio_goes_on_without_a_break_over_the_loop() -> None:
+    """Over more than a loop the sequence rises by one and the time by 960 for every packet."""
+    sent = Sent()
+    stream = AudioStream(sent.append, 1234, "0", prepared(0))
+    stream.voice = Voice.STEADY
+    run(stream, 10.0, 2.5)
+    packets = sent.packets()
+    assert len(packets) == 125
+    assert {packet.ssrc for packet in packets} == {1234}
+    pairs = list(pairwise(packets))
+    assert {(after.sequence_number - before.sequence_number) & 0xFFFF for before, after in pairs} == {1}
+    assert {(after.timestamp - before.timestamp) & 0xFFFFFFFF for before, after in pairs} == {960}
+    assert [packet.marker for packet in packets] == [1] + [0] * 124
+
+
+def test_time_goes_on_while_the_microphone_is_off() -> None:
+    """Off sends nothing; afterwards the sequence has no gap and the time has moved with the clock."""
+    sent = Sent()
+    stream = AudioStream(sent.append, 1, "0", prepared(0))
+    stream.voice = Voice.STEADY
+    due = run(stream, 0.0, 0.1)
+    stream.voice = None
+    due = run(stream, due, 1.0)
+    assert len(sent) == 5
+    stream.voice = Voice.SPEECH
+    run(stream, due, 0.1)
+    before, after = sent.packets()[4:6]
+    assert (after.sequence_number - before.sequence_number) & 0xFFFF == 1
+    assert (after.timestamp - before.timestamp) & 0xFFFFFFFF == 960 * 51
+    assert after.marker == 1
+
+
+def test_packets_carry_level_and_mid() -> None:
+    """The header extensions say which line it is and how loud it is."""
+    sent = Sent()
+    clip = prepared(0)
+    stream = AudioStream(sent.append, 1, "0", clip)
+    stream.voice = Voice.STEADY
+    run(stream, 0.0, 0.2)
+    data = sent[-1]
+    length = 4 * int.from_bytes(data[14:16], "big")
+    extensions = dict(unpack_header_extensions(0xBEDE, data[16 : 16 + length]))
+    assert extensions[4] == b"0"
+    assert extensions[1][0] == 0x80 | clip.steady[9].level
+    assert RtpPacket.parse(data).payload == clip.steady[9].payload
+
+
+def test_video_is_answered_with_a_keyframe_at_once() -> None:
+    """After a request the next picture is a keyframe, with sequence, time and picture id as if nothing was."""
+    sent = Sent()
+    stream = VideoStream(sent.append, 7, "1", prepared(0))
+    stream.on = True
+    due = run(stream, 0.0, 5 / 15)
+    before = len(sent)
+    stream.ask_keyframe()
+    run(stream, due, 1 / 15)
+    packets = sent.packets()
+    assert packets[before].payload[4:] in [frame.chunks[0] for frame in prepared(0).video if frame.keyframe]
+    assert (packets[before].sequence_number - packets[before - 1].sequence_number) & 0xFFFF == 1
+    assert (packets[before].timestamp - packets[before - 1].timestamp) & 0xFFFFFFFF == 6000
+    ids = [VpxPayloadDescriptor.parse(packet.payload)[0].picture_id for packet in packets]
+    assert ids[before - 1] is not None
+    assert ids[before] == (ids[before - 1] or 0) + 1 & 0x7FFF
+    assert stream.keyframes_asked == 1
+
+
+def test_video_frames_end_with_the_marker() -> None:
+    """Each picture is one time stamp, begins a partition once, and its last packet has the marker."""
+    sent = Sent()
+    clip = prepared(0)
+    stream = VideoStream(sent.append, 7, "1", clip)
+    stream.on = True
+    run(stream, 0.0, 1.0)
+    packets = sent.packets()
+    assert sum(packet.marker for packet in packets) == 15
+    assert len({packet.timestamp for packet in packets}) == 15
+    starts = [VpxPayloadDescriptor.parse(packet.payload)[0].partition_start for packet in packets]
+    assert sum(starts) == 15
+    assert b"".join(packet.payload[4:] for packet in packets if packet.timestamp == packets[0].timestamp) == b"".join(
+        clip.video[0].chunks
+    )
+
+
+def test_a_camera_that_comes_on_begins_with_a_keyframe() -> None:
+    """Nobody has to ask for the first picture."""
+    sent = Sent()
+    stream = VideoStream(sent.append, 7, "1", prepared(0))
+    stream.on = True
+    due = run(stream, 0.0, 3 / 15)
+    stream.on = False
+    due = run(stream, due, 2 / 15)
+    count = len(sent)
+    stream.on = True
+    run(stream, due, 1 / 15)
+    assert sent.packets()[count].payload[4:] == prepared(0).video[15].chunks[0]
+
+
+def test_a_standstill_is_left_out() -> None:
+    """A process that stood still for two seconds does not send two seconds in a burst."""
+    sent = Sent()
+    stream = AudioStream(sent.append, 1, "0", prepared(0))
+    stream.voice = Voice.STEADY
+    due = run(stream, 0.0, 0.1)
+    run(stream, due + 2.0, 0.1)
+    assert len(sent) <= 11
+    last, first = sent.packets()[4:6]
+    assert (first.timestamp - last.timestamp) & 0xFFFFFFFF == 960 * 101
+
+
+def test_sender_reports_tie_time_stamps_to_the_clock() -> None:
+    """A report names its stream, counts what was sent and extrapolates the RTP time to now."""
+    sent = Sent()
+    stream = AudioStream(sent.append, 77, "0", prepared(0))
+    assert stream.report(0.0, "me") == b""
+    stream.voice = Voice.STEADY
+    run(stream, 5.0, 1.0)
+    report, description = RtcpPacket.parse(stream.report(6.0, "me"))
+    assert isinstance(report, RtcpSrPacket)
+    assert isinstance(description, RtcpSdesPacket)
+    first = sent.packets()[0].timestamp
+    assert (report.sender_info.rtp_timestamp - first) & 0xFFFFFFFF == 48_000
+    assert report.sender_info.packet_count == 50
+    assert description.chunks[0].items == [(1, b"me")]
