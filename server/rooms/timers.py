@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from server.rooms.context import Events
 from server.rooms.events import TimerOver, TimerScope, TimerWarned
 from server.rooms.state import WARNINGS_MS, Timer
 
@@ -36,7 +35,7 @@ def next_due(timer: Timer | None) -> int | None:
     return min(timer.ends_ms - left for left in (*WARNINGS_MS, 0) if left not in timer.warned)
 
 
-def due(timer: Timer | None, scope: TimerScope, now_ms: int) -> Events:
+def due(timer: Timer | None, scope: TimerScope, now_ms: int) -> tuple[TimerWarned | TimerOver, ...]:
     """What the timer has to say by now, longest warning first."""
     if timer is None or timer.over:
         return ()
