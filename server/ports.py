@@ -11,8 +11,9 @@ from typing import NewType, Protocol
 
 from msgspec import Struct
 
-from server.ids import RoomId
+from server.ids import ParticipantId, PeerId, Placement, RoomId
 from server.rooms.events import Event
+from server.rooms.routes import RouteGroup
 from server.rooms.state import RoomState
 
 Epoch = NewType("Epoch", int)
@@ -25,68 +26,81 @@ Seq = NewType("Seq", int)
 class Entry(Struct, frozen=True):
     """The smallest unit that is committed: all events of one command (or time-out), or none of them.
 
-    `command` is `participant:command id`, or the name of a time-out; it makes a retry harmless.
+    `command` is `participant:command id`, or for the system `:` and a name; it makes a retry harmless. `at_ms` is the
+    log time of the decision, never below that of the entry before. `events` is empty if the wish was fulfilled already.
     """
 
     command: str
+    at_ms: int
     events: tuple[Event, ...]
 
 
-class Stored(Struct, frozen=True, tag="stored"):
-    """The entry was appended at this position."""
-
-    seq: Seq
-
-
-class Duplicate(Struct, frozen=True, tag="duplicate"):
-    """An entry with this command is in the log already, at this position; nothing was appended for it."""
-
-    seq: Seq
-
-
 class Appended(Struct, frozen=True, tag="appended"):
-    """One outcome for each entry of the batch, in order."""
+    """Every entry was stored, in order, from `expected_seq + 1` on."""
 
-    outcomes: tuple[Stored | Duplicate, ...]
+
+class Duplicates(Struct, frozen=True, tag="duplicates"):
+    """The position is current, but commands of the batch are in the log already, at these positions (None: not there).
+
+    Nothing was stored: what follows a duplicate was decided as if it had not happened yet.
+    """
+
+    seqs: tuple[Seq | None, ...]
 
 
 class Conflict(Struct, frozen=True, tag="conflict"):
-    """Somebody else appended first. Nothing of the batch was stored; `missing` follow `expected_seq`."""
+    """Somebody else appended first. Nothing was stored; `missing` follow `expected_seq` (maybe cut short: read on)."""
 
     missing: tuple[Entry, ...]
 
 
 class EpochChanged(Struct, frozen=True, tag="epoch_changed"):
-    """This life of the room is over; load it anew. Nothing was stored."""
+    """This life of the room is over; load it anew. Nothing was stored. Epoch 0: the log does not know the room."""
 
     epoch: Epoch
 
 
-AppendOutcome = Appended | Conflict | EpochChanged
+class Trimmed(Struct, frozen=True, tag="trimmed"):
+    """The log no longer keeps all entries after this position; load the room anew."""
+
+
+AppendOutcome = Appended | Duplicates | Conflict | EpochChanged
+ReadOutcome = tuple[Entry, ...] | Trimmed | EpochChanged
 
 
 class Loaded(Struct, frozen=True):
-    """A room as the log has it: a snapshot, and the entries after it."""
+    """A room as the log has it: a snapshot, and the entries after it. `at_ms`: log time of the snapshot's last entry."""
 
     epoch: Epoch
     snapshot_seq: Seq
     snapshot: RoomState
     entries: tuple[Entry, ...]
+    at_ms: int = 0
 
 
 class LogUnavailable(Exception):
     """The log did not answer in time. Whether an append took effect is unknown: read before saying anything."""
 
 
-Hint = Callable[[Epoch, Seq, Entry], None]
-"""Called with an entry and its position soon after its commit; may come early, late, twice or never."""
+Hint = Callable[[Epoch, Seq, tuple[Entry, ...]], None]
+"""Called with the entries of one append, and the position of the first, soon after they are stored.
+
+May come before the reply of that append, late, twice or never.
+"""
 
 
 class RoomLog(Protocol):
-    """The only truth about rooms: one ordered, fenced, idempotent log for each room."""
+    """The only truth about rooms: one ordered, fenced, idempotent log for each room.
+
+    Each call is atomic, and sees every append that was answered before the call began. No call is repeated by the
+    adapter. Nothing but `LogUnavailable` is raised.
+    """
 
     async def create(self, room: RoomId, snapshot: RoomState) -> Loaded:
-        """Start the log of a room unless it exists; returns what is there after that. Atomic."""
+        """Start the log of a room unless it exists; returns what is there after that.
+
+        A new life has an epoch higher than any before, of any room.
+        """
 
     async def load(self, room: RoomId) -> Loaded | None:
         """The room as it stands, or None if it was never created or has been forgotten."""
@@ -99,21 +113,20 @@ class RoomLog(Protocol):
         entries: tuple[Entry, ...],
         snapshot: RoomState | None = None,
     ) -> AppendOutcome:
-        """Append all entries, or none.
+        """Append all entries, or none. Checked in this order: epoch, position, commands (remembered for a while).
 
-        Entries whose command is in the log already are left out and reported as Duplicate. The rest is stored only
-        if `epoch` and `expected_seq` are current. `snapshot` is the state after the batch, and replaces the stored one.
-        Raises LogUnavailable when the outcome is unknown.
+        `snapshot` is the state after the batch, and replaces the stored one. No command comes twice in a batch.
+        Raises LogUnavailable when the outcome is unknown; the append may then still take effect later.
         """
 
-    async def read(self, room: RoomId, epoch: Epoch, after: Seq) -> tuple[Entry, ...] | EpochChanged:
+    async def read(self, room: RoomId, epoch: Epoch, after: Seq) -> ReadOutcome:
         """The entries after this position. Raises LogUnavailable."""
 
     def subscribe(self, room: RoomId, hint: Hint) -> Callable[[], None]:
         """Ask for hints; the returned function ends that."""
 
     async def forget(self, room: RoomId) -> None:
-        """Erase everything about a room whose session is over."""
+        """Erase everything about a room whose session is over; no error if there is nothing."""
 
 
 class Clock(Protocol):
@@ -121,3 +134,100 @@ class Clock(Protocol):
 
     def now_ms(self) -> int:
         """The present."""
+
+
+# -- media -------------------------------------------------------------------------------------------------------------
+
+
+class PeerAnswered(Struct, frozen=True, tag="peer_answered"):
+    """The SDP answer; complete, no candidate follows (ICE-lite)."""
+
+    peer: PeerId
+    sdp: str
+    slots: int
+
+
+class PeerRefused(Struct, frozen=True, tag="peer_refused"):
+    """The offer cannot be answered; `reason` is a stable word, never a part of the SDP."""
+
+    peer: PeerId
+    reason: str
+
+
+class PeerConnected(Struct, frozen=True, tag="peer_connected"):
+    """ICE and DTLS are up: media can flow."""
+
+    peer: PeerId
+
+
+class PeerClosed(Struct, frozen=True, tag="peer_closed"):
+    """The peer is gone; `reason` is one of closed, consent_expired, dtls_closed, replaced, worker_lost."""
+
+    peer: PeerId
+    reason: str
+
+
+class Slot(Struct, frozen=True):
+    """What one pre-negotiated pair of receive lines carries; `source` None: nothing."""
+
+    index: int
+    source: ParticipantId | None
+    audio: bool
+    video: bool
+
+
+class SlotsChanged(Struct, frozen=True, tag="slots_changed"):
+    """Sent for each subscriber whose slots changed, before the first packet of the new source.
+
+    `revision` is that of the routes it follows from. Only non-empty slots are listed.
+    """
+
+    peer: PeerId
+    revision: int
+    slots: tuple[Slot, ...]
+
+
+class VoiceLevel(Struct, frozen=True):
+    """Loudest level of a participant since the last report: 0 (loud) to 127 (silence), RFC 6464."""
+
+    participant: ParticipantId
+    level: int
+
+
+class VoicesHeard(Struct, frozen=True, tag="voices_heard"):
+    """At most five times a second per room, only people whose audio is forwarded and not silent."""
+
+    room: RoomId
+    placement: Placement
+    levels: tuple[VoiceLevel, ...]
+
+
+MediaReport = PeerAnswered | PeerRefused | PeerConnected | PeerClosed | SlotsChanged | VoicesHeard
+
+
+class MediaPlane(Protocol):
+    """What forwards packets between the peers of a room. No call waits; what comes of it is reported later.
+
+    A room's routes say all that may flow: a peer whose participant is in no group neither sends nor receives.
+    """
+
+    def subscribe(self, sink: Callable[[MediaReport], None]) -> None:
+        """Name the one receiver of reports, which must not block."""
+
+    def open_peer(self, peer: PeerId, room: RoomId, participant: ParticipantId, sdp: str) -> None:
+        """Answer this offer, already checked with `check_offer`; replaces the participant's earlier peer.
+
+        Raises CommandRejected with NO_MEDIA while nothing can take a peer.
+        """
+
+    def close_peer(self, peer: PeerId) -> None:
+        """Stop everything from and to this peer at once; nothing more is reported of it."""
+
+    def set_routes(self, room: RoomId, groups: tuple[RouteGroup, ...]) -> None:
+        """All that may flow in this room from now on."""
+
+    def close_room(self, room: RoomId) -> None:
+        """The session is over: forget its peers and routes."""
+
+    def check_offer(self, sdp: str) -> None:
+        """Refuse an offer that cannot be answered: raises CommandRejected with BAD_OFFER. Pure and quick."""

@@ -12,8 +12,39 @@ from typing import Final
 
 from msgspec import Struct
 
-from server.ids import ParticipantId, PeerId, Placement, RoomId
+from server.ids import ParticipantId, PeerId, RoomId
+from server.ports import (
+    PeerAnswered,
+    PeerClosed,
+    PeerConnected,
+    PeerRefused,
+    Slot,
+    SlotsChanged,
+    VoiceLevel,
+    VoicesHeard,
+)
 from server.rooms.routes import RouteGroup
+
+__all__ = [
+    "MAX_MESSAGE_BYTES",
+    "ClosePeer",
+    "CloseRoom",
+    "FromWorker",
+    "OpenPeer",
+    "PeerAnswered",
+    "PeerClosed",
+    "PeerConnected",
+    "PeerRefused",
+    "SetRoutes",
+    "Shutdown",
+    "Slot",
+    "SlotsChanged",
+    "ToWorker",
+    "VoiceLevel",
+    "VoicesHeard",
+    "WorkerReady",
+    "WorkerStats",
+]
 
 MAX_MESSAGE_BYTES: Final = 1 << 20
 
@@ -56,69 +87,6 @@ class WorkerReady(Struct, frozen=True, tag="worker_ready"):
 
     addresses: tuple[str, ...]
     port: int
-
-
-class PeerAnswered(Struct, frozen=True, tag="peer_answered"):
-    """The SDP answer; complete, no candidate follows (ICE-lite)."""
-
-    peer: PeerId
-    sdp: str
-    slots: int
-
-
-class PeerRefused(Struct, frozen=True, tag="peer_refused"):
-    """The offer cannot be answered; `reason` is a stable word, never a part of the SDP."""
-
-    peer: PeerId
-    reason: str
-
-
-class PeerConnected(Struct, frozen=True, tag="peer_connected"):
-    """ICE and DTLS are up: media can flow."""
-
-    peer: PeerId
-
-
-class PeerClosed(Struct, frozen=True, tag="peer_closed"):
-    """The peer is gone; `reason` is one of closed, consent_expired, dtls_closed, replaced."""
-
-    peer: PeerId
-    reason: str
-
-
-class Slot(Struct, frozen=True):
-    """What one pre-negotiated pair of receive lines carries; `source` None: nothing."""
-
-    index: int
-    source: ParticipantId | None
-    audio: bool
-    video: bool
-
-
-class SlotsChanged(Struct, frozen=True, tag="slots_changed"):
-    """Sent for each subscriber whose slots changed, before the first packet of the new source.
-
-    `revision` is that of the `SetRoutes` it follows from. Only non-empty slots are listed.
-    """
-
-    peer: PeerId
-    revision: int
-    slots: tuple[Slot, ...]
-
-
-class VoiceLevel(Struct, frozen=True):
-    """Loudest level of a participant since the last report: 0 (loud) to 127 (silence), RFC 6464."""
-
-    participant: ParticipantId
-    level: int
-
-
-class VoicesHeard(Struct, frozen=True, tag="voices_heard"):
-    """At most five times a second per room, only people whose audio is forwarded and not silent."""
-
-    room: RoomId
-    placement: Placement
-    levels: tuple[VoiceLevel, ...]
 
 
 class WorkerStats(Struct, frozen=True, tag="worker_stats"):

@@ -13,8 +13,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from server.errors import DisconnectCode, RejectCode
 from server.ids import CommandId, ParticipantId, RoomId
-from server.media.channel import Slot, VoiceLevel
-from server.ports import Epoch, Seq
+from server.ports import Epoch, Seq, Slot, VoiceLevel
 from server.rooms.commands import Name, RoomCommand
 from server.rooms.events import Event
 from server.rooms.state import Agreement, CameraPolicy, Role, RoomView

@@ -19,11 +19,10 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from server import errors, ids, ports
-from server.media import channel
 from server.rooms import commands, events, phases, state
 from server.signaling import messages
 
-MODULES: Final = (ids, errors, channel, phases, state, commands, events, ports, messages)
+MODULES: Final = (ids, errors, phases, state, commands, events, ports, messages)
 CONSTANTS_OF: Final = (ids, errors, state, messages)
 
 INBOUND: Final[tuple[Any, ...]] = (messages.Connect, messages.CommandFrame, messages.TicketRequest)

@@ -11,6 +11,7 @@ export const MAX_PHASES = 30;
 export const MAX_PENDING = 64;
 export const MAX_CHAT_MESSAGES = 100;
 export const MAX_RECENT_COMMANDS = 512;
+export const MAX_EVER = 5000;
 export const SEAT_GRACE_MS = 60000;
 export const WARNINGS_MS = [300000, 60000, 15000] as const;
 export const PROTOCOL_VERSION = 1;
@@ -85,20 +86,6 @@ export const DisconnectCode = {
   TICKET_USED: 3520,
 } as const;
 export type DisconnectCode = (typeof DisconnectCode)[keyof typeof DisconnectCode];
-
-/** What one pre-negotiated pair of receive lines carries; `source` None: nothing. */
-export interface Slot {
-  readonly index: number;
-  readonly source: ParticipantId | null;
-  readonly audio: boolean;
-  readonly video: boolean;
-}
-
-/** Loudest level of a participant since the last report: 0 (loud) to 127 (silence), RFC 6464. */
-export interface VoiceLevel {
-  readonly participant: ParticipantId;
-  readonly level: number;
-}
 
 /** What a phase is for; decides which tools it opens with. */
 export type PhaseKind = "check_in" | "topic" | "breakouts" | "reflection" | "break" | "close" | "custom";
@@ -220,7 +207,8 @@ export type PendingKind = "open" | "move" | "close";
 /**
  * A change that people have been told of and that happens at `at_ms`.
  *
- * `moves` tells who goes where. For `open` the names of the coming rooms are in `rooms`.
+ * `moves` tells who goes where; who stays in main on purpose is in it with `MAIN`, and who is in main without being
+ * in it has come since. For `open` the names of the coming rooms are in `rooms`.
  */
 export interface PendingChange {
   readonly id: number;
@@ -229,6 +217,7 @@ export interface PendingChange {
   readonly moves: Readonly<Record<ParticipantId, Placement>>;
   readonly rooms: readonly Breakout[];
   readonly duration_ms: number;
+  readonly prompt: string;
 }
 
 /** `revision` rises with every committed change of rooms or assignment; no rooms: closed. */
@@ -318,7 +307,7 @@ export interface Deny {
   readonly participant: ParticipantId;
 }
 
-/** A locked room lets nobody new in; people with a seat come back as before. */
+/** A locked room lets nobody new in but moderators; people with a seat come back as before. */
 export interface SetLocked {
   readonly type: "set_locked";
   readonly locked: boolean;
@@ -740,10 +729,11 @@ export interface ConnectionLost {
   readonly at_ms: number;
 }
 
-/** Gone: their hand, turn, help request and seat with them. REMOVED: for good. */
+/** Gone: their hand, turn, help request and seat with them. REMOVED: for good. `placement`: where they were. */
 export interface ParticipantLeft {
   readonly type: "participant_left";
   readonly participant: ParticipantId;
+  readonly placement: Placement;
   readonly reason: LeaveReason;
   readonly at_ms: number;
 }
@@ -826,7 +816,7 @@ export interface ChatSent {
 }
 
 /**
- * `goal` None: taken back. A private goal goes to its owner alone.
+ * `goal` None: taken back. `visibility` tells who learns of it: PRIVATE: the owner alone.
  *
  * When a goal turns from group to private, the others receive it as None in an event of its own.
  */
@@ -834,6 +824,7 @@ export interface GoalSet {
   readonly type: "goal_set";
   readonly participant: ParticipantId;
   readonly goal: Goal | null;
+  readonly visibility: GoalVisibility;
 }
 
 /** Whom everyone sees large; None: nobody. */
@@ -851,7 +842,14 @@ export interface RoleChanged {
   readonly by: ParticipantId;
 }
 
-/** The session is live and in this phase. Rounds of the phase before are over. */
+/** The session is live; also told to the lobby, which does not see the agenda. */
+export interface SessionStarted {
+  readonly type: "session_started";
+  readonly at_ms: number;
+  readonly by: ParticipantId;
+}
+
+/** The session is in this phase. Rounds of the phase before are over. */
 export interface PhaseStarted {
   readonly type: "phase_started";
   readonly phase: PhaseId;
@@ -998,49 +996,59 @@ export interface SessionEnded {
   readonly by: ParticipantId | null;
 }
 
-export type Event =
-  | RoomOpened
+export type SessionEvent = RoomOpened | SettingsChanged | SessionStarted | SessionEnded;
+
+export type SeatEvent =
   | ParticipantJoined
   | ParticipantAdmitted
   | ParticipantReturned
   | ConnectionLost
   | ParticipantLeft
-  | SeatBound
-  | SettingsChanged
+  | SeatBound;
+
+export type PersonEvent =
   | MicrophoneChanged
   | CameraChanged
   | HardMuteChanged
   | HandRaised
   | HandLowered
-  | Reacted
   | Renamed
+  | RoleChanged;
+
+export type SharedEvent =
+  | Reacted
   | ChatSent
   | GoalSet
   | SpotlightChanged
-  | RoleChanged
-  | PhaseStarted
-  | PhaseExtended
-  | AgendaEdited
-  | TimerWarned
-  | TimerOver
-  | RoundStarted
-  | TurnStarted
-  | TurnEnded
-  | RoundJoined
-  | RoundEnded
-  | PlanChanged
-  | ChangeAnnounced
-  | ChangeCancelled
-  | BreakoutsRevised
-  | BreakoutsExtended
   | HelpRequested
   | HelpAcknowledged
-  | HelpCleared
-  | SessionEnded;
+  | HelpCleared;
+
+export type AgendaEvent = PhaseStarted | PhaseExtended | AgendaEdited | TimerWarned | TimerOver;
+
+export type RoundEvent = RoundStarted | TurnStarted | TurnEnded | RoundJoined | RoundEnded;
+
+export type BreakoutEvent = PlanChanged | ChangeAnnounced | ChangeCancelled | BreakoutsRevised | BreakoutsExtended;
+
+export type Event = SessionEvent | SeatEvent | PersonEvent | SharedEvent | AgendaEvent | RoundEvent | BreakoutEvent;
 
 export type Epoch = number;
 
 export type Seq = number;
+
+/** What one pre-negotiated pair of receive lines carries; `source` None: nothing. */
+export interface Slot {
+  readonly index: number;
+  readonly source: ParticipantId | null;
+  readonly audio: boolean;
+  readonly video: boolean;
+}
+
+/** Loudest level of a participant since the last report: 0 (loud) to 127 (silence), RFC 6464. */
+export interface VoiceLevel {
+  readonly participant: ParticipantId;
+  readonly level: number;
+}
 
 /** Come back to a seat: the position last seen and the secret of the last Welcome (each works once). */
 export interface Resume {
