@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from server.breakouts import changes
+from server.breakouts.arranging import decide_arranging
 from server.breakouts.lifecycle import BreakoutsStatus, require_possible, status_of
+from server.breakouts.moving import decide_moving
 from server.breakouts.opening import decide_open
 from server.breakouts.revisions import close_all, require_space_to_announce, return_moves
 from server.breakouts.undo import decide_undo
@@ -31,33 +32,10 @@ def decide_breakouts(state: RoomState, command: c.BreakoutCommand, actor: Partic
             return _extend(state, command, actor, ctx)
         case c.UndoBreakouts():
             return decide_undo(state, actor, ctx)
-        case _:
-            return _change(state, command, actor, ctx)
-
-
-_Change = (
-    c.Move | c.Swap | c.MergeBreakouts | c.SplitBreakout | c.AddBreakout | c.RenameBreakout | c.CloseBreakout | c.Visit
-)
-
-
-def _change(state: RoomState, command: _Change, actor: ParticipantId, ctx: Context) -> Events:
-    match command:
-        case c.Move():
-            return changes.decide_move(state, command, actor, ctx)
-        case c.Swap():
-            return changes.decide_swap(state, command, actor, ctx)
-        case c.MergeBreakouts():
-            return changes.decide_merge(state, command, actor, ctx)
-        case c.SplitBreakout():
-            return changes.decide_split(state, command, actor, ctx)
-        case c.AddBreakout():
-            return changes.decide_add(state, command, actor, ctx)
-        case c.RenameBreakout():
-            return changes.decide_rename(state, command, actor, ctx)
-        case c.CloseBreakout():
-            return changes.decide_close_one(state, command, actor, ctx)
-        case c.Visit():
-            return changes.decide_visit(state, command, actor, ctx)
+        case c.Move() | c.Swap() | c.Visit():
+            return decide_moving(state, command, actor, ctx)
+        case c.MergeBreakouts() | c.SplitBreakout() | c.AddBreakout() | c.RenameBreakout() | c.CloseBreakout():
+            return decide_arranging(state, command, actor, ctx)
     assert_never(command)
 
 

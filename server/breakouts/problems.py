@@ -60,7 +60,12 @@ def company(members: Sequence[ParticipantId], people: People) -> list[Participan
 
 def leads_room(leader: ParticipantId | None, members: Sequence[ParticipantId], people: People) -> bool:
     """Whether this is a peer leader or moderator who is here and among the members."""
-    return leader is not None and leader in members and is_here(leader, people) and people[leader].role is not Role.PARTICIPANT
+    return (
+        leader is not None
+        and leader in members
+        and is_here(leader, people)
+        and people[leader].role is not Role.PARTICIPANT
+    )
 
 
 def _problems_of_room(index: int, room: PlannedRoom, people: People) -> Iterator[Problem]:

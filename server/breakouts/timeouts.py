@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from server.breakouts.changes import move_announced
+from server.breakouts.moving import move_announced
 from server.breakouts.opening import open_announced
 from server.breakouts.revisions import close_all
 from server.rooms import timers
