@@ -419,9 +419,7 @@ BreakoutCommand = (
     | Visit
 )
 SupportCommand = Broadcast | RequestHelp | CancelHelp | AcknowledgeHelp
-RoomCommand = (
-    Lobby | Own | Moderation | AgendaCommand | RoundCommand | PlanCommand | BreakoutCommand | SupportCommand
-)
+RoomCommand = Lobby | Own | Moderation | AgendaCommand | RoundCommand | PlanCommand | BreakoutCommand | SupportCommand
 """Everything a client may send to its room."""
 
 SystemCommand = TakeSeat | LoseConnection

@@ -386,9 +386,7 @@ class SessionEnded(_Event, tag="session_ended"):
 
 
 SessionEvent = RoomOpened | SettingsChanged | SessionStarted | SessionEnded
-SeatEvent = (
-    ParticipantJoined | ParticipantAdmitted | ParticipantReturned | ConnectionLost | ParticipantLeft | SeatBound
-)
+SeatEvent = ParticipantJoined | ParticipantAdmitted | ParticipantReturned | ConnectionLost | ParticipantLeft | SeatBound
 PersonEvent = MicrophoneChanged | CameraChanged | HardMuteChanged | HandRaised | HandLowered | Renamed | RoleChanged
 SharedEvent = Reacted | ChatSent | GoalSet | SpotlightChanged | HelpRequested | HelpAcknowledged | HelpCleared
 AgendaEvent = PhaseStarted | PhaseExtended | AgendaEdited | TimerWarned | TimerOver

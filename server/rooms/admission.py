@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Seats: taking, losing and leaving one; the lobby, the lock and the capacity."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from msgspec.structs import replace
+
+from server.breakouts.assignment import late_placement
+from server.errors import CommandRejected, DisconnectCode, JoinRefused, RejectCode
+from server.ids import LOBBY, MAIN, ParticipantId, Placement
+from server.rooms.commands import Admit, Deny, Leave, Lobby, LoseConnection, SetAutoAdmit, SetLocked, TakeSeat
+from server.rooms.context import Context, Events
+from server.rooms.events import (
+    ConnectionLost,
+    Event,
+    LeaveReason,
+    ParticipantAdmitted,
+    ParticipantJoined,
+    ParticipantLeft,
+    ParticipantReturned,
+    SeatBound,
+    SettingsChanged,
+)
+from server.rooms.evolve import evolve
+from server.rooms.names import clean_name
+from server.rooms.people import people_in, require
+from server.rooms.phases import SessionStatus
+from server.rooms.state import MAX_EVER, MAX_PARTICIPANTS, Participant, Past, Role, RoomState
+
+
+def take_seat(state: RoomState, command: TakeSeat, ctx: Context) -> Events:
+    """The first seat of a person, or the one they have bound to a newer connection.
+
+    Raises JoinRefused with the code that tells the person why.
+    """
+    _refuse_outsiders(state, command)
+    person = state.participants.get(command.participant)
+    return _first_seat(state, command, ctx) if person is None else _same_seat(state, command, person, ctx)
+
+
+def lose_connection(state: RoomState, command: LoseConnection, ctx: Context) -> Events:
+    """The seat is kept for a while, unless it belongs to a newer connection already."""
+    seat = state.seats.get(command.participant)
+    if seat is None or seat.connection != command.connection:
+        return ()
+    return (ConnectionLost(command.participant, ctx.now_ms),)
+
+
+def decide_lobby(state: RoomState, command: Lobby, actor: Participant, ctx: Context) -> Events:
+    """Letting in, refusing, leaving."""
+    match command:
+        case Admit():
+            waiting = [require(state, participant) for participant in dict.fromkeys(command.participants)]
+            return _admit(state, [person for person in waiting if person.placement == LOBBY], actor)
+        case Deny():
+            return _deny(state, command, ctx)
+        case SetLocked():
+            return _settings(state, actor, locked=command.locked)
+        case SetAutoAdmit(auto_admit=True):
+            changed = _settings(state, actor, auto_admit=True)
+            return (*changed, *_admit(state, list(people_in(state, LOBBY)), actor))
+        case SetAutoAdmit():
+            return _settings(state, actor, auto_admit=False)
+        case Leave():
+            return (left(actor, LeaveReason.LEFT, ctx),)
+        case _:
+            assert_never(command)
+
+
+def left(person: Participant, reason: LeaveReason, ctx: Context) -> ParticipantLeft:
+    """The event of somebody's leaving from where they are."""
+    return ParticipantLeft(person.id, person.placement, reason, ctx.now_ms)
+
+
+def _refuse_outsiders(state: RoomState, command: TakeSeat) -> None:
+    if command.participant in state.removed:
+        raise JoinRefused(DisconnectCode.REMOVED)
+    if state.status is SessionStatus.ENDED:
+        raise JoinRefused(DisconnectCode.SESSION_OVER)
+    if command.ticket in state.used_tickets:
+        raise JoinRefused(DisconnectCode.TICKET_USED)
+
+
+def _same_seat(state: RoomState, command: TakeSeat, person: Participant, ctx: Context) -> Events:
+    seat = state.seats[person.id]
+    bound = SeatBound(
+        participant=person.id,
+        connection=command.connection,
+        generation=seat.generation + 1,
+        resume_hash=command.resume_hash,
+        agreement=seat.agreement,
+        ticket=command.ticket,
+    )
+    microphone = person.microphone and command.microphone
+    camera = person.camera and command.camera
+    return (bound, ParticipantReturned(person.id, microphone, camera, ctx.now_ms))
+
+
+def _first_seat(state: RoomState, command: TakeSeat, ctx: Context) -> Events:
+    past = state.past.get(command.participant, Past(command.role, hard_muted=False))
+    _refuse_newcomer(state, command, past.role)
+    name = clean_name(command.name)
+    if name is None:
+        raise JoinRefused(DisconnectCode.NAME_INVALID)
+    person = Participant(
+        id=command.participant,
+        name=name,
+        role=past.role,
+        placement=_entrance(state, past.role),
+        joined_ms=ctx.now_ms,
+        hard_muted=past.hard_muted,
+    )
+    bound = SeatBound(
+        participant=person.id,
+        connection=command.connection,
+        generation=1,
+        resume_hash=command.resume_hash,
+        agreement=command.agreement,
+        ticket=command.ticket,
+    )
+    return (bound, ParticipantJoined(person))
+
+
+def _refuse_newcomer(state: RoomState, command: TakeSeat, role: Role) -> None:
+    if state.status is SessionStatus.DEBRIEF and role is Role.PARTICIPANT:
+        raise JoinRefused(DisconnectCode.SESSION_OVER)
+    if command.agreement != state.settings.agreement.version:
+        raise JoinRefused(DisconnectCode.AGREEMENT_REQUIRED)
+    if state.settings.locked and role is not Role.MODERATOR:
+        raise JoinRefused(DisconnectCode.ROOM_LOCKED)
+    if len(state.participants) >= min(state.settings.capacity, MAX_PARTICIPANTS) or _remembers_too_much(state):
+        raise JoinRefused(DisconnectCode.ROOM_FULL)
+
+
+def _remembers_too_much(state: RoomState) -> bool:
+    ever = len(state.participants) + len(state.past)
+    return max(ever, len(state.used_tickets), len(state.goals)) >= MAX_EVER
+
+
+def _entrance(state: RoomState, role: Role) -> Placement:
+    if role is Role.MODERATOR:
+        return MAIN
+    return late_placement(state) if state.settings.auto_admit else LOBBY
+
+
+def _admit(state: RoomState, people: list[Participant], actor: Participant) -> Events:
+    """Each to the room that is emptiest after those before them."""
+    events: list[Event] = []
+    for person in people:
+        placement = MAIN if person.role is Role.MODERATOR else late_placement(state)
+        event = ParticipantAdmitted(replace(person, placement=placement), actor.id)
+        events.append(event)
+        state = evolve(state, event)
+    return tuple(events)
+
+
+def _deny(state: RoomState, command: Deny, ctx: Context) -> Events:
+    person = require(state, command.participant)
+    if person.placement != LOBBY:
+        raise CommandRejected(RejectCode.NOT_NOW)
+    return (left(person, LeaveReason.DENIED, ctx),)
+
+
+def _settings(state: RoomState, actor: Participant, **changes: bool) -> Events:
+    settings = replace(state.settings, **changes)
+    return () if settings == state.settings else (SettingsChanged(settings, actor.id),)
+
+
+def timed_out(state: RoomState, participant: ParticipantId, ctx: Context) -> ParticipantLeft:
+    """The event of a seat that was kept long enough."""
+    return left(state.participants[participant], LeaveReason.TIMED_OUT, ctx)

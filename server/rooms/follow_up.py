@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What follows when people have moved, left, or changed their role; so that no command needs to think of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from server.ids import ParticipantId, Placement
+from server.rooms.context import Context, Events
+from server.rooms.events import (
+    Event,
+    HelpCleared,
+    RoundEnded,
+    RoundJoined,
+    TurnEnded,
+    TurnOutcome,
+    TurnStarted,
+)
+from server.rooms.people import is_open, people_in
+from server.rooms.rounds import evolve_round, is_over, members, next_in
+from server.rooms.state import HelpRequest, Role, RoomState, Round
+
+
+def follow_ups(before: RoomState, after: RoomState, ctx: Context) -> Events:
+    """The events that `after` still needs to be at rest; `before` tells who has just come."""
+    return (*_help(before, after), *_rounds(after, ctx))
+
+
+def _help(before: RoomState, after: RoomState) -> Iterator[Event]:
+    for request in after.help:
+        caller = after.participants[request.participant]
+        if caller.placement != request.placement or _moderator_came(before, after, request):
+            yield HelpCleared(request.participant)
+
+
+def _moderator_came(before: RoomState, after: RoomState, request: HelpRequest) -> bool:
+    return bool(_moderators_in(after, request.placement) - _moderators_in(before, request.placement))
+
+
+def _moderators_in(state: RoomState, placement: Placement) -> set[ParticipantId]:
+    return {
+        person.id
+        for person in state.participants.values()
+        if person.placement == placement and person.role is Role.MODERATOR
+    }
+
+
+def _rounds(state: RoomState, ctx: Context) -> Iterator[Event]:
+    for placement, round_ in state.rounds.items():
+        if is_open(state, placement):
+            yield from _settle(state, placement, round_, ctx)
+        else:
+            yield RoundEnded(placement)
+
+
+def _settle(state: RoomState, placement: Placement, round_: Round, ctx: Context) -> Iterator[Event]:
+    """Who has gone is out, who has come is last, the next one is called, and an empty round is over."""
+    changes: list[TurnEnded | RoundJoined] = [*_gone(state, placement, round_), *_come(state, placement, round_)]
+    for event in changes:
+        round_ = evolve_round(round_, event)
+        yield event
+    called = next_in(round_)
+    if called is not None:
+        yield TurnStarted(placement, called, ctx.now_ms)
+    elif is_over(round_):
+        yield RoundEnded(placement)
+
+
+def _gone(state: RoomState, placement: Placement, round_: Round) -> Iterator[TurnEnded]:
+    """Moderators hold no place in the order, but may be given a turn."""
+    here = {person.id: person for person in people_in(state, placement)}
+    in_order = {*round_.waiting, *round_.later}
+    for member in (round_.current, *round_.waiting, *round_.later):
+        if member is None:
+            continue
+        person = here.get(member)
+        if person is None or (person.role is Role.MODERATOR and member in in_order):
+            yield TurnEnded(placement, member, TurnOutcome.GONE)
+
+
+def _come(state: RoomState, placement: Placement, round_: Round) -> Iterator[RoundJoined]:
+    """Whoever has spoken here, went away and is back, has spoken."""
+    known = set(members(round_))
+    for person in people_in(state, placement):
+        if person.role is not Role.MODERATOR and person.id not in known:
+            yield RoundJoined(placement, person.id)

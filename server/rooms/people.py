@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Questions about who is where and who leads, asked by many concerns."""
+
+from __future__ import annotations
+
+from server.errors import CommandRejected, RejectCode
+from server.ids import LOBBY, MAIN, ParticipantId, Placement
+from server.rooms.state import Breakout, Participant, Role, RoomView
+
+
+def in_order(people: list[Participant]) -> tuple[Participant, ...]:
+    """People in the order of joining, the same on every node and in every client."""
+    return tuple(sorted(people, key=lambda person: (person.joined_ms, person.id)))
+
+
+def people_in(state: RoomView, placement: Placement) -> tuple[Participant, ...]:
+    """Who is in this placement, in the order of joining."""
+    return in_order([person for person in state.participants.values() if person.placement == placement])
+
+
+def breakouts_by_placement(state: RoomView) -> dict[Placement, Breakout]:
+    """The open breakouts, each under the placement that it is."""
+    return {Placement(room.id): room for room in state.breakouts.rooms}
+
+
+def is_open(state: RoomView, placement: Placement) -> bool:
+    """Whether admitted people can be in this placement."""
+    return placement == MAIN or placement in breakouts_by_placement(state)
+
+
+def leads(state: RoomView, person: Participant) -> bool:
+    """Whether this peer leader is in the breakout they lead."""
+    room = breakouts_by_placement(state).get(person.placement)
+    return person.role is Role.LEADER and room is not None and room.leader == person.id
+
+
+def require(state: RoomView, participant: ParticipantId) -> Participant:
+    """The person; NOT_HERE when there is none."""
+    person = state.participants.get(participant)
+    if person is None:
+        raise CommandRejected(RejectCode.NOT_HERE)
+    return person
+
+
+def require_admitted(state: RoomView, participant: ParticipantId) -> Participant:
+    """The person; NOT_HERE when there is none, NOT_ADMITTED while they wait in the lobby."""
+    person = require(state, participant)
+    if person.placement == LOBBY:
+        raise CommandRejected(RejectCode.NOT_ADMITTED)
+    return person
+
+
+def require_moderation(state: RoomView, actor: Participant, target: Participant) -> None:
+    """NOT_ALLOWED unless the actor may moderate this person: moderators anybody, leaders the breakout they lead."""
+    if actor.role is Role.MODERATOR or (leads(state, actor) and target.placement == actor.placement):
+        return
+    raise CommandRejected(RejectCode.NOT_ALLOWED)
