@@ -5,14 +5,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TypeVar, assert_never
+from typing import assert_never
 
 from server.breakouts.lifecycle import BreakoutsStatus, status_of
 from server.ids import MAIN, ParticipantId, Placement
 from server.rooms.shuffle import shuffled
 from server.rooms.state import AssignmentStrategy, PlannedRoom, Role, RoomState
-
-Key = TypeVar("Key")
 
 
 def assign(
@@ -62,7 +60,7 @@ def late_placement(state: RoomState) -> Placement:
     """
     if status_of(state.breakouts) is not BreakoutsStatus.OPEN:
         return MAIN
-    return least_full(fullness(state)) or MAIN
+    return least_full(fullness(state))
 
 
 def fullness(state: RoomState) -> dict[Placement, int]:
@@ -74,7 +72,7 @@ def fullness(state: RoomState) -> dict[Placement, int]:
     return {Placement(room.id): counts[Placement(room.id)] for room in state.breakouts.rooms}
 
 
-def least_full(counts: Mapping[Key, int]) -> Key | None:
-    """The first of those with the fewest people, but with somebody; None: nobody is in any."""
-    inhabited = {key: count for key, count in counts.items() if count > 0}
-    return min(inhabited, key=inhabited.__getitem__, default=None)
+def least_full(counts: Mapping[Placement, int]) -> Placement:
+    """The first of the breakouts with the fewest people, but with somebody; main when nobody is in any."""
+    inhabited = {place: count for place, count in counts.items() if count > 0}
+    return min(inhabited, key=inhabited.__getitem__, default=MAIN)

@@ -7,8 +7,9 @@ from collections import Counter
 
 from server.breakouts.assignment import least_full
 from server.breakouts.evolve import breakout_id
+from server.breakouts.leaders import with_leaders
 from server.breakouts.plan import require_plan
-from server.breakouts.problems import Problem, ProblemKind, is_here, leads_room, problems_of
+from server.breakouts.problems import Problem, ProblemKind, company, is_here, leads_room, problems_of
 from server.breakouts.revisions import Arrangement, Moves, real_moves, revise
 from server.errors import CommandRejected, RejectCode
 from server.ids import MAIN, ParticipantId, Placement
@@ -53,9 +54,10 @@ def open_announced(state: RoomState, ctx: Context, change: PendingChange) -> Eve
 def _open(
     state: RoomState, ctx: Context, change: PendingChange, *, by: ParticipantId | None, fulfils: int | None
 ) -> Events:
+    moves = change.moves | _newcomers(state, change.moves, change.rooms)
     arrangement = Arrangement(
-        rooms=change.rooms,
-        moves=change.moves | _newcomers(state, change.moves, change.rooms),
+        rooms=with_leaders(state, change.rooms, moves),
+        moves=moves,
         timer=timers.start(ctx.now_ms, change.duration_ms),
         prompt=change.prompt,
     )
@@ -73,11 +75,7 @@ def _change(state: RoomState, plan: BreakoutPlan, at_ms: int) -> PendingChange:
         Breakout(id=breakout_id(state.next_breakout + index), name=room.name, leader=room.leader)
         for index, room in enumerate(planned)
     )
-    moves = {
-        member: Placement(room.id)
-        for room, plan_room in zip(rooms, planned, strict=True)
-        for member in plan_room.members
-    }
+    moves = {member: Placement(room.id) for room, draft in zip(rooms, planned, strict=True) for member in draft.members}
     by_hand = plan.strategy is AssignmentStrategy.BY_HAND
     others = dict.fromkeys(_unplaced(state, moves), MAIN) if by_hand else _newcomers(state, moves, rooms)
     return PendingChange(
@@ -120,10 +118,11 @@ def _unplaced(state: RoomState, moves: Moves) -> tuple[ParticipantId, ...]:
 
 def _newcomers(state: RoomState, moves: Moves, rooms: tuple[Breakout, ...]) -> Moves:
     """Whoever is in main and has not been given a place yet, one after the other to the least-full room."""
-    places = Counter(to for id_, to in moves.items() if is_here(id_, state.participants))
-    counts = {Placement(room.id): places[Placement(room.id)] for room in rooms}
+    taken = Counter(moves[id_] for id_ in company(moves, state.participants))
+    counts = {Placement(room.id): taken[Placement(room.id)] for room in rooms}
     placed: Moves = {}
     for id_ in _unplaced(state, moves):
-        placed[id_] = to = least_full(counts) or MAIN
-        counts[to] = counts.get(to, 0) + 1
+        placed[id_] = to = least_full(counts)
+        if to != MAIN:
+            counts[to] += 1
     return placed

@@ -71,23 +71,28 @@ def _with_role(people: tuple[Participant, ...], role: Role) -> tuple[Participant
 
 
 def _edit(state: RoomState, command: EditPlan, actor: ParticipantId) -> Events:
-    """From now on a plan by hand. It may still be unfinished, but names nobody twice and no strangers.
+    """It may still be unfinished, but names nobody twice and no strangers.
 
-    People of the draft who have left meanwhile are dropped, so that a departure does not spoil the edit.
+    People of the draft who have left meanwhile are dropped, so that a departure does not spoil the edit. Taking
+    somebody out makes it a plan by hand: from then on it alone says who goes and who stays in main.
     """
     old = require_plan(state, command.version)
-    known = {member for room in old.rooms for member in room.members}
+    known = _members(old.rooms)
     gone = {member for member in known if not is_here(member, state.participants)}
     rooms = tuple(_tidy(room, gone) for room in command.rooms)
     _refuse(state, rooms, frozenset({ProblemKind.NO_LEADER, ProblemKind.UNKNOWN_PERSON, ProblemKind.PERSON_TWICE}))
     plan = BreakoutPlan(
         version=state.next_plan,
-        strategy=AssignmentStrategy.BY_HAND,
+        strategy=AssignmentStrategy.BY_HAND if known - gone - _members(rooms) else old.strategy,
         rooms=rooms,
         duration_ms=command.duration_ms,
         prompt=command.prompt,
     )
     return (PlanChanged(plan=plan, by=actor),)
+
+
+def _members(rooms: tuple[PlannedRoom, ...]) -> set[ParticipantId]:
+    return {member for room in rooms for member in room.members}
 
 
 def _tidy(room: PlannedRoom, gone: set[ParticipantId]) -> PlannedRoom:

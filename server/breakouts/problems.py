@@ -7,7 +7,7 @@ A constraint that comes later (keep together, keep apart, no repeat partners) is
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 
 from msgspec import Struct
@@ -53,7 +53,7 @@ def is_here(participant: ParticipantId, people: People) -> bool:
     return participant in people and people[participant].placement != LOBBY
 
 
-def company(members: Sequence[ParticipantId], people: People) -> list[ParticipantId]:
+def company(members: Iterable[ParticipantId], people: People) -> list[ParticipantId]:
     """Those who keep each other company: everyone but moderators."""
     return [member for member in members if is_here(member, people) and people[member].role is not Role.MODERATOR]
 
