@@ -69,7 +69,7 @@ ReadOutcome = tuple[Entry, ...] | Trimmed | EpochChanged
 
 
 class Loaded(Struct, frozen=True):
-    """A room as the log has it: a snapshot, and the entries after it. `at_ms`: log time of the snapshot's last entry."""
+    """A room as the log has it: a snapshot (taken at log time `at_ms`), and the entries after it."""
 
     epoch: Epoch
     snapshot_seq: Seq

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The log of a single node: a dict. The embedded default, and the twin of the Redis log in tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import islice
+from typing import Final
+
+from server.ids import RoomId
+from server.ports import (
+    Appended,
+    AppendOutcome,
+    Clock,
+    Conflict,
+    Duplicates,
+    Entry,
+    Epoch,
+    EpochChanged,
+    Hint,
+    Loaded,
+    ReadOutcome,
+    Seq,
+    Trimmed,
+)
+from server.rooms.state import RoomState
+
+KEPT_ENTRIES: Final = 512
+"""How many entries before the snapshot are kept for readers that lag."""
+KEPT_COMMANDS: Final = 4096
+NO_ROOM: Final = EpochChanged(Epoch(0))
+
+
+class _Room:
+    """The log of one room; `entries` begin after position `trimmed`."""
+
+    __slots__ = ("commands", "entries", "epoch", "snapshot", "snapshot_ms", "snapshot_seq", "trimmed")
+
+    def __init__(self, epoch: Epoch, snapshot: RoomState) -> None:
+        self.epoch = epoch
+        self.snapshot = snapshot
+        self.snapshot_seq = Seq(0)
+        self.snapshot_ms = 0
+        self.trimmed = 0
+        self.entries: list[Entry] = []
+        self.commands: dict[str, Seq] = {}
+
+    @property
+    def seq(self) -> Seq:
+        return Seq(self.trimmed + len(self.entries))
+
+    def after(self, seq: int) -> tuple[Entry, ...]:
+        return tuple(self.entries[seq - self.trimmed :])
+
+    def loaded(self) -> Loaded:
+        return Loaded(self.epoch, self.snapshot_seq, self.snapshot, self.after(self.snapshot_seq), self.snapshot_ms)
+
+    def read(self, epoch: Epoch, after: Seq) -> ReadOutcome:
+        if epoch != self.epoch:
+            return EpochChanged(self.epoch)
+        return Trimmed() if after < self.trimmed else self.after(after)
+
+    def append(
+        self, epoch: Epoch, expected_seq: Seq, entries: tuple[Entry, ...], snapshot: RoomState | None
+    ) -> AppendOutcome:
+        if epoch != self.epoch:
+            return EpochChanged(self.epoch)
+        if expected_seq != self.seq:
+            return Conflict(() if expected_seq < self.trimmed else self.after(expected_seq))
+        seqs = tuple(self.commands.get(entry.command) for entry in entries)
+        if any(seq is not None for seq in seqs):
+            return Duplicates(seqs)
+        self._store(entries)
+        if snapshot is not None:
+            self._replace(snapshot)
+        return Appended()
+
+    def _store(self, entries: tuple[Entry, ...]) -> None:
+        for entry in entries:
+            self.entries.append(entry)
+            self.commands[entry.command] = self.seq
+        for command in tuple(islice(self.commands, max(0, len(self.commands) - KEPT_COMMANDS))):
+            del self.commands[command]
+
+    def _replace(self, snapshot: RoomState) -> None:
+        self.snapshot = snapshot
+        self.snapshot_seq = self.seq
+        self.snapshot_ms = self.entries[-1].at_ms if self.entries else self.snapshot_ms
+        excess = max(0, len(self.entries) - KEPT_ENTRIES)
+        del self.entries[:excess]
+        self.trimmed += excess
+
+
+class MemoryLog:
+    """`RoomLog` in this process. A room's log ends with the process. Hints come before the reply of the append."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._rooms: dict[RoomId, _Room] = {}
+        self._hints: dict[RoomId, list[Hint]] = {}
+        self._epoch = Epoch(0)
+
+    async def create(self, room: RoomId, snapshot: RoomState) -> Loaded:
+        known = self._rooms.get(room)
+        if known is None:
+            self._epoch = Epoch(max(self._epoch + 1, self._clock.now_ms()))
+            known = self._rooms[room] = _Room(self._epoch, snapshot)
+        return known.loaded()
+
+    async def load(self, room: RoomId) -> Loaded | None:
+        known = self._rooms.get(room)
+        return None if known is None else known.loaded()
+
+    async def append(
+        self,
+        room: RoomId,
+        epoch: Epoch,
+        expected_seq: Seq,
+        entries: tuple[Entry, ...],
+        snapshot: RoomState | None = None,
+    ) -> AppendOutcome:
+        known = self._rooms.get(room)
+        outcome = NO_ROOM if known is None else known.append(epoch, expected_seq, entries, snapshot)
+        if isinstance(outcome, Appended) and entries:
+            for hint in tuple(self._hints.get(room, ())):
+                hint(epoch, Seq(expected_seq + 1), entries)
+        return outcome
+
+    async def read(self, room: RoomId, epoch: Epoch, after: Seq) -> ReadOutcome:
+        known = self._rooms.get(room)
+        return NO_ROOM if known is None else known.read(epoch, after)
+
+    def subscribe(self, room: RoomId, hint: Hint) -> Callable[[], None]:
+        self._hints.setdefault(room, []).append(hint)
+
+        def unsubscribe() -> None:
+            hints = self._hints.get(room, [])
+            if hint in hints:
+                hints.remove(hint)
+            if not hints:
+                self._hints.pop(room, None)
+
+        return unsubscribe
+
+    async def forget(self, room: RoomId) -> None:
+        self._rooms.pop(room, None)

@@ -1,0 +1,364 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The commit pipeline of one room on one node: from commands to entries of the log. No clock, no task, no I/O.
+
+The log is the only truth. These rules keep all nodes at one history, each command at one effect, each answer true:
+
+- A committed entry enters through `commit` alone, in the order of the log, once, whether it comes as the reply of our
+  own append, as a hint, or from reading.
+- A batch is decided entry by entry on a scratch state. If it loses, it is decided again on the newer state.
+- A command is acknowledged once the committed state holds it, never before.
+- A refusal is said once the state it was decided on has proved current: with the batch it was decided in, or by a read
+  that finds nothing new. Otherwise a node that lags could refuse a retry of what another node has committed.
+- An append whose outcome is unknown may still take effect later. The log is read first. While nothing new is there, the
+  very same batch is sent again and nothing is decided anew; once anything is there, the old append can only conflict.
+- At most one request to the log is on its way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import IntEnum
+from typing import assert_never
+
+from msgspec import Struct
+
+from server.errors import DisconnectCode, JoinRefused
+from server.ports import (
+    Appended,
+    AppendOutcome,
+    Conflict,
+    Duplicates,
+    Entry,
+    Epoch,
+    EpochChanged,
+    Loaded,
+    ReadOutcome,
+    Seq,
+    Trimmed,
+)
+from server.rooms.context import Context
+from server.rooms.state import RoomState
+from server.runner.steps import (
+    Acknowledged,
+    Append,
+    Committed,
+    Faulted,
+    Limits,
+    Load,
+    Output,
+    Read,
+    Refused,
+    Request,
+    Reset,
+    Rules,
+    Submission,
+    Unanswered,
+)
+
+
+class _Need(IntEnum):
+    """What must be asked of the log before anything else is decided."""
+
+    NOTHING = 0
+    READ = 1
+    LOAD = 2
+
+
+class _Member(Struct, frozen=True):
+    submission: Submission
+    refusal: Exception | None = None
+
+
+class _Batch(Struct, frozen=True):
+    """Decided on the state at `base`. Without entries, only the position has to be confirmed."""
+
+    base: Seq
+    entries: tuple[Entry, ...]
+    members: tuple[_Member, ...]
+    after: RoomState
+
+
+class Pipeline:
+    """A state machine: inputs are method calls; `request` and `outputs` say what to do next.
+
+    Every attribute holds an immutable value, so that `copy.copy` is a complete snapshot (the model check relies on it).
+    """
+
+    def __init__(self, rules: Rules, loaded: Loaded, limits: Limits) -> None:
+        self._rules = rules
+        self._limits = limits
+        self._queue: tuple[Submission, ...] = ()
+        self._batch: _Batch | None = None
+        self._busy: Request | None = None
+        self._need = _Need.READ  # hints from between loading and subscribing are lost
+        self._outputs: tuple[Output, ...] = ()
+        self._now_ms = 0
+        self._seed = 0
+        self._timeout_tried: Seq | None = None
+        self.gone = False
+        self.epoch = Epoch(0)
+        self.seq = Seq(0)
+        self.state = loaded.snapshot
+        self._adopt(loaded)
+
+    # -- inputs --------------------------------------------------------------------------------------------------------
+
+    def advance(self, now_ms: int, seed: int = 0) -> None:
+        """Tell the present (log time) and a fresh seed for time-outs. Going back has no effect."""
+        self._now_ms = max(self._now_ms, now_ms)
+        self._seed = seed
+
+    def submit(self, submission: Submission) -> None:
+        """A command has arrived."""
+        if self.gone:
+            self._emit(Refused(submission.ticket, JoinRefused(DisconnectCode.SESSION_OVER)))
+        else:
+            self._queue += (submission,)
+
+    def hint(self, epoch: Epoch, first: Seq, entries: tuple[Entry, ...]) -> None:
+        """The log says, without any guarantee, that these entries were stored from position `first` on."""
+        for seq, entry in enumerate(entries, first):
+            self.commit(epoch, Seq(seq), entry)
+        self._acknowledge()
+
+    def catch_up(self) -> None:
+        """Something may have been missed."""
+        self._want(_Need.READ)
+
+    def appended(self, outcome: AppendOutcome) -> None:
+        """The answer to `Append`."""
+        self._busy = None
+        batch = self._batch
+        if batch is None:  # `Append` is only asked for a batch, which stays until it is answered
+            raise AssertionError("no batch on its way")
+        match outcome:
+            case Appended():
+                self._commit_all(batch.base, batch.entries)
+                self._answer(
+                    {entry.command: Seq(batch.base + i) for i, entry in enumerate(batch.entries, 1)}, stands=True
+                )
+            case Duplicates(seqs):
+                pairs = zip(batch.entries, seqs, strict=True)
+                self._answer({entry.command: seq for entry, seq in pairs if seq is not None})
+            case Conflict(missing):
+                self._commit_all(batch.base, missing)
+                if self.seq == batch.base:
+                    self._want(_Need.READ)
+                self._answer()
+            case EpochChanged():
+                self._want(_Need.LOAD)
+                self._answer()
+            case _:
+                assert_never(outcome)
+
+    def tail(self, outcome: ReadOutcome) -> None:
+        """The answer to `Read`."""
+        request, self._busy = self._busy, None
+        if isinstance(outcome, Trimmed | EpochChanged):
+            self._want(_Need.LOAD)
+        elif isinstance(request, Read):
+            self._commit_all(request.after, outcome)
+            self._reconcile()
+
+    def reloaded(self, loaded: Loaded | None) -> None:
+        """The answer to `Load`; None: the room is forgotten."""
+        self._busy = None
+        if loaded is None:
+            self._end()
+        elif self._adopt(loaded):
+            self._emit(Reset(self.state, self.epoch, self.seq))
+            self._answer()
+
+    def failed(self) -> None:
+        """The request on its way was not answered in time, or its answer was lost."""
+        request, self._busy = self._busy, None
+        self._want(_Need.LOAD if isinstance(request, Load) else _Need.READ)
+
+    def expire(self, before_ms: int) -> None:
+        """Stop waiting for commands that came before this time. What is on its way to the log may still take effect."""
+        late = [submission for submission in self._waiting() if submission.at_ms < before_ms]
+        if late:
+            self._queue = tuple(waiting for waiting in self._queue if waiting.at_ms >= before_ms)
+            if self._batch is not None:
+                self._keep(tuple(m for m in self._batch.members if m.submission.at_ms >= before_ms))
+            self._outputs += tuple(Unanswered(submission.ticket) for submission in late)
+
+    def commit(self, epoch: Epoch, seq: Seq, entry: Entry) -> None:
+        """The one entrance for committed entries. Idempotent; what does not follow is asked of the log."""
+        if epoch == self.epoch and seq == self.seq + 1:
+            before, self.seq = self.state, seq
+            self.state = self._rules.fold(before, entry, seq)
+            self._now_ms = max(self._now_ms, entry.at_ms)
+            self._emit(Committed(before, self.state, epoch, seq, entry))
+        elif epoch > self.epoch:
+            self._want(_Need.LOAD)
+        elif epoch == self.epoch and seq > self.seq:
+            self._want(_Need.READ)
+
+    # -- outputs -------------------------------------------------------------------------------------------------------
+
+    def outputs(self) -> tuple[Output, ...]:
+        """What has happened since the last call, in order."""
+        outputs, self._outputs = self._outputs, ()
+        return outputs
+
+    def request(self) -> Request | None:
+        """What to ask the log now, if anything; asked once, and to be answered before the next."""
+        if self._busy is None and not self.gone:
+            if self._need is _Need.NOTHING and self._batch is None:
+                self._form()
+            self._busy = self._choose()
+            return self._busy
+        return None
+
+    @property
+    def backlog(self) -> int:
+        """How many commands wait for their verdict."""
+        return len(self._queue) + (0 if self._batch is None else len(self._batch.members))
+
+    @property
+    def wake_ms(self) -> int | None:
+        """When `request` should be called even if nothing else happens."""
+        return None if self.gone or self._timeout_tried == self.seq else self._rules.next_timeout(self.state)
+
+    # -- asking the log ------------------------------------------------------------------------------------------------
+
+    def _want(self, need: _Need) -> None:
+        self._need = max(self._need, need)
+
+    def _choose(self) -> Request | None:
+        need, self._need = self._need, _Need.NOTHING
+        batch = self._batch
+        if need is _Need.LOAD:
+            return Load()
+        if need is _Need.READ or (batch is not None and not batch.entries):
+            return Read(self.epoch, self.seq)
+        if batch is None:
+            return None
+        every, last = self._limits.snapshot_every, batch.base + len(batch.entries)
+        snapshot = batch.after if batch.base // every != last // every else None
+        return Append(self.epoch, batch.base, batch.entries, snapshot)
+
+    # -- deciding ------------------------------------------------------------------------------------------------------
+
+    def _form(self) -> None:
+        """Decide what waits, one after another, on a scratch state."""
+        entries: list[Entry] = []
+        members: list[_Member] = []
+        scratch = self._decide_timeout(entries)
+        taken, self._queue = self._queue[: self._limits.batch], self._queue[self._limits.batch :]
+        for submission in taken:
+            if (seq := self._rules.recall(self.state, submission.key)) is not None:
+                self._emit(Acknowledged(submission.ticket, Seq(seq)))
+            elif self._rules.recall(scratch, submission.key) is not None:
+                members.append(_Member(submission))
+            else:
+                scratch = self._decide(scratch, submission, entries, members)
+        if entries or members:
+            self._batch = _Batch(self.seq, tuple(entries), tuple(members), scratch)
+
+    def _decide(
+        self, scratch: RoomState, submission: Submission, entries: list[Entry], members: list[_Member]
+    ) -> RoomState:
+        context = Context(self._now_ms, submission.seed)
+        try:
+            events = self._rules.decide(scratch, submission.command, submission.actor, context)
+            entry = Entry(submission.key, self._now_ms, events)
+            scratch = self._rules.fold(scratch, entry, self.seq + len(entries) + 1)
+        except Exception as error:  # noqa: BLE001 - a refusal, or a fault: either way its author is told, others go on
+            members.append(_Member(submission, error))
+        else:
+            entries.append(entry)
+            members.append(_Member(submission))
+        return scratch
+
+    def _decide_timeout(self, entries: list[Entry]) -> RoomState:
+        """What is due. The same name on all nodes at this position, so that it happens once."""
+        try:
+            due = self.wake_ms
+            if due is None or due > self._now_ms:
+                return self.state
+            self._timeout_tried = self.seq
+            events = self._rules.decide_timeout(self.state, Context(self._now_ms, self._seed))
+            entry = Entry(f":timeout:{self.seq}", self._now_ms, events)
+            scratch = self._rules.fold(self.state, entry, self.seq + 1)
+        except Exception as error:  # noqa: BLE001 - reported by the shell; commands must still be served
+            self._emit(Faulted(error))
+            return self.state
+        if not events:
+            return self.state
+        entries.append(entry)
+        return scratch
+
+    # -- answering -----------------------------------------------------------------------------------------------------
+
+    def _emit(self, output: Output) -> None:
+        self._outputs += (output,)
+
+    def _waiting(self) -> tuple[Submission, ...]:
+        members = () if self._batch is None else self._batch.members
+        return tuple(member.submission for member in members) + self._queue
+
+    def _keep(self, members: tuple[_Member, ...]) -> None:
+        if self._batch is not None:
+            self._batch = _Batch(self._batch.base, self._batch.entries, members, self._batch.after)
+
+    def _commit_all(self, base: Seq, entries: tuple[Entry, ...]) -> None:
+        for seq, entry in enumerate(entries, base + 1):
+            self.commit(self.epoch, Seq(seq), entry)
+
+    def _acknowledge(self) -> None:
+        """Acknowledge what the committed state holds, while the batch is still on its way."""
+        if self._batch is None:
+            return
+        open_members = []
+        for member in self._batch.members:
+            seq = self._rules.recall(self.state, member.submission.key)
+            if seq is None:
+                open_members.append(member)
+            else:
+                self._emit(Acknowledged(member.submission.ticket, Seq(seq)))
+        if len(open_members) < len(self._batch.members):
+            self._keep(tuple(open_members))
+
+    def _reconcile(self) -> None:
+        """After reading, with a batch that only had to be confirmed, or whose outcome is unknown."""
+        if self._batch is None:
+            return
+        if self.seq > self._batch.base:
+            self._answer()
+        elif not self._batch.entries:
+            self._answer(stands=True)
+
+    def _answer(self, known: Mapping[str, Seq] | None = None, *, stands: bool = False) -> None:
+        """The batch is over. `stands`: its refusals hold. Who cannot be answered is decided again, before others."""
+        batch, self._batch = self._batch, None
+        again: list[Submission] = []
+        for submission, refusal in () if batch is None else ((m.submission, m.refusal) for m in batch.members):
+            seq = (known or {}).get(submission.key, self._rules.recall(self.state, submission.key))
+            if seq is not None:
+                self._emit(Acknowledged(submission.ticket, Seq(seq)))
+            elif stands and refusal is not None:
+                self._emit(Refused(submission.ticket, refusal))
+            else:
+                again.append(submission)
+        self._queue = (*again, *self._queue) if again else self._queue
+
+    def _adopt(self, loaded: Loaded) -> bool:
+        """Take over what the log has, unless hints have brought us further meanwhile."""
+        last = loaded.snapshot_seq + len(loaded.entries)
+        if loaded.epoch == self.epoch and last <= self.seq:
+            return False
+        state = loaded.snapshot
+        for seq, entry in enumerate(loaded.entries, loaded.snapshot_seq + 1):
+            state = self._rules.fold(state, entry, seq)
+        self.epoch, self.seq, self.state = loaded.epoch, Seq(last), state
+        self._now_ms = max(self._now_ms, loaded.at_ms, *(entry.at_ms for entry in loaded.entries))
+        self._timeout_tried = None
+        return True
+
+    def _end(self) -> None:
+        self.gone = True
+        over = JoinRefused(DisconnectCode.SESSION_OVER)
+        self._outputs += tuple(Refused(submission.ticket, over) for submission in self._waiting())
+        self._queue, self._batch = (), None

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rooms that this node has loaded."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from server.errors import DisconnectCode, JoinRefused
+from server.ids import RoomId
+from server.ports import Epoch, LogUnavailable, Seq
+from server.rooms.phases import SessionStatus
+from server.rooms.state import RoomState
+from server.runner.listeners import Commit
+from server.runner.runner import RoomRunner
+from server.runner.settings import Environment, RunnerSettings
+
+_MS: Final = 0.001
+
+
+def kept_ms(state: RoomState, settings: RunnerSettings) -> int | None:
+    """How long a room in this state is kept if nothing happens; None: without end."""
+    if state.status is SessionStatus.ENDED:
+        return settings.ended_ms
+    return None if state.participants else settings.empty_ms
+
+
+class Rooms:
+    """Opens rooms once, finds them, and forgets those whose session is over or that nobody came to."""
+
+    def __init__(self, environment: Environment) -> None:
+        self._env = environment
+        self._runners: dict[RoomId, RoomRunner] = {}
+        self._opening: dict[RoomId, asyncio.Task[RoomRunner]] = {}
+        self._forgetting: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    def get(self, room: RoomId) -> RoomRunner | None:
+        """The runner, if this node has loaded the room and its session is not forgotten."""
+        runner = self._runners.get(room)
+        return None if runner is None or runner.closed else runner
+
+    async def open(self, room: RoomId, first: RoomState) -> RoomRunner:
+        """The runner of a room, which begins in the state `first` unless it exists already, here or elsewhere.
+
+        Raises JoinRefused SERVER_BUSY if the log does not answer, SERVER_RESTARTING after `close`.
+        """
+        if self._closed:
+            raise JoinRefused(DisconnectCode.SERVER_RESTARTING)
+        if (runner := self.get(room)) is not None:
+            return runner
+        task = self._opening.get(room)
+        if task is None:
+            task = self._opening[room] = asyncio.get_running_loop().create_task(self._open(room, first))
+            task.add_done_callback(lambda _: self._opening.pop(room, None))
+        return await asyncio.shield(task)
+
+    async def close(self) -> None:
+        """End all runners; those who wait are told that the server restarts. The log keeps the rooms."""
+        self._closed = True
+        for task in (*self._opening.values(), *self._forgetting):
+            task.cancel()
+        await asyncio.gather(*self._opening.values(), *self._forgetting, return_exceptions=True)
+        for runner in tuple(self._runners.values()):
+            runner.close(JoinRefused(DisconnectCode.SERVER_RESTARTING))
+        await asyncio.sleep(0)  # cancelled tasks end
+
+    async def _open(self, room: RoomId, first: RoomState) -> RoomRunner:
+        try:
+            async with asyncio.timeout(self._env.settings.call_ms * _MS):
+                loaded = await self._env.log.create(room, first)
+        except (LogUnavailable, TimeoutError):
+            raise JoinRefused(DisconnectCode.SERVER_BUSY) from None
+        runner = self._runners[room] = RoomRunner(room, loaded, self._env)
+        keeper = _Keeper(self, runner, self._env.settings)
+        runner.subscribe(keeper)
+        keeper.look(runner.state)
+        return runner
+
+    def forget(self, runner: RoomRunner) -> None:
+        """Erase the room here and in the log."""
+        runner.close(JoinRefused(DisconnectCode.SESSION_OVER))
+        task = asyncio.get_running_loop().create_task(self._forget(runner.room))
+        self._forgetting.add(task)
+        task.add_done_callback(self._forgetting.discard)
+
+    def drop(self, runner: RoomRunner) -> None:
+        """This runner has ended."""
+        if self._runners.get(runner.room) is runner:
+            del self._runners[runner.room]
+
+    async def _forget(self, room: RoomId) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(self._env.settings.call_ms * _MS):
+                    await self._env.log.forget(room)
+            except (LogUnavailable, TimeoutError):
+                await asyncio.sleep(self._env.settings.backoff_ms[-1] * _MS)
+            else:
+                return
+
+
+class _Keeper:
+    """Listens to one room, to forget it in time."""
+
+    def __init__(self, rooms: Rooms, runner: RoomRunner, settings: RunnerSettings) -> None:
+        self._rooms = rooms
+        self._runner = runner
+        self._settings = settings
+        self._kept_ms: int | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def committed(self, commit: Commit) -> None:
+        self.look(commit.after)
+
+    def reset(self, state: RoomState, epoch: Epoch, seq: Seq) -> None:
+        del epoch, seq
+        self.look(state)
+
+    def closed(self, error: Exception) -> None:
+        del error
+        self._wait(None)
+        self._rooms.drop(self._runner)
+
+    def look(self, state: RoomState) -> None:
+        kept = kept_ms(state, self._settings)
+        if kept != self._kept_ms:
+            self._wait(kept)
+
+    def _wait(self, kept: int | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._kept_ms, self._timer = kept, None
+        if kept is not None:
+            self._timer = asyncio.get_running_loop().call_later(kept * _MS, self._rooms.forget, self._runner)

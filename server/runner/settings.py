@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bounds of the runners, and what all runners of a node share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from server.ports import Clock, RoomLog
+from server.runner.steps import Limits, Rules
+
+
+class RunnerSettings(Struct, frozen=True):
+    """Bounds of a runner. Times are milliseconds.
+
+    `mailbox`: commands that may wait; the system's own (a connection lost) get as much again: nobody repeats them.
+    `call_ms`: deadline of one call of the log. `answer_ms`: when a command is answered BUSY while the log is away.
+    `backoff_ms`: first and longest wait before the log is asked again after a failure.
+    `ended_ms`, `empty_ms`: how long a room is kept after the session is over, and while nobody has a seat in it.
+    """
+
+    mailbox: int = 256
+    limits: Limits = Limits()
+    call_ms: int = 400
+    answer_ms: int = 2_000
+    backoff_ms: tuple[int, int] = (25, 500)
+    ended_ms: int = 60_000
+    empty_ms: int = 24 * 3_600_000
+
+
+class Environment(Struct, frozen=True):
+    """What all runners of a node share. `seeds` gives a fresh random number at each call."""
+
+    log: RoomLog
+    rules: Rules
+    clock: Clock
+    seeds: Callable[[], int]
+    settings: RunnerSettings = RunnerSettings()

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What goes into the commit pipeline and what comes out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from server.ids import ParticipantId
+from server.ports import Entry, Epoch, Seq
+from server.rooms.commands import Command
+from server.rooms.context import Context, Events
+from server.rooms.events import Event
+from server.rooms.state import RoomState
+
+
+class Rules(Struct, frozen=True):
+    """The pure core, as the pipeline needs it; `decide` raises a `HoldspaceError` to refuse."""
+
+    decide: Callable[[RoomState, Command, ParticipantId | None, Context], Events]
+    evolve: Callable[[RoomState, Event], RoomState]
+    next_timeout: Callable[[RoomState], int | None]
+    decide_timeout: Callable[[RoomState, Context], Events]
+    remember: Callable[[RoomState, str, int], RoomState]
+    recall: Callable[[RoomState, str], int | None]
+
+    def fold(self, state: RoomState, entry: Entry, seq: int) -> RoomState:
+        """The state after this entry, which also remembers the entry's command."""
+        for event in entry.events:
+            state = self.evolve(state, event)
+        return self.remember(state, entry.command, seq)
+
+
+class Limits(Struct, frozen=True):
+    """Entries in one append at most; and the state is stored with every append that passes a multiple of a number."""
+
+    batch: int = 64
+    snapshot_every: int = 64
+
+
+class Submission(Struct, frozen=True):
+    """A command that waits for its verdict. `key` makes a retry harmless; `at_ms` tells since when it waits."""
+
+    ticket: int
+    key: str
+    command: Command
+    actor: ParticipantId | None
+    seed: int = 0
+    at_ms: int = 0
+
+
+# -- what the shell shows, in this order -------------------------------------------------------------------------------
+
+
+class Committed(Struct, frozen=True):
+    """This entry is in the log, at the next position; `before` and `after` are the states around it."""
+
+    before: RoomState
+    after: RoomState
+    epoch: Epoch
+    seq: Seq
+    entry: Entry
+
+
+class Reset(Struct, frozen=True):
+    """The state was loaded anew; what was shown before may be another history."""
+
+    state: RoomState
+    epoch: Epoch
+    seq: Seq
+
+
+class Acknowledged(Struct, frozen=True):
+    """The command is in the log, at this position."""
+
+    ticket: int
+    seq: Seq
+
+
+class Refused(Struct, frozen=True):
+    """The command had no effect; `error` is for its author."""
+
+    ticket: int
+    error: Exception
+
+
+class Unanswered(Struct, frozen=True):
+    """The log has not answered for too long; whether the command takes effect is open, its author may send it again."""
+
+    ticket: int
+
+
+class Faulted(Struct, frozen=True):
+    """A time-out could not be decided: a fault of the core, which must not stop the room."""
+
+    error: Exception
+
+
+Output = Committed | Reset | Acknowledged | Refused | Unanswered | Faulted
+
+
+# -- what the shell asks the log ---------------------------------------------------------------------------------------
+
+
+class Append(Struct, frozen=True):
+    """Append these entries; answer with `appended`, or `failed`."""
+
+    epoch: Epoch
+    expected_seq: Seq
+    entries: tuple[Entry, ...]
+    snapshot: RoomState | None
+
+
+class Read(Struct, frozen=True):
+    """Read what follows this position; answer with `tail`, or `failed`."""
+
+    epoch: Epoch
+    after: Seq
+
+
+class Load(Struct, frozen=True):
+    """Load the room anew; answer with `reloaded`, or `failed`."""
+
+
+Request = Append | Read | Load
