@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs before any script of the page. Gives each person a camera of one colour and a microphone of one tone, and
+// watches what the page does with RTCPeerConnection. Chromium's own fake devices are not used: its beeps are shared
+// by all contexts of a browser. `window.__device` = {hue: [r, g, b], hz: number, width, height, fps} is set before.
+(() => {
+  const device = window.__device;
+  const watch = (window.__watch = {
+    peers: [], // RTCPeerConnection objects, in the order of their making
+    negotiationNeeded: 0, // events after the first answer
+    userMedia: [], // {audio, video} of each getUserMedia call
+    frames: [], // {at, slot, person}: the first frame of each new person in a receive slot
+    voices: [], // {at, slot, hz}: changes of the tone heard in a receive slot (0: silence)
+    clicks: [], // {at, label}
+  });
+  document.addEventListener('click', (event) => {
+    const pressed = event.target instanceof Element ? event.target.closest('button,[role=menuitem]') : null;
+    if (pressed) watch.clicks.push({ at: Date.now(), label: pressed.getAttribute('data-testid') ?? '' });
+  }, true);
+
+  const NativePeer = window.RTCPeerConnection;
+  window.RTCPeerConnection = class extends NativePeer {
+    constructor(...given) {
+      super(...given);
+      watch.peers.push(this);
+      this.addEventListener('negotiationneeded', () => {
+        if (this.remoteDescription) watch.negotiationNeeded += 1;
+      });
+    }
+  };
+
+  let painter = null;
+  const picture = () => {
+    const canvas = document.createElement('canvas');
+    canvas.width = device.width;
+    canvas.height = device.height;
+    const pen = canvas.getContext('2d', { alpha: false });
+    let n = 0;
+    const paint = () => {
+      pen.fillStyle = `rgb(${device.hue.join(',')})`;
+      pen.fillRect(0, 0, canvas.width, canvas.height);
+      pen.fillStyle = 'rgba(0,0,0,0.25)';
+      pen.fillRect((n++ * 4) % canvas.width, 0, 8, 8); // movement, in a corner that nobody samples
+    };
+    paint();
+    clearInterval(painter);
+    painter = setInterval(paint, 1000 / device.fps);
+    return canvas.captureStream(device.fps).getVideoTracks()[0];
+  };
+  const tone = () => {
+    const context = new AudioContext();
+    const oscillator = new OscillatorNode(context, { frequency: device.hz });
+    const quiet = new GainNode(context, { gain: 0.2 });
+    const out = context.createMediaStreamDestination();
+    oscillator.connect(quiet).connect(out);
+    oscillator.start();
+    void context.resume();
+    return out.stream.getAudioTracks()[0];
+  };
+  navigator.mediaDevices.getUserMedia = async (wish = {}) => {
+    watch.userMedia.push({ audio: Boolean(wish.audio), video: Boolean(wish.video) });
+    const tracks = [];
+    if (wish.audio) tracks.push(tone());
+    if (wish.video) tracks.push(picture());
+    return new MediaStream(tracks);
+  };
+  navigator.mediaDevices.enumerateDevices = async () => [
+    { kind: 'audioinput', deviceId: 'test-microphone', groupId: 'test', label: 'Test microphone', toJSON() { return this; } },
+    { kind: 'videoinput', deviceId: 'test-camera', groupId: 'test', label: 'Test camera', toJSON() { return this; } },
+  ];
+
+  // -- what arrives: colours of decoded frames and tones of decoded sound, by receive slot -----------------------------
+  const receivers = (kind) => {
+    const peer = watch.peers[watch.peers.length - 1];
+    if (!peer) return [];
+    return peer.getTransceivers()
+      .filter((t) => t.receiver.track.kind === kind && (t.currentDirection ?? t.direction) === 'recvonly')
+      .map((t) => t.receiver.track);
+  };
+  const sampler = document.createElement('canvas');
+  sampler.width = sampler.height = 4;
+  const eye = sampler.getContext('2d', { willReadFrequently: true });
+  const colourOf = (video) => {
+    eye.drawImage(video, video.videoWidth / 4, video.videoHeight / 2, video.videoWidth / 2, video.videoHeight / 4, 0, 0, 4, 4);
+    const d = eye.getImageData(0, 0, 4, 4).data;
+    const mean = [0, 0, 0];
+    for (let i = 0; i < d.length; i += 4) for (let c = 0; c < 3; c++) mean[c] += d[i + c] / 16;
+    return mean.map(Math.round);
+  };
+  const nearest = (rgb) => {
+    let best = null;
+    for (const [name, hue] of Object.entries(window.__people ?? {})) {
+      const far = Math.hypot(...hue.map((value, c) => value - rgb[c]));
+      if (far < 70 && (!best || far < best.far)) best = { name, far };
+    }
+    return best?.name ?? null;
+  };
+  const trackSlot = (track) => receivers(track.kind).findIndex((other) => other.id === track.id);
+
+  // Whom one sees: every <video> of the page that plays a received track, by the colour of its present pixels.
+  window.__seen = () => [...document.querySelectorAll('video')].flatMap((video) => {
+    const track = video.srcObject?.getVideoTracks?.()[0];
+    if (!track || trackSlot(track) < 0 || video.videoWidth === 0) return [];
+    const shown = video.checkVisibility({ opacityProperty: true, visibilityProperty: true });
+    return [{ slot: trackSlot(track), person: nearest(colourOf(video)), rgb: colourOf(video), shown }];
+  });
+  // Frames decoded and sound received so far, by slot.
+  window.__received = async () => {
+    const peer = watch.peers[watch.peers.length - 1];
+    const slots = {};
+    for (const track of [...receivers('video'), ...receivers('audio')]) {
+      for (const report of (await peer.getStats(track)).values()) {
+        if (report.type !== 'inbound-rtp') continue;
+        const row = (slots[trackSlot(track)] ??= {});
+        if (track.kind === 'video') Object.assign(row, { frames: report.framesDecoded ?? 0, videoPackets: report.packetsReceived ?? 0 });
+        else Object.assign(row, { audioPackets: report.packetsReceived ?? 0, concealed: report.concealedSamples ?? 0 });
+      }
+    }
+    return slots;
+  };
+  window.__dtls = async () => {
+    const peer = watch.peers[watch.peers.length - 1];
+    for (const report of (await peer.getStats()).values()) {
+      if (report.type === 'transport') {
+        return { state: report.dtlsState, local: report.localCertificateId, remote: report.remoteCertificateId, changes: report.selectedCandidatePairChanges };
+      }
+    }
+    return null;
+  };
+
+  let ear = null;
+  const listening = new Map();
+  const listen = () => {
+    ear ??= new AudioContext();
+    void ear.resume();
+    receivers('audio').forEach((track, slot) => {
+      if (listening.has(track.id)) return;
+      const analyser = new AnalyserNode(ear, { fftSize: 1024, smoothingTimeConstant: 0 });
+      ear.createMediaStreamSource(new MediaStream([track])).connect(analyser);
+      listening.set(track.id, { slot, analyser, bins: new Float32Array(analyser.frequencyBinCount), hz: 0 });
+    });
+  };
+  const pitch = ({ analyser, bins }) => {
+    analyser.getFloatFrequencyData(bins);
+    let top = 0;
+    for (let i = 4; i < bins.length / 4; i++) if (bins[i] > bins[top] || top === 0) top = i;
+    return bins[top] > -55 ? Math.round((top * ear.sampleRate) / analyser.fftSize) : 0;
+  };
+  // Whom one hears: the loudest frequency of each receive slot, 0 for silence.
+  window.__heard = () => {
+    listen();
+    return [...listening.values()].map((one) => ({ slot: one.slot, hz: pitch(one) })).filter((one) => one.hz > 0);
+  };
+  // From now on, note every first frame and every new voice with its time.
+  window.__measure = () => {
+    listen();
+    setInterval(() => {
+      for (const one of listening.values()) {
+        const hz = pitch(one);
+        if (Math.abs(hz - one.hz) > 60) {
+          one.hz = hz;
+          watch.voices.push({ at: Date.now(), slot: one.slot, hz });
+        }
+      }
+    }, 10);
+    const followed = new WeakSet();
+    const follow = (video) => {
+      let last = null;
+      const each = () => {
+        const track = video.srcObject?.getVideoTracks?.()[0];
+        const person = track && video.videoWidth ? nearest(colourOf(video)) : null;
+        if (person && person !== last) {
+          last = person;
+          watch.frames.push({ at: Date.now(), slot: trackSlot(track), person });
+        }
+        video.requestVideoFrameCallback(each);
+      };
+      video.requestVideoFrameCallback(each);
+    };
+    setInterval(() => {
+      for (const video of document.querySelectorAll('video')) {
+        if (followed.has(video)) continue;
+        followed.add(video);
+        follow(video);
+      }
+    }, 50);
+  };
+})();
