@@ -25,7 +25,7 @@ FLAGS = (
     "--autoplay-policy=no-user-gesture-required",
 )
 
-PAGE = """<!doctype html><meta charset=utf-8><title>media</title><script>
+PAGE = """<!doctype html><meta charset=utf-8><title>media</title><body><script>
 window.negotiations = 0;
 async function join(name, slots, publish) {
   const pc = window.pc = new RTCPeerConnection({bundlePolicy: 'max-bundle'});

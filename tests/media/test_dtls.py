@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from aiortc.rtcdtlstransport import RTCCertificate, RTCDtlsParameters, RTCDtlsTransport
+
+from server.media.dtls import PRIVATE_NAMES, Certificate, DtlsSession, HandshakeFailed, SrtpError
+from tests.media.packets import rtp
+from tests.media.peer import ClientWire, sha256_of
+
+
+def test_the_private_names_of_aiortc_are_there() -> None:
+    """What we reach into exists under these names; a new aiortc that moves them turns this red."""
+    transport = RTCDtlsTransport(ClientWire(lambda _: None), [Certificate().rtc])  # type: ignore[arg-type]
+    for name in PRIVATE_NAMES:
+        assert hasattr(transport, name), name
+
+
+async def handshake(fingerprint: str | None = None) -> tuple[DtlsSession, RTCDtlsTransport, asyncio.Task[None], object]:
+    """Both ends joined in memory; the last item is our keys or the reason that there are none."""
+    ours = Certificate()
+    theirs = RTCCertificate.generateCertificate()
+    wire = ClientWire(lambda data: session.receive(data))
+    client = RTCDtlsTransport(wire, [theirs])  # type: ignore[arg-type]
+    client._set_role("client")  # noqa: SLF001 - the client of the test, not the code under test
+    session = DtlsSession(ours, fingerprint or sha256_of(theirs), wire.put)
+    started = asyncio.create_task(client.start(RTCDtlsParameters(fingerprints=ours.rtc.getFingerprints())))
+    closed = asyncio.Event()
+    try:
+        keys: object = await session.handshake(closed.set)
+    except HandshakeFailed as failure:
+        keys = failure
+    return session, client, started, keys
+
+
+async def test_keys_fit_those_of_the_other_side() -> None:
+    """What the client protects we read, and the other way round; forged packets are refused."""
+    session, client, started, keys = await handshake()
+    await started
+    assert not isinstance(keys, HandshakeFailed)
+    data = rtp(5)
+    protected = client._tx_srtp.protect(data)  # noqa: SLF001
+    assert keys.unprotect(protected) == data  # type: ignore[attr-defined]
+    assert client._rx_srtp.unprotect(keys.protect(data)) == data  # type: ignore[attr-defined]  # noqa: SLF001
+    with pytest.raises(SrtpError):
+        keys.unprotect(protected[:-1] + bytes([protected[-1] ^ 1]))  # type: ignore[attr-defined]
+    await session.close()
+    await client.stop()
+
+
+async def test_a_number_cannot_be_sent_twice() -> None:
+    """`allow_repeat_tx` is off: libsrtp itself is the last guard of the nonce rule."""
+    session, client, started, keys = await handshake()
+    await started
+    keys.protect(rtp(5, payload=b"one"))  # type: ignore[attr-defined]
+    with pytest.raises(SrtpError, match="replay"):
+        keys.protect(rtp(5, payload=b"two"))  # type: ignore[attr-defined]
+    await session.close()
+    await client.stop()
+
+
+async def test_another_certificate_gets_no_keys() -> None:
+    """The fingerprint of the offer is checked (RFC 8122): a man in the middle stays outside."""
+    session, client, started, keys = await handshake(":".join(["00"] * 32))
+    assert isinstance(keys, HandshakeFailed)
+    started.cancel()
+    await session.close()
+    await client.stop()

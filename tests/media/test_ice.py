@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from aioice import stun
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.media.ice import CONSENT_MS, MAX_PATHS, IceLite, IceSession, Path, is_stun
+
+HOME: Path = (0, ("192.0.2.7", 4000))
+AWAY: Path = (1, ("198.51.100.9", 5000))
+PWD = "ourPassword"
+
+
+def agent(now_ms: int = 0) -> tuple[IceLite[str], IceSession[str]]:
+    """An agent with one connection, of "ana"."""
+    made: IceLite[str] = IceLite()
+    session = IceSession("ana", "ours", PWD, "theirs", now_ms)
+    made.add(session)
+    return made, session
+
+
+def check(username: str = "ours:theirs", pwd: str = PWD, **attributes: Any) -> bytes:  # noqa: ANN401 - STUN values
+    """A binding request as a full agent sends it."""
+    message = stun.Message(stun.Method.BINDING, stun.Class.REQUEST)
+    message.attributes["USERNAME"] = username
+    message.attributes["PRIORITY"] = 1
+    message.attributes.update({name.replace("_", "-").upper(): value for name, value in attributes.items()})
+    message.add_message_integrity(pwd.encode())
+    return bytes(message)
+
+
+def test_a_check_is_answered_and_its_address_is_taken() -> None:
+    """The reply is signed with our password and says where the request came from."""
+    ice, session = agent()
+    assert ice.owner_of(HOME) is None
+    reply = ice.receive(check(ice_controlling=1), HOME, 0)
+    assert reply is not None
+    parsed = stun.parse_message(reply)
+    assert parsed.message_class is stun.Class.RESPONSE
+    assert parsed.check_message_integrity(PWD.encode())
+    assert parsed.attributes["XOR-MAPPED-ADDRESS"] == HOME[1]
+    assert ice.owner_of(HOME) == "ana"
+    assert session.selected == HOME
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        check(pwd="wrong"),
+        check(username="other:theirs"),
+        check(username="ours:other"),
+        check(username=""),
+        bytes(stun.Message(stun.Method.BINDING, stun.Class.REQUEST, attributes={"USERNAME": "ours:theirs"})),
+        check()[:-1],
+        bytes(stun.Message(stun.Method.ALLOCATE, stun.Class.REQUEST)),
+        bytes(stun.Message(stun.Method.BINDING, stun.Class.RESPONSE)),
+        bytes(stun.Message(stun.Method.BINDING, stun.Class.INDICATION)),
+    ],
+)
+def test_a_request_that_proves_nothing_gets_no_answer(data: bytes) -> None:
+    """Wrong password, unknown or half a user name, no integrity, cut short, other methods and classes."""
+    ice, session = agent()
+    assert ice.receive(data, HOME, 0) is None
+    assert ice.owner_of(HOME) is None
+    assert session.selected is None
+
+
+@given(st.binary(max_size=120))
+def test_junk_behind_the_cookie_is_no_request(tail: bytes) -> None:
+    """Any bytes after a STUN header are read or dropped, never raised."""
+    ice, _ = agent()
+    header = b"\x00\x01" + len(tail).to_bytes(2) + b"\x21\x12\xa4\x42" + bytes(12)
+    assert is_stun(header + tail)
+    assert ice.receive(header + tail, HOME, 0) is None
+
+
+def test_the_nominated_address_is_used() -> None:
+    """The first check selects, USE-CANDIDATE decides, a plain check of another pair does not."""
+    ice, session = agent()
+    ice.receive(check(), HOME, 0)
+    ice.receive(check(), AWAY, 0)
+    assert session.selected == HOME
+    ice.receive(check(use_candidate=None), AWAY, 0)
+    assert session.selected == AWAY
+    assert ice.owner_of(HOME) == "ana"
+
+
+def test_a_controlled_agent_is_told_to_control() -> None:
+    """RFC 8445 section 7.3.1.1: 487, and the address is not taken."""
+    ice, _ = agent()
+    reply = ice.receive(check(ice_controlled=1), HOME, 0)
+    assert reply is not None
+    assert stun.parse_message(reply).error_code == 487
+    assert ice.owner_of(HOME) is None
+
+
+def test_consent_runs_out_after_30_seconds_of_silence() -> None:
+    """RFC 7675; each check renews it."""
+    ice, _ = agent()
+    ice.receive(check(), HOME, 1_000)
+    assert ice.expire(CONSENT_MS) == []
+    ice.receive(check(), HOME, 20_000)
+    assert ice.expire(20_000 + CONSENT_MS - 1) == []
+    assert ice.expire(20_000 + CONSENT_MS) == ["ana"]
+
+
+def test_an_unused_address_is_forgotten() -> None:
+    """A move to another network leaves the old address behind, and selects the one in use."""
+    ice, session = agent()
+    ice.receive(check(use_candidate=None), HOME, 0)
+    ice.receive(check(), AWAY, 15_000)
+    assert ice.expire(CONSENT_MS) == []
+    assert ice.owner_of(HOME) is None
+    assert session.selected == AWAY
+
+
+def test_addresses_of_one_connection_are_bounded() -> None:
+    """The longest unused goes first, never the selected one."""
+    ice, session = agent()
+    paths: list[Path] = [(0, ("192.0.2.7", port)) for port in range(4000, 4000 + MAX_PATHS + 3)]
+    for path in paths:
+        ice.receive(check(), path, 0)
+    assert len(session.paths) == MAX_PATHS
+    assert session.selected == paths[0]
+    assert ice.owner_of(paths[0]) == "ana"
+    assert ice.owner_of(paths[1]) is None
+
+
+def test_an_address_belongs_to_who_proved_it_last() -> None:
+    """A reloaded page on the same port: its new connection takes the address over."""
+    ice, first = agent()
+    ice.receive(check(), HOME, 0)
+    second = IceSession("again", "new", PWD, "theirs", 0)
+    ice.add(second)
+    ice.receive(check(username="new:theirs"), HOME, 1)
+    assert ice.owner_of(HOME) == "again"
+    assert first.selected is None
+    ice.remove(first)
+    assert ice.owner_of(HOME) == "again"
+
+
+def test_a_removed_connection_is_nobody() -> None:
+    """Neither its user fragment nor its addresses are known any more."""
+    ice, session = agent()
+    ice.receive(check(), HOME, 0)
+    ice.remove(session)
+    assert ice.owner_of(HOME) is None
+    assert ice.receive(check(), HOME, 0) is None
+    assert ice.expire(CONSENT_MS * 9) == []

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.media.receive import MAX_NACKS, NACK_ATTEMPTS, WINDOW, ReceiveStatistics
+
+
+def received(*sequences: int) -> ReceiveStatistics:
+    """Statistics after these 16-bit numbers."""
+    statistics = ReceiveStatistics(90_000)
+    for sequence in sequences:
+        statistics.accept(sequence)
+    return statistics
+
+
+@given(start=st.integers(0, 0xFFFF), steps=st.lists(st.integers(-40, 60), max_size=300))
+def test_every_number_is_taken_once_and_unwrapped(start: int, steps: list[int]) -> None:
+    """Over wraps, reordering and repeats: same packet, same extended number, and never twice."""
+    statistics = ReceiveStatistics(48_000)
+    true = newest = start + 0x10000
+    taken = {true: statistics.accept(start)}
+    for step in steps:
+        true = max(newest + step, start + 0x10000 - 40)
+        got = statistics.accept(true & 0xFFFF)
+        if true in taken:
+            assert got is None
+        else:
+            assert got == true
+            taken[true] = got
+        newest = max(newest, true)
+    assert statistics.received == len(taken)
+
+
+def test_a_packet_out_of_the_window_is_refused() -> None:
+    """Too old to know whether it came before: refused, as the nonce rule demands."""
+    statistics = received(0, WINDOW + 5)
+    assert statistics.accept(5) is None
+    assert statistics.accept(6) is not None
+
+
+def test_holes_are_asked_for_a_few_times() -> None:
+    """Each skipped packet is asked for `NACK_ATTEMPTS` times, and no more once it came."""
+    statistics = received(65_534, 1, 3)
+    assert statistics.missing() == [65_535, 0, 2]
+    statistics.accept(0)
+    for _ in range(NACK_ATTEMPTS - 1):
+        assert statistics.missing() == [65_535, 2]
+    assert statistics.missing() == []
+
+
+def test_a_burst_is_asked_for_in_part() -> None:
+    """Of a long gap only the newest packets are worth asking for."""
+    asked = received(0, 200).missing()
+    assert len(asked) == MAX_NACKS
+    assert asked[-1] == 199
+
+
+def test_loss_is_reported_for_the_last_interval_and_in_all() -> None:
+    """RFC 3550 appendix A.3: a quarter lost, then nothing."""
+    statistics = received(0, 1, 3)
+    assert statistics.lost() == 1
+    assert statistics.fraction_lost() == 64
+    statistics.accept(4)
+    assert statistics.fraction_lost() == 0
+    assert statistics.lost() == 1
+
+
+def test_jitter_follows_rfc_3550() -> None:
+    """A packet 8 ms late at 48 kHz moves the estimate by a sixteenth of 384 units."""
+    statistics = ReceiveStatistics(48_000)
+    statistics.arrived(0, 0)
+    statistics.arrived(960, 20_000_000)
+    assert statistics.jitter == 0
+    statistics.arrived(1920, 48_000_000)
+    assert statistics.jitter == 384 / 16

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from aiortc.rtp import RtcpPacket, RtcpPsfbPacket, RtcpRrPacket, RtcpRtpfbPacket, RtcpSrPacket, unpack_remb_fci
+
+from server.media.receive import ReceiveStatistics
+from server.media.rtcp import (
+    KeyframePacer,
+    PublisherClock,
+    SenderReport,
+    is_rtcp,
+    negative_acknowledgement,
+    ntp_units,
+    picture_bps,
+    picture_loss,
+    receiver_estimate,
+    receiver_report,
+    report_block,
+    sender_report,
+)
+
+SECOND_NS = 1_000_000_000
+SECOND_NTP = 1 << 32
+
+
+def test_requests_to_one_publisher_are_300_ms_apart() -> None:
+    """Many slots that want a keyframe make one request; one that came too early is sent when it may."""
+    pacer = KeyframePacer()
+    assert pacer.ask(1_000)
+    assert not pacer.ask(1_100)
+    assert not pacer.due(1_299, waiting=False)
+    assert pacer.due(1_300, waiting=False)
+    assert not pacer.due(1_700, waiting=False)
+
+
+def test_a_slot_that_still_waits_asks_again_after_500_ms() -> None:
+    """The request or the keyframe may have been lost."""
+    pacer = KeyframePacer()
+    assert pacer.ask(1_000)
+    assert not pacer.due(1_499, waiting=True)
+    assert pacer.due(1_500, waiting=True)
+    assert not pacer.due(1_999, waiting=True)
+
+
+def test_one_offset_serves_voice_and_picture() -> None:
+    """Trap 4: the least offset of late, since delay only ever adds; old ones are forgotten (clocks drift)."""
+    clock = PublisherClock()
+    for delay in (50, 20, 90):
+        clock.reported(1_000 * SECOND_NTP, 3_000 * SECOND_NTP + delay)
+    assert clock.offset == 2_000 * SECOND_NTP + 20
+    for _ in range(32):
+        clock.reported(0, 2_000 * SECOND_NTP + 70)
+    assert clock.offset == 2_000 * SECOND_NTP + 70
+
+
+def test_a_report_extrapolates() -> None:
+    """Half a second later both clocks of the source have moved half a second, the RTP clock over its wrap."""
+    report = SenderReport(ntp=10 * SECOND_NTP, rtp=0xFFFFFFFF, arrived_ns=SECOND_NS)
+    assert report.at(SECOND_NS * 3 // 2, 48_000) == (10 * SECOND_NTP + SECOND_NTP // 2, 23_999)
+
+
+def test_ntp_units_of_a_quarter() -> None:
+    """2**-32 s each."""
+    assert ntp_units(SECOND_NS // 4) == 1 << 30
+
+
+def test_feedback_is_read_by_another_stack() -> None:
+    """Keyframe request, loss, estimate and report, as one compound packet."""
+    statistics = ReceiveStatistics(90_000)
+    for sequence in (65_534, 65_535, 1):
+        statistics.accept(sequence)
+    report = SenderReport(ntp=0x0001_0002_0003_0004, rtp=0, arrived_ns=0)
+    data = receiver_report(5, [report_block(2000, statistics, report, SECOND_NS // 2)])
+    data += picture_loss(5, 2000) + negative_acknowledgement(5, 2000, [0]) + receiver_estimate(5, 1_000_000, [2000])
+    assert is_rtcp(data)
+    received, loss, lost, estimate = RtcpPacket.parse(data)
+    assert isinstance(received, RtcpRrPacket)
+    block = received.reports[0]
+    assert (block.ssrc, block.packets_lost, block.fraction_lost) == (2000, 1, 64)
+    assert block.highest_sequence == 0x1_0001
+    assert (block.lsr, block.dlsr) == (0x0002_0003, 32_768)
+    assert isinstance(loss, RtcpPsfbPacket)
+    assert (loss.fmt, loss.media_ssrc) == (1, 2000)
+    assert isinstance(lost, RtcpRtpfbPacket)
+    assert (lost.media_ssrc, lost.lost) == (2000, [0])
+    assert isinstance(estimate, RtcpPsfbPacket)
+    bits, ssrcs = unpack_remb_fci(estimate.fci)
+    assert abs(bits - 1_000_000) < 8
+    assert ssrcs == [2000]
+
+
+def test_a_sender_report_keeps_to_its_field_widths() -> None:
+    """Counters and times wrap, they never overflow into the next field."""
+    (parsed,) = RtcpPacket.parse(sender_report(7, (1 << 64) + 5, 9, 1 << 32, (1 << 32) + 1))
+    assert isinstance(parsed, RtcpSrPacket)
+    info = parsed.sender_info
+    assert (info.ntp_timestamp, info.rtp_timestamp, info.packet_count, info.octet_count) == (5, 9, 0, 1)
+
+
+def test_rtp_is_not_taken_for_rtcp() -> None:
+    """RFC 5761: payload types 64 to 95 with the marker are the reports; 96 and 111 are media."""
+    assert not is_rtcp(bytes([0x80, 0x80 | 96]) + bytes(10))
+    assert not is_rtcp(bytes([0x80, 111]) + bytes(10))
+    assert is_rtcp(bytes([0x80, 200]) + bytes(10))
+    assert not is_rtcp(bytes([0x80, 200]))
+
+
+def test_the_picture_rate_falls_as_the_group_grows() -> None:
+    """What a subscriber gets in all stays near one figure, between a least and a best picture."""
+    assert picture_bps(0) == picture_bps(2) == 1_700_000
+    assert 11 * picture_bps(11) <= 8_000_000
+    assert picture_bps(300) == 250_000

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.media.sdp import (
+    LEVEL_URI,
+    MAX_SECTIONS,
+    MID_URI,
+    Direction,
+    MediaKind,
+    OfferProblem,
+    OfferRefused,
+    parse_offer,
+)
+from tests.media.offers import fingerprint_line, make_offer
+
+RECORDED = Path(__file__).parent / "offers"
+PRINT = fingerprint_line()
+
+
+def refusal(text: str) -> OfferProblem:
+    """Why this offer is refused."""
+    with pytest.raises(OfferRefused) as caught:
+        parse_offer(text)
+    return caught.value.problem
+
+
+@pytest.mark.parametrize(
+    ("name", "opus", "vp8", "rtx", "level", "mid"),
+    [("chromium", 111, 96, 97, 1, 4), ("firefox", 109, 120, 124, 1, 3), ("aiortc", 96, 97, 98, 2, 1)],
+)
+def test_recorded_offers_are_understood(name: str, opus: int, vp8: int, rtx: int, level: int, mid: int) -> None:
+    """Chromium, Firefox and aiortc: codecs, extensions, sources and directions as they wrote them."""
+    offer = parse_offer((RECORDED / f"{name}.sdp").read_text())
+    microphone, camera, screen, *slots = offer.sections
+    assert [microphone.kind, camera.kind, screen.kind] == [MediaKind.AUDIO, MediaKind.VIDEO, MediaKind.VIDEO]
+    assert {section.direction for section in offer.sections[:3]} == {Direction.SENDONLY}
+    assert {section.direction for section in slots} == {Direction.RECVONLY}
+    assert microphone.codec is not None
+    assert camera.codec is not None
+    assert (microphone.codec.payload_type, microphone.codec.clock_rate) == (opus, 48_000)
+    assert (camera.codec.payload_type, camera.codec.rtx_payload_type) == (vp8, rtx)
+    assert "nack pli" in camera.codec.feedback
+    assert (microphone.extension_id(LEVEL_URI), microphone.extension_id(MID_URI)) == (level, mid)
+    assert not any(section.rejected for section in offer.sections)
+    assert camera.ssrc != camera.rtx_ssrc
+    assert None not in (camera.ssrc, camera.rtx_ssrc)
+
+
+def test_crlf_and_lf_read_the_same() -> None:
+    """Line ends as RFC 8866 wants them, and as text tools leave them."""
+    text = make_offer()
+    assert parse_offer(text.replace("\n", "\r\n")) == parse_offer(text)
+
+
+def test_session_level_values_hold_for_all_sections() -> None:
+    """Firefox writes its fingerprint once, for the session."""
+    text = make_offer().replace(f"{PRINT}\n", "").replace("t=0 0\n", f"t=0 0\n{PRINT}\n")
+    assert parse_offer(text).fingerprint == parse_offer(make_offer()).fingerprint
+
+
+def test_a_data_channel_line_is_other() -> None:
+    """What we take no part in is kept for a mirrored refusal."""
+    text = make_offer(slots=0).replace("BUNDLE 0 1 2", "BUNDLE 0 1 2 9")
+    text += "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\nc=IN IP4 0.0.0.0\na=mid:9\na=sctp-port:5000\n"
+    assert parse_offer(text).sections[-1].kind is MediaKind.OTHER
+
+
+def _many_sections(text: str) -> str:
+    return text + "m=video 9 UDP/TLS/RTP/SAVPF 96\n" * (MAX_SECTIONS + 1)
+
+
+BAD: dict[str, tuple[Callable[[str], str], OfferProblem]] = {
+    "a megabyte": (lambda text: text + "a=x\n" * 260_000, OfferProblem.TOO_LARGE),
+    "ten thousand candidates": (
+        lambda text: text + "a=c\n" * 10_000,
+        OfferProblem.TOO_MANY_LINES,
+    ),
+    "ten thousand m-lines": (lambda text: text + "m=a 9 B 1\n" * 10_000, OfferProblem.TOO_MANY_LINES),
+    "too many m-lines": (_many_sections, OfferProblem.TOO_MANY_SECTIONS),
+    "long line": (lambda text: text + "a=" + "x" * 2_000 + "\n", OfferProblem.LINE_TOO_LONG),
+    "empty": (lambda _: "", OfferProblem.MALFORMED),
+    "not sdp": (lambda _: "hello\nworld", OfferProblem.MALFORMED),
+    "no media": (lambda _: "v=0\ns=-\n", OfferProblem.NO_MEDIA),
+    "nul": (lambda text: text + "a=\0\n", OfferProblem.MALFORMED),
+    "not ascii": (lambda text: text + "a=ü\n", OfferProblem.MALFORMED),
+    "lone return": (lambda text: text + "a=x\ra=y\n", OfferProblem.MALFORMED),
+    "bad m-line": (lambda text: text.replace("m=audio 9 ", "m=audio "), OfferProblem.MALFORMED),
+    "port too high": (lambda text: text.replace("m=audio 9 ", "m=audio 70000 "), OfferProblem.BAD_NUMBER),
+    "port of letters": (lambda text: text.replace("m=audio 9 ", "m=audio ab "), OfferProblem.BAD_NUMBER),
+    "huge port": (lambda text: text.replace("m=audio 9 ", f"m=audio {'9' * 900} "), OfferProblem.BAD_NUMBER),
+    "payload type": (lambda text: text.replace("SAVPF 111", "SAVPF 999"), OfferProblem.BAD_NUMBER),
+    "unlisted rtpmap": (lambda text: text.replace("rtpmap:111", "rtpmap:112"), OfferProblem.MALFORMED),
+    "extension id": (lambda text: text.replace("extmap:4", "extmap:0"), OfferProblem.BAD_NUMBER),
+    "extension direction": (lambda text: text.replace("extmap:4 ", "extmap:4/up "), OfferProblem.MALFORMED),
+    "extension flood": (lambda text: text + f"a=extmap:9 {MID_URI}\n" * 40, OfferProblem.TOO_MANY_EXTENSIONS),
+    "ssrc flood": (
+        lambda text: text + "".join(f"a=ssrc:{number} cname:x\n" for number in range(1, 40)),
+        OfferProblem.TOO_MANY_SSRCS,
+    ),
+    "ssrc overflow": (lambda text: text + "a=ssrc:4294967296 cname:x\n", OfferProblem.BAD_NUMBER),
+    "one ssrc twice": (lambda text: text + "a=ssrc:1000 cname:x\n", OfferProblem.DUPLICATE_SSRC),
+    "two directions": (lambda text: text.replace("a=sendonly", "a=sendonly\na=recvonly"), OfferProblem.MALFORMED),
+    "no mid": (lambda text: text.replace("a=mid:0\n", ""), OfferProblem.NO_MID),
+    "odd mid": (lambda text: text.replace("a=mid:0\n", "a=mid:a b\n"), OfferProblem.NO_MID),
+    "mid twice": (lambda text: text.replace("a=mid:1\n", "a=mid:0\n"), OfferProblem.DUPLICATE_MID),
+    "no bundle": (lambda text: text.replace("a=group:BUNDLE", "a=group:LS"), OfferProblem.NOT_BUNDLED),
+    "half a bundle": (lambda text: text.replace("BUNDLE 0 1", "BUNDLE 0"), OfferProblem.NOT_BUNDLED),
+    "bundle of nobody": (lambda text: text.replace("BUNDLE 0", "BUNDLE 0 zz"), OfferProblem.NOT_BUNDLED),
+    "no rtcp-mux": (lambda text: text.replace("a=rtcp-mux\n", "", 1), OfferProblem.NO_RTCP_MUX),
+    "no fingerprint": (lambda text: text.replace(PRINT, "a=x"), OfferProblem.NO_FINGERPRINT),
+    "sha-1": (lambda text: text.replace("sha-256", "sha-1"), OfferProblem.NO_FINGERPRINT),
+    "short fingerprint": (lambda text: text.replace(PRINT, PRINT[:-3]), OfferProblem.NO_FINGERPRINT),
+    "two fingerprints": (
+        lambda text: text + PRINT[:-2] + "00\n",
+        OfferProblem.MIXED_FINGERPRINTS,
+    ),
+    "no ufrag": (lambda text: text.replace("a=ice-ufrag:", "a=x:"), OfferProblem.NO_ICE_CREDENTIALS),
+    "short pwd": (lambda text: text.replace("a=ice-pwd:", "a=ice-pwd:!"), OfferProblem.NO_ICE_CREDENTIALS),
+    "two ufrags": (lambda text: text + "a=ice-ufrag:other\n", OfferProblem.MIXED_ICE_CREDENTIALS),
+    "passive": (lambda text: text.replace("actpass", "passive"), OfferProblem.BAD_SETUP),
+    "no setup": (lambda text: text.replace("a=setup:actpass\n", ""), OfferProblem.BAD_SETUP),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_bad_offer_is_refused_with_its_word(case: str) -> None:
+    """Each kind of bad offer has its own stable reason, found within 5 ms at any size."""
+    spoil, problem = BAD[case]
+    text = spoil(make_offer(slots=12))
+    assert refusal(text) is problem
+    best = min(_seconds_to_refuse(text) for _ in range(5))
+    assert best < 0.005
+
+
+def _seconds_to_refuse(text: str) -> float:
+    began = time.perf_counter()
+    refusal(text)
+    return time.perf_counter() - began
+
+
+def test_a_refusal_says_nothing_of_the_offer() -> None:
+    """The error is the word alone: it may be logged."""
+    with pytest.raises(OfferRefused, match=r"^bad_number$"):
+        parse_offer(make_offer().replace("m=audio 9 ", "m=audio 99999 "))
+
+
+@given(st.integers(min_value=0), st.integers(min_value=0), st.text(max_size=3))
+def test_a_damaged_offer_is_read_or_refused(start: int, length: int, put: str) -> None:
+    """Whatever is cut out or put in, the parser knows two outcomes only."""
+    text = make_offer()
+    at = start % len(text)
+    damaged = text[:at] + put + text[at + length % 80 :]
+    try:
+        parse_offer(damaged)
+    except OfferRefused as refused:
+        assert refused.problem in OfferProblem  # noqa: PT017 - either outcome is right

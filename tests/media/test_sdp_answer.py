@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from aiortc.sdp import SessionDescription
+
+from server.media.sdp import Direction, parse_offer
+from server.media.sdp_answer import Candidate, Local, SendLine, SlotSsrcs, answer, plan_lines
+from tests.media.offers import FINGERPRINT, make_offer
+
+RECORDED = Path(__file__).parent / "offers"
+LOCAL = Local(
+    ufrag="ours",
+    pwd="ourPasswordOf22Letters",
+    fingerprint=FINGERPRINT,
+    candidates=(Candidate("192.0.2.1", 5000, 2000), Candidate("2001:db8::1", 5000, 1000)),
+)
+
+
+def ssrcs(count: int) -> tuple[SlotSsrcs, ...]:
+    """Numbers for slots."""
+    return tuple(SlotSsrcs(audio=100 * i + 1, video=100 * i + 2, video_rtx=100 * i + 3) for i in range(count))
+
+
+def answered(text: str) -> list[str]:
+    """The sections of our answer to an offer, the session part first."""
+    offer = parse_offer(text)
+    made = answer(offer, LOCAL, ssrcs(len(plan_lines(offer).slots)))
+    assert made.endswith("\r\n")
+    first, *sections = made.replace("\r\n", "\n").split("\nm=")
+    return [first, *("m=" + section for section in sections)]
+
+
+@pytest.mark.parametrize("name", ["chromium", "firefox", "aiortc"])
+def test_each_recorded_offer_gets_a_full_answer(name: str) -> None:
+    """As many sections as were offered, same mids and order, all in one bundle, the transport in each."""
+    text = (RECORDED / f"{name}.sdp").read_text()
+    offer = parse_offer(text)
+    session, *sections = answered(text)
+    assert "a=ice-lite" in session
+    assert f"a=group:BUNDLE {' '.join(section.mid for section in offer.sections)}" in session
+    for offered, section in zip(offer.sections, sections, strict=True):
+        assert f"a=mid:{offered.mid}" in section
+        assert "a=setup:passive" in section
+        assert "a=rtcp-mux" in section
+        assert f"a=fingerprint:sha-256 {FINGERPRINT}" in section
+        assert "a=ice-ufrag:ours" in section
+        assert "a=candidate:1 1 udp 2000 192.0.2.1 5000 typ host" in section
+        receiving = offered.direction is Direction.RECVONLY
+        assert f"a={'sendonly' if receiving else 'recvonly'}" in section
+
+
+def test_a_slot_is_one_stream_of_two_constant_sources() -> None:
+    """Audio and video of a slot share the stream id, so that the browser keeps lips in sync; video has RTX."""
+    sections = answered(make_offer(slots=2))
+    audio, video = sections[6:8]
+    assert "a=msid:s1 a1" in audio
+    assert "a=ssrc:101 cname:s1" in audio
+    assert "a=msid:s1 v1" in video
+    assert "a=ssrc-group:FID 102 103" in video
+    assert "a=ssrc:103 cname:s1" in video
+
+
+def test_extensions_keep_the_ids_of_the_client() -> None:
+    """Only what we read is taken: the MID anywhere, the level where the client speaks."""
+    _, microphone, _, _, slot, _ = answered((RECORDED / "aiortc.sdp").read_text())
+    assert "a=extmap:2 urn:ietf:params:rtp-hdrext:ssrc-audio-level" in microphone
+    assert "audio-level" not in slot
+    assert "abs-send-time" not in "".join(answered((RECORDED / "chromium.sdp").read_text()))
+
+
+def test_lines_beyond_the_agreed_ones_are_refused() -> None:
+    """A third camera line and a data channel get port 0 and stay out of the bundle."""
+    text = make_offer(slots=0)
+    third = text[text.rindex("m=video") :].replace("a=mid:2", "a=mid:3")
+    data = "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\nc=IN IP4 0.0.0.0\na=mid:4\na=sctp-port:5000\n"
+    session, *sections = answered(text.replace("BUNDLE 0 1 2", "BUNDLE 0 1 2 3 4") + third + data)
+    assert sections[3].startswith("m=video 0 ")
+    assert sections[4].startswith("m=application 0 UDP/DTLS/SCTP webrtc-datachannel")
+    assert session.splitlines()[5] == "a=group:BUNDLE 0 1 2"
+
+
+def test_a_line_without_our_codec_is_refused() -> None:
+    """H.264 alone: no picture, but the voice is taken."""
+    sections = answered(make_offer(slots=1).replace("VP8/90000", "H264/90000"))
+    assert sections[1].startswith("m=audio 5000 ")
+    assert all(section.startswith("m=video 0 ") for section in sections if section.startswith("m=video"))
+
+
+def test_purposes_follow_the_order_of_lines() -> None:
+    """First audio line is the microphone, first video line the camera, the second the screen."""
+    plan = plan_lines(parse_offer(make_offer(slots=2)))
+    assert {purpose: line.section.mid for purpose, line in plan.send.items()} == {
+        SendLine.MICROPHONE: "0",
+        SendLine.CAMERA: "1",
+        SendLine.SCREEN: "2",
+    }
+    assert [(pair.audio.section.mid, pair.video.section.mid) for pair in plan.slots] == [("3", "4"), ("5", "6")]
+
+
+def test_the_answer_is_understood_by_another_stack() -> None:
+    """aiortc reads back the sources, the payload formats and the transport."""
+    text = "".join(section.rstrip("\n") + "\n" for section in answered((RECORDED / "firefox.sdp").read_text()))
+    parsed = SessionDescription.parse(text)
+    assert [media.kind for media in parsed.media] == ["audio", "video", "video", "audio", "video"]
+    assert [ssrc.ssrc for ssrc in parsed.media[4].ssrc] == [2, 3]
+    assert [codec.mimeType for codec in parsed.media[1].rtp.codecs] == ["video/VP8", "video/rtx"]
+    assert all(media.ice.iceLite for media in parsed.media)
