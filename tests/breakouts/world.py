@@ -96,9 +96,14 @@ def refused(state: RoomState, command: c.BreakoutCommand | c.PlanCommand, now: i
     return refusal.value.code
 
 
+def decide_clock(state: RoomState, now: int) -> Events:
+    """What the clock brings at this time."""
+    return decide_timeout(state, Context(now_ms=now))
+
+
 def tick(state: RoomState, now: int) -> RoomState:
     """The state after the clock has been asked."""
-    return fold(state, decide_timeout(state, Context(now_ms=now)))
+    return fold(state, decide_clock(state, now))
 
 
 def draft(
