@@ -25,18 +25,16 @@ CONNECT_TIMEOUT_S: Final = 15.0
 class Peer:
     """One peer connection with a microphone, a camera, a reserved screen line and `slots` receive slots.
 
-    Microphone and camera are off until they are turned on. `on_lost` is called once, when the path or the other
-    side is gone. `signatures` are those of the clips that may be heard here.
+    Microphone and camera are off until they are turned on. `signatures` are those of the clips that may be heard
+    here. `on_lost` is called once, when the path or the other side is gone.
     """
 
-    def __init__(
-        self, clip: Clip, pacer: Pacer, *, signatures: Signatures, slots: int = 12, on_lost: Callable[[], None]
-    ) -> None:
+    def __init__(self, clip: Clip, pacer: Pacer, *, signatures: Signatures, slots: int = 12) -> None:
         self.clip = clip
         self.reception = Reception({}, signatures)
         self._pacer = pacer
         self._slots = slots
-        self._on_lost = on_lost
+        self.on_lost: Callable[[], None] = _nothing
         self._signatures = signatures
         self._loop = asyncio.get_running_loop()
         self._cname = secrets.token_hex(8)
@@ -98,7 +96,7 @@ class Peer:
     def _lost(self) -> None:
         if not self._closed:
             self._closed = True
-            self._on_lost()
+            self.on_lost()
 
     def _datagram(self, data: bytes) -> None:
         self._channel.receive(data)
@@ -125,6 +123,10 @@ class Peer:
             if report:
                 self._channel.send_rtcp(report)
         return now_s + REPORT_EVERY_S
+
+
+def _nothing() -> None:
+    pass
 
 
 def _ssrc() -> int:

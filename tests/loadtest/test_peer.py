@@ -51,13 +51,8 @@ class Stage:
 
     def peer(self, number: int) -> Peer:
         """A peer that is closed at the end."""
-        peer = Peer(
-            CLIPS[number],
-            self.pacer,
-            signatures=Signatures(CLIPS),
-            slots=3,
-            on_lost=lambda: self.lost.append(number),
-        )
+        peer = Peer(CLIPS[number], self.pacer, signatures=Signatures(CLIPS), slots=3)
+        peer.on_lost = lambda: self.lost.append(number)
         self.peers.append(peer)
         return peer
 
@@ -103,7 +98,7 @@ def test_the_server_understands_the_offer() -> None:
     """Three lines to send on, each with its SSRC, and as many slots as were asked for."""
 
     async def offered() -> str:
-        return Peer(CLIPS[0], Pacer(), signatures=Signatures(()), slots=12, on_lost=lambda: None).offer()
+        return Peer(CLIPS[0], Pacer(), signatures=Signatures(()), slots=12).offer()
 
     offer = parse_offer(asyncio.run(offered()))
     plan = plan_lines(offer)
