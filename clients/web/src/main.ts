@@ -1,8 +1,62 @@
 // SPDX-License-Identifier: Apache-2.0
 import { mount } from "svelte";
 import "./app.css";
-import App from "./ui/App.svelte";
+import { browserDevices } from "./core/devices.ts";
+import { Media } from "./core/media.ts";
+import { PatientPolicy } from "./core/reconnect.ts";
+import { Session } from "./core/session.ts";
+import { fetchTicket, SeatMemory } from "./core/tickets.ts";
+import { socketIoWire } from "./core/wire.ts";
+import Root from "./ui/Root.svelte";
 import { preferredLocale, useLocale } from "./ui/text.svelte.ts";
 
-await useLocale(preferredLocale());
-mount(App, { target: document.getElementById("app") as HTMLElement });
+const now = (): number => performance.now();
+const later = (run: () => void, ms: number): void => void setTimeout(run, ms);
+
+/** The fragment carries the token of the link: taken once, then out of the address bar and the history. */
+function takeFragment(): string {
+  const { hash } = location;
+  if (hash) history.replaceState(null, "", location.pathname + location.search);
+  return hash;
+}
+
+function newId(): string {
+  return [...crypto.getRandomValues(new Uint8Array(12))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+async function start(): Promise<void> {
+  const fragment = takeFragment();
+  await useLocale(preferredLocale());
+  mount(Root, {
+    target: document.getElementById("app") as HTMLElement,
+    props: {
+      makeSession: (narrate, refused) => {
+        const session = new Session({
+          wire: socketIoWire(location.origin),
+          policy: new PatientPolicy(),
+          now,
+          later,
+          newId,
+          fetchTicket: (token) => fetchTicket(fetch.bind(window), token),
+          memory: new SeatMemory(sessionStorage),
+          devices: browserDevices(),
+          createMedia: (sendOffer) =>
+            new Media({
+              createPeer: (config) => new RTCPeerConnection(config),
+              codecs: (kind) => RTCRtpReceiver.getCapabilities(kind)?.codecs ?? null,
+              sendOffer,
+              now,
+              later,
+            }),
+          narrate,
+          refused,
+        });
+        void session.start(fragment);
+        addEventListener("hashchange", () => location.hash && location.reload());
+        return session;
+      },
+    },
+  });
+}
+
+void start();

@@ -20,7 +20,7 @@ function variables(locale: string): Record<string, string[]> {
   const found: Record<string, string[]> = {};
   let current = "";
   for (const line of ftl(locale).split("\n")) {
-    current = /^([a-z][a-z0-9-]*) =/.exec(line)?.[1] ?? current;
+    current = /^([a-z][a-z0-9_-]*) =/.exec(line)?.[1] ?? current;
     const names = [...line.matchAll(/\{ ?\$([a-z]+)/g)].map((match) => match[1] as string);
     found[current] = [...new Set([...(found[current] ?? []), ...names])].sort();
   }
@@ -41,7 +41,7 @@ describe("Fluent files", () => {
 
   test("every locale parses completely", () => {
     for (const locale of LOCALES) {
-      const messages = ftl(locale).match(/^[a-z][a-z0-9-]* =/gm) ?? [];
+      const messages = ftl(locale).match(/^[a-z][a-z0-9_-]* =/gm) ?? [];
       expect(messages.length).toBe(ids(locale).length);
     }
   });
@@ -59,10 +59,12 @@ describe("Fluent files", () => {
       .map((path) => readFileSync(path, "utf8"))
       .join("\n");
     const known = new Set(ids("en"));
-    const used = [...sources.matchAll(/\bt\(\s*"([a-z0-9-]+)"/g)].map((match) => match[1] as string);
+    const used = [...sources.matchAll(/\bt\(\s*"([a-z0-9_-]+)"/g)].map((match) => match[1] as string);
     expect(used.filter((id) => !known.has(id))).toEqual([]);
-    const prefixes = [...sources.matchAll(/`([a-z0-9-]+-)\$\{/g)].map((match) => match[1] as string);
-    const unused = [...known].filter((id) => !sources.includes(`"${id}"`) && !prefixes.some((p) => id.startsWith(p)));
+    const patterns = [...sources.matchAll(/`([a-z0-9_-]*\$\{[^`]*)`/g)].map(
+      (match) => new RegExp(`^${(match[1] as string).replace(/\$\{[^}]*\}/g, "[a-z0-9_-]+")}$`),
+    );
+    const unused = [...known].filter((id) => !sources.includes(`"${id}"`) && !patterns.some((p) => p.test(id)));
     expect(unused).toEqual([]);
   });
 });

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+import {
+  type Acknowledgement,
+  type ClientCommand,
+  type Connect,
+  type ConnectRefused,
+  type Disconnecting,
+  FIRST_FINAL_DISCONNECT,
+  type Notice,
+  type RoomMessage,
+} from "../protocol/messages.ts";
+import type { ReconnectPolicy } from "./reconnect.ts";
+import { Store } from "./store.ts";
+import type { Wire, WireFactory } from "./wire.ts";
+
+/** `stalled`: the policy has given up, the person decides. `closed`: for good. */
+export type LinkState = "connecting" | "connected" | "reconnecting" | "stalled" | "closed";
+
+/** Why the server ended or refused the connection for good; `reason` is the stable word of its code. */
+export interface Ending {
+  readonly code: number;
+  readonly reason: string;
+}
+
+export interface ConnectionPorts {
+  readonly wire: WireFactory;
+  readonly policy: ReconnectPolicy;
+  readonly now: () => number;
+  readonly later: (run: () => void, ms: number) => void;
+  readonly newId: () => string;
+}
+
+export interface ConnectionHandlers {
+  readonly auth: () => Connect;
+  readonly message: (message: RoomMessage) => void;
+  readonly notice: (notice: Notice) => void;
+  readonly ended: (ending: Ending) => void;
+}
+
+interface Waiting {
+  readonly id: string;
+  readonly command: ClientCommand;
+  readonly expiresMs: number;
+  readonly settle: (answer: Acknowledgement) => void;
+}
+
+const COMMAND_LIFE_MS = 30_000;
+
+const NO_ANSWER: Acknowledgement = {
+  type: "reject",
+  code: 1003,
+  reason: "busy",
+  message: "no answer",
+  retry_after_ms: null,
+};
+
+/**
+ * One seat's link to the room, over as many sockets as it takes.
+ *
+ * A command that was not acknowledged when the socket broke is sent again with the same id after the next Welcome;
+ * the server knows the id and lets it have one effect only.
+ */
+export class Connection {
+  readonly state = new Store<LinkState>("connecting");
+  private readonly waiting = new Map<string, Waiting>();
+  private wire: Wire | null = null;
+  private announced: Disconnecting | null = null;
+  private attempt = 0;
+  private lostMs = 0;
+  private round = 0;
+
+  constructor(
+    private readonly ports: ConnectionPorts,
+    private readonly handlers: ConnectionHandlers,
+  ) {}
+
+  open(): void {
+    this.state.set("connecting");
+    this.attempt = 0;
+    this.lostMs = this.ports.now();
+    this.dial();
+  }
+
+  /** The person pressed "Try again", or the browser says that it is online: do not wait any longer. */
+  retryNow(): void {
+    if (this.state.get() !== "reconnecting" && this.state.get() !== "stalled") return;
+    this.attempt = 0;
+    this.lostMs = this.ports.now();
+    this.state.set("reconnecting");
+    this.dial();
+  }
+
+  close(): void {
+    this.state.set("closed");
+    this.drop();
+    for (const item of this.waiting.values()) item.settle(NO_ANSWER);
+    this.waiting.clear();
+  }
+
+  command(command: ClientCommand): Promise<Acknowledgement> {
+    if (this.state.get() === "closed") return Promise.resolve(NO_ANSWER);
+    return new Promise((resolve) => {
+      const id = this.ports.newId();
+      const item: Waiting = {
+        id,
+        command,
+        expiresMs: this.ports.now() + COMMAND_LIFE_MS,
+        settle: (answer) => {
+          if (this.waiting.delete(id)) resolve(answer);
+        },
+      };
+      this.waiting.set(id, item);
+      this.ports.later(() => item.settle(NO_ANSWER), COMMAND_LIFE_MS);
+      if (this.state.get() === "connected") this.transmit(item);
+    });
+  }
+
+  private transmit(item: Waiting): void {
+    this.wire?.send({ id: item.id, command: item.command }, item.settle);
+  }
+
+  private dial(): void {
+    this.drop();
+    const round = ++this.round;
+    const mine = <A extends unknown[]>(run: (...args: A) => void) => (...args: A): void => {
+      if (round === this.round && this.state.get() !== "closed") run(...args);
+    };
+    this.announced = null;
+    this.wire = this.ports.wire({
+      auth: this.handlers.auth,
+      message: mine((message: RoomMessage) => this.received(message)),
+      notice: mine((notice: Notice) => this.noticed(notice)),
+      closed: mine(() => this.lost(this.announced)),
+      refused: mine((refusal: unknown) => this.lost(isRefusal(refusal) ? refusal : null)),
+    });
+    this.wire.open();
+  }
+
+  private drop(): void {
+    this.round++;
+    this.wire?.close();
+    this.wire = null;
+  }
+
+  private received(message: RoomMessage): void {
+    this.handlers.message(message);
+    if (message.type !== "welcome") return;
+    this.attempt = 0;
+    this.state.set("connected");
+    const now = this.ports.now();
+    for (const item of [...this.waiting.values()]) if (item.expiresMs > now) this.transmit(item);
+  }
+
+  private noticed(notice: Notice): void {
+    if (notice.type === "disconnecting") this.announced = notice;
+    else this.handlers.notice(notice);
+  }
+
+  private lost(why: Disconnecting | ConnectRefused | null): void {
+    this.drop();
+    if (why && why.code >= FIRST_FINAL_DISCONNECT) {
+      this.close();
+      this.handlers.ended({ code: why.code, reason: why.reason });
+      return;
+    }
+    if (this.state.get() === "connected") this.lostMs = this.ports.now();
+    const delay = this.ports.policy.nextRetryDelayInMs({
+      attempt: this.attempt++,
+      elapsedMs: this.ports.now() - this.lostMs,
+      retryAfterMs: null,
+    });
+    this.state.set(delay === null ? "stalled" : "reconnecting");
+    if (delay === null) return;
+    const round = this.round;
+    this.ports.later(() => {
+      if (round === this.round && this.state.get() === "reconnecting") this.dial();
+    }, delay);
+  }
+}
+
+function isRefusal(data: unknown): data is ConnectRefused {
+  return typeof data === "object" && data !== null && "code" in data && typeof data.code === "number";
+}

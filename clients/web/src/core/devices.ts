@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+import { Store } from "./store.ts";
+
+export type DeviceKind = "microphone" | "camera";
+
+/** `starting`: the browser is asking or the device is warming up. */
+export type DeviceState = "off" | "starting" | "on";
+
+/** Why a device could not be turned on; each has its own help. */
+export type DeviceProblem = "blocked" | "missing" | "busy" | "unsupported";
+
+export interface DeviceStatus {
+  readonly state: DeviceState;
+  readonly problem: DeviceProblem | null;
+  readonly track: MediaStreamTrack | null;
+}
+
+export interface DeviceChoice {
+  readonly id: string;
+  readonly label: string;
+}
+
+export interface DevicePorts {
+  readonly getUserMedia: ((constraints: MediaStreamConstraints) => Promise<MediaStream>) | null;
+  readonly enumerateDevices: (() => Promise<MediaDeviceInfo[]>) | null;
+}
+
+const OFF: DeviceStatus = { state: "off", problem: null, track: null };
+
+const CONSTRAINTS = {
+  microphone: { echoCancellation: true, noiseSuppression: true, autoGainControl: true },
+  camera: { width: { ideal: 640 }, height: { ideal: 360 }, frameRate: { ideal: 20, max: 30 } },
+} as const;
+
+const BROWSER_KIND: Record<DeviceKind, MediaDeviceKind> = { microphone: "audioinput", camera: "videoinput" };
+
+/**
+ * The person's own microphone and camera.
+ *
+ * `turnOn` is called from the handlers of their own presses and from nowhere else. Off means that the device is
+ * released: its light goes out, and the browser no longer shows it as in use.
+ */
+export class Devices {
+  readonly microphone = new Store<DeviceStatus>(OFF);
+  readonly camera = new Store<DeviceStatus>(OFF);
+  private readonly chosen: Partial<Record<DeviceKind, string>> = {};
+
+  constructor(private readonly ports: DevicePorts) {}
+
+  status(kind: DeviceKind): Store<DeviceStatus> {
+    return kind === "microphone" ? this.microphone : this.camera;
+  }
+
+  /** Resolves to whether the device is on now. Turning it off meanwhile wins. */
+  async turnOn(kind: DeviceKind): Promise<boolean> {
+    const store = this.status(kind);
+    this.release(kind);
+    const starting: DeviceStatus = { state: "starting", problem: null, track: null };
+    store.set(starting);
+    try {
+      const track = await this.capture(kind);
+      if (store.get() !== starting) {
+        track.stop();
+        return false;
+      }
+      track.addEventListener("ended", () => this.ended(kind, track));
+      store.set({ state: "on", problem: null, track });
+      return true;
+    } catch (error) {
+      if (store.get() === starting) store.set({ ...OFF, problem: problemOf(error) });
+      return false;
+    }
+  }
+
+  turnOff(kind: DeviceKind): void {
+    this.release(kind);
+    this.status(kind).set(OFF);
+  }
+
+  /** Remembers the choice; a device that is on changes over, one that is off stays off. */
+  async choose(kind: DeviceKind, id: string): Promise<void> {
+    this.chosen[kind] = id;
+    if (this.status(kind).get().state === "on") await this.turnOn(kind);
+  }
+
+  chosenId(kind: DeviceKind): string {
+    return this.chosen[kind] ?? "";
+  }
+
+  /** Names of devices are known only after permission was given once; nameless ones are left out. */
+  async list(kind: DeviceKind): Promise<readonly DeviceChoice[]> {
+    const all = (await this.ports.enumerateDevices?.()) ?? [];
+    return all
+      .filter((device) => device.kind === BROWSER_KIND[kind] && device.label !== "")
+      .map((device) => ({ id: device.deviceId, label: device.label }));
+  }
+
+  private async capture(kind: DeviceKind): Promise<MediaStreamTrack> {
+    if (!this.ports.getUserMedia) throw new DOMException("", "NotSupportedError");
+    const id = this.chosen[kind];
+    const wanted = { ...CONSTRAINTS[kind], ...(id ? { deviceId: { exact: id } } : {}) };
+    const stream = await this.ports.getUserMedia(kind === "microphone" ? { audio: wanted } : { video: wanted });
+    const [track] = stream.getTracks();
+    if (!track) throw new DOMException("", "NotFoundError");
+    return track;
+  }
+
+  private release(kind: DeviceKind): void {
+    this.status(kind).get().track?.stop();
+  }
+
+  private ended(kind: DeviceKind, track: MediaStreamTrack): void {
+    if (this.status(kind).get().track === track) this.status(kind).set({ ...OFF, problem: "missing" });
+  }
+}
+
+function problemOf(error: unknown): DeviceProblem {
+  switch (error instanceof Error ? error.name : "") {
+    case "NotAllowedError":
+    case "SecurityError":
+      return "blocked";
+    case "NotFoundError":
+    case "OverconstrainedError":
+      return "missing";
+    case "NotSupportedError":
+    case "TypeError":
+      return "unsupported";
+    default:
+      return "busy";
+  }
+}
+
+export function browserDevices(): Devices {
+  const media = (navigator as Partial<Navigator>).mediaDevices;
+  return new Devices({
+    getUserMedia: media ? (constraints) => media.getUserMedia(constraints) : null,
+    enumerateDevices: media ? () => media.enumerateDevices() : null,
+  });
+}

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { MediaAnswer, ParticipantId, Slot } from "../protocol/messages.ts";
+import { Store } from "./store.ts";
+
+export const RECEIVE_SLOTS = 12;
+
+const CAMERA_BITRATE = 400_000;
+const MICROPHONE_BITRATE = 32_000;
+
+export type MediaState = "idle" | "connecting" | "connected" | "failed";
+
+/** One pre-negotiated pair of receive lines. `changedMs`: when `source` last changed, on the page's clock. */
+export interface ReceiveSlot {
+  readonly index: number;
+  readonly source: ParticipantId | null;
+  readonly audio: boolean;
+  readonly video: boolean;
+  readonly changedMs: number;
+  readonly audioTrack: MediaStreamTrack;
+  readonly videoTrack: MediaStreamTrack;
+}
+
+export interface MediaPorts {
+  readonly createPeer: (config: RTCConfiguration) => RTCPeerConnection;
+  /** The receiver's codecs, for trimming the offer; null where the browser does not tell. */
+  readonly codecs: (kind: "audio" | "video") => readonly RTCRtpCodec[] | null;
+  readonly sendOffer: (offer: number, sdp: string) => Promise<boolean>;
+  readonly now: () => number;
+  readonly later: (run: () => void, ms: number) => void;
+}
+
+const RETRY_MS = 2_000;
+
+/**
+ * The one RTCPeerConnection of this person.
+ *
+ * Its lines are negotiated once: microphone, camera, a reserved screen line, then `RECEIVE_SLOTS` pairs. Afterwards
+ * devices come and go by `replaceTrack` and people by the server's slot map; a move touches none of it.
+ */
+export class Media {
+  readonly state = new Store<MediaState>("idle");
+  readonly slots = new Store<readonly ReceiveSlot[]>([]);
+  private peer: RTCPeerConnection | null = null;
+  private senders: { audio: RTCRtpSender; video: RTCRtpSender } | null = null;
+  private readonly tracks: { audio: MediaStreamTrack | null; video: MediaStreamTrack | null } = {
+    audio: null,
+    video: null,
+  };
+  private map: readonly Slot[] = [];
+  private offer = 0;
+
+  constructor(private readonly ports: MediaPorts) {}
+
+  get connection(): RTCPeerConnection | null {
+    return this.peer;
+  }
+
+  /** Connects unless already connected or on the way. */
+  async connect(): Promise<void> {
+    if (this.peer && this.state.get() !== "failed") return;
+    this.close();
+    const peer = this.ports.createPeer({ iceServers: [], bundlePolicy: "max-bundle" });
+    this.peer = peer;
+    this.state.set("connecting");
+    peer.addEventListener("connectionstatechange", () => this.stateChanged(peer));
+    this.addLines(peer);
+    await this.negotiate(peer);
+  }
+
+  async answered(answer: MediaAnswer): Promise<void> {
+    if (!this.peer || answer.offer !== this.offer || this.peer.signalingState !== "have-local-offer") return;
+    await this.peer.setRemoteDescription({ type: "answer", sdp: answer.sdp });
+  }
+
+  /** The server has no peer of ours any more: start anew, with the same tracks. */
+  async restart(): Promise<void> {
+    if (!this.peer) return;
+    this.state.set("failed");
+    await this.connect();
+  }
+
+  close(): void {
+    this.peer?.close();
+    this.peer = null;
+    this.senders = null;
+    this.map = [];
+    this.slots.set([]);
+    this.state.set("idle");
+  }
+
+  /** Sends this track, or nothing; negotiates nothing. */
+  async publish(kind: "audio" | "video", track: MediaStreamTrack | null): Promise<void> {
+    this.tracks[kind] = track;
+    await this.senders?.[kind].replaceTrack(track);
+  }
+
+  /** The server's slot map; slots not listed are empty. */
+  assign(map: readonly Slot[]): void {
+    this.map = map;
+    const now = this.ports.now();
+    this.slots.update((slots) => slots.map((slot) => assigned(slot, map, now)));
+  }
+
+  private addLines(peer: RTCPeerConnection): void {
+    const microphone = this.line(peer, "audio", "sendonly", MICROPHONE_BITRATE);
+    const camera = this.line(peer, "video", "sendonly", CAMERA_BITRATE);
+    this.line(peer, "video", "sendonly", CAMERA_BITRATE);
+    this.senders = { audio: microphone.sender, video: camera.sender };
+    void microphone.sender.replaceTrack(this.tracks.audio);
+    void camera.sender.replaceTrack(this.tracks.video);
+    const now = this.ports.now();
+    const slots = Array.from({ length: RECEIVE_SLOTS }, (_, index): ReceiveSlot => {
+      const audioTrack = this.line(peer, "audio", "recvonly").receiver.track;
+      const videoTrack = this.line(peer, "video", "recvonly").receiver.track;
+      const empty = { index, source: null, audio: false, video: false, changedMs: now, audioTrack, videoTrack };
+      return assigned(empty, this.map, now);
+    });
+    this.slots.set(slots);
+  }
+
+  private line(
+    peer: RTCPeerConnection,
+    kind: "audio" | "video",
+    direction: "sendonly" | "recvonly",
+    maxBitrate?: number,
+  ): RTCRtpTransceiver {
+    const line = peer.addTransceiver(kind, {
+      direction,
+      ...(maxBitrate === undefined ? {} : { sendEncodings: [{ maxBitrate }] }),
+    });
+    const codecs = this.ports.codecs(kind);
+    if (codecs) line.setCodecPreferences(wantedCodecs(codecs));
+    return line;
+  }
+
+  private async negotiate(peer: RTCPeerConnection): Promise<void> {
+    const description = await peer.createOffer();
+    if (peer !== this.peer) return;
+    await peer.setLocalDescription(description);
+    const number = ++this.offer;
+    const accepted = await this.ports.sendOffer(number, peer.localDescription?.sdp ?? "");
+    if (!accepted && peer === this.peer) this.failed(peer);
+  }
+
+  private stateChanged(peer: RTCPeerConnection): void {
+    if (peer !== this.peer) return;
+    if (peer.connectionState === "connected") this.state.set("connected");
+    if (peer.connectionState === "failed") this.failed(peer);
+  }
+
+  private failed(peer: RTCPeerConnection): void {
+    this.state.set("failed");
+    this.ports.later(() => {
+      if (peer === this.peer && this.state.get() === "failed") void this.connect();
+    }, RETRY_MS);
+  }
+}
+
+function assigned(slot: ReceiveSlot, map: readonly Slot[], nowMs: number): ReceiveSlot {
+  const given = map.find((item) => item.index === slot.index);
+  const source = given?.source ?? null;
+  const audio = source !== null && (given?.audio ?? false);
+  const video = source !== null && (given?.video ?? false);
+  if (source === slot.source && audio === slot.audio && video === slot.video) return slot;
+  const changedMs = source === slot.source ? slot.changedMs : nowMs;
+  return { ...slot, source, audio, video, changedMs };
+}
+
+/** Opus, VP8 and its retransmission only: the offer shrinks to a third. */
+export function wantedCodecs(codecs: readonly RTCRtpCodec[]): RTCRtpCodec[] {
+  const wanted = ["audio/opus", "video/vp8", "video/rtx"];
+  return codecs.filter((codec) => wanted.includes(codec.mimeType.toLowerCase()));
+}
+
+/** In which slot a person is; undefined when in none. */
+export function slotOf(slots: readonly ReceiveSlot[], id: ParticipantId): ReceiveSlot | undefined {
+  return slots.find((slot) => slot.source === id);
+}

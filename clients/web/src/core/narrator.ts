@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+import { type Event, LOBBY, MAIN, type ParticipantId, type RoomView } from "../protocol/messages.ts";
+import type { AnnouncementKind } from "./announcer.ts";
+import { breakoutOf, handPosition, isModerator } from "./select.ts";
+import type { TextArgs } from "./translate.ts";
+
+/** Something to say, as the id of a message and its arguments; the words are chosen where the language is known. */
+export interface Line {
+  readonly kind: AnnouncementKind;
+  readonly id: string;
+  readonly args?: TextArgs;
+}
+
+/** What one person should hear about when a room changes from `before` to `after` by `events`. */
+export function narrate(before: RoomView, after: RoomView, events: readonly Event[], me: ParticipantId): Line[] {
+  return [...ownChanges(before, after, me), ...events.flatMap((event) => eventLines(before, after, event, me))];
+}
+
+/** From the two views, so that it is said too when a snapshot replaces the events. */
+function ownChanges(before: RoomView, after: RoomView, me: ParticipantId): Line[] {
+  const [was, is] = [before.participants[me], after.participants[me]];
+  if (!was || !is) return [];
+  const lines: Line[] = [];
+  if (was.placement !== is.placement) lines.push(movedLine(after, was.placement, is.placement));
+  if (was.role !== is.role) lines.push({ kind: "moderation", id: `say-role-${is.role}` });
+  const [stood, stands] = [handPosition(before, me), handPosition(after, me)];
+  if (stands > 0 && stood !== stands) lines.push({ kind: "turn", id: "hand-position", args: { position: stands } });
+  if (!wasTurn(before, me) && wasTurn(after, me)) lines.push({ kind: "turn", id: "round-your-turn" });
+  return lines;
+}
+
+function movedLine(view: RoomView, from: string, to: string): Line {
+  if (from === LOBBY) return { kind: "move", id: "say-admitted" };
+  if (to === MAIN) return { kind: "move", id: "say-moved-main" };
+  return { kind: "move", id: "say-moved-room", args: { room: breakoutOf(view, to)?.name ?? "" } };
+}
+
+function wasTurn(view: RoomView, me: ParticipantId): boolean {
+  const here = view.participants[me]?.placement;
+  return here !== undefined && view.rounds[here]?.current === me;
+}
+
+function eventLines(before: RoomView, after: RoomView, event: Event, me: ParticipantId): Line[] {
+  const self = after.participants[me];
+  const name = (id: ParticipantId | null): string =>
+    (id && (after.participants[id] ?? before.participants[id])?.name) || "";
+  const here = (id: ParticipantId): boolean =>
+    id !== me && (after.participants[id] ?? before.participants[id])?.placement === self?.placement;
+  switch (event.type) {
+    case "microphone_changed":
+      return byOther(event, me, "say-muted-by", { name: name(event.by) });
+    case "camera_changed":
+      return byOther(event, me, "say-camera-off-by", { name: name(event.by) });
+    case "hard_mute_changed":
+      if (event.participant !== me) return [];
+      return [{ kind: "moderation", id: event.on ? "say-hard-muted" : "say-hard-mute-lifted" }];
+    case "hand_lowered":
+      return event.participant === me && event.by !== me ? [{ kind: "turn", id: "say-hand-lowered" }] : [];
+    case "participant_joined":
+    case "participant_admitted":
+      return joinedLines(event.participant.id, event.participant.placement, name, self, me);
+    case "participant_left":
+      return here(event.participant) ? [{ kind: "presence", id: "say-left", args: { name: name(event.participant) } }] : [];
+    case "connection_lost":
+      return here(event.participant) ? [{ kind: "presence", id: "say-lost", args: { name: name(event.participant) } }] : [];
+    case "participant_returned":
+      return here(event.participant) ? [{ kind: "presence", id: "say-back", args: { name: name(event.participant) } }] : [];
+    case "chat_sent":
+      if (event.message.participant === me) return [];
+      return [{ kind: "chat", id: "say-chat", args: { name: event.message.name, text: event.message.text } }];
+    case "reacted":
+      if (event.participant === me) return [];
+      return [{ kind: "reaction", id: `say-reaction-${event.reaction}`, args: { name: name(event.participant) } }];
+    case "timer_warned":
+      return [{ kind: "timer", id: `say-timer-${event.scope}`, args: { seconds: event.left_ms / 1000 } }];
+    case "timer_over":
+      return [{ kind: "timer", id: `say-over-${event.scope}` }];
+    case "phase_started": {
+      const phase = after.agenda.phases.find((item) => item.id === event.phase);
+      return [{ kind: "turn", id: "say-phase", args: { title: phase?.title ?? "" } }];
+    }
+    case "turn_started":
+      if (event.participant === me || event.placement !== self?.placement) return [];
+      return [{ kind: "turn", id: "say-turn", args: { name: name(event.participant) } }];
+    case "help_requested":
+      if (!isModerator(self) || event.request.participant === me) return [];
+      return [{ kind: "help", id: "say-help", args: { name: name(event.request.participant) } }];
+    case "help_acknowledged":
+      if (event.participant !== me) return [];
+      return [{ kind: "help", id: "say-help-seen", args: { name: name(event.by) } }];
+    default:
+      return [];
+  }
+}
+
+function byOther(event: { participant: ParticipantId; by: ParticipantId; on: boolean }, me: ParticipantId, id: string, args: TextArgs): Line[] {
+  return event.participant === me && event.by !== me && !event.on ? [{ kind: "moderation", id, args }] : [];
+}
+
+function joinedLines(
+  id: ParticipantId,
+  placement: string,
+  name: (id: ParticipantId) => string,
+  self: { placement: string } | undefined,
+  me: ParticipantId,
+): Line[] {
+  if (id === me) return [];
+  if (placement === LOBBY) return [{ kind: "presence", id: "say-waiting", args: { name: name(id) } }];
+  return placement === self?.placement ? [{ kind: "presence", id: "say-joined", args: { name: name(id) } }] : [];
+}

@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: Apache-2.0
+import {
+  type Acknowledgement,
+  type ClientCommand,
+  type Connect,
+  type Event,
+  LOBBY,
+  type Notice,
+  type Participant,
+  type ParticipantId,
+  PROTOCOL_VERSION,
+  type Reaction,
+  type RoomMessage,
+  type Ticket,
+} from "../protocol/messages.ts";
+import { LogClock } from "./clock.ts";
+import { Connection, type ConnectionPorts, type Ending } from "./connection.ts";
+import type { Devices } from "./devices.ts";
+import type { Media, MediaPorts } from "./media.ts";
+import { applyMessage, type Mirror } from "./mirror.ts";
+import { narrate, type Line } from "./narrator.ts";
+import { Publisher } from "./publisher.ts";
+import { Store } from "./store.ts";
+import { type SeatMemory, TicketRefused, tokenOf } from "./tickets.ts";
+
+/** Where the person is on their way through the page. `over.reason` is a stable word of the server, or our own. */
+export type Stage =
+  | { readonly kind: "opening" }
+  | { readonly kind: "pre_join"; readonly ticket: Ticket }
+  | { readonly kind: "inside" }
+  | { readonly kind: "over"; readonly reason: string };
+
+export interface ShownReaction {
+  readonly key: number;
+  readonly participant: ParticipantId;
+  readonly reaction: Reaction;
+}
+
+export interface SessionPorts extends ConnectionPorts {
+  readonly fetchTicket: (token: string) => Promise<Ticket>;
+  readonly memory: SeatMemory;
+  readonly devices: Devices;
+  readonly createMedia: (sendOffer: MediaPorts["sendOffer"]) => Media;
+  /** Something that a person who does not see the screen must hear. */
+  readonly narrate: (line: Line) => void;
+  /** A command of this person was refused. */
+  readonly refused: (reason: string) => void;
+}
+
+const REACTION_MS = 5_000;
+const VOICE_MS = 700;
+const AUDIBLE_LEVEL = 55;
+
+/** Everything between the page and the server, without a page: one person's way through one session. */
+export class Session {
+  readonly stage = new Store<Stage>({ kind: "opening" });
+  readonly mirror = new Store<Mirror | null>(null);
+  readonly voices = new Store<ReadonlySet<ParticipantId>>(new Set());
+  readonly reactions = new Store<readonly ShownReaction[]>([]);
+  readonly clock: LogClock;
+  readonly connection: Connection;
+  readonly media: Media;
+  private readonly publisher: Publisher;
+  private resyncing = false;
+  private reactionCount = 0;
+  private lastVoices = 0;
+
+  constructor(private readonly ports: SessionPorts) {
+    this.clock = new LogClock(ports.now);
+    this.connection = new Connection(ports, {
+      auth: () => this.auth(),
+      message: (message) => this.received(message),
+      notice: (notice) => this.noticed(notice),
+      ended: (ending) => this.ended(ending),
+    });
+    this.media = ports.createMedia((offer, sdp) => this.sendOffer(offer, sdp));
+    this.publisher = new Publisher({
+      devices: ports.devices,
+      media: this.media,
+      command: (command) => this.connection.command(command),
+      refused: (_, reason) => ports.refused(reason),
+    });
+  }
+
+  get devices(): Devices {
+    return this.ports.devices;
+  }
+
+  /** Opens the link in `fragment`, or what this tab remembers: with a seat straight back to it, else to pre-join. */
+  async start(fragment: string): Promise<void> {
+    const token = tokenOf(fragment);
+    const remembered = this.ports.memory.read();
+    if (token && token !== remembered?.token) this.ports.memory.write({ token });
+    const memory = this.ports.memory.read();
+    if (!memory) return this.finish("no_link");
+    if (memory.secret && memory.ticket) return this.enter();
+    await this.prepare(memory.token);
+  }
+
+  /** The person pressed Join, having accepted the agreement that the ticket shows. */
+  join(name: string): void {
+    const memory = this.ports.memory.read();
+    const stage = this.stage.get();
+    if (!memory || stage.kind !== "pre_join") return;
+    this.ports.memory.write({ token: memory.token, ticket: stage.ticket, name });
+    this.enter();
+  }
+
+  decline(): void {
+    this.finish("declined");
+  }
+
+  /** Gives the seat up; afterwards `rejoin` begins anew. Never waits for the network. */
+  leave(): void {
+    void this.connection.command({ type: "leave" });
+    this.finish("left");
+  }
+
+  async rejoin(): Promise<void> {
+    const memory = this.ports.memory.read();
+    if (!memory) return this.finish("no_link");
+    this.ports.memory.write({ token: memory.token });
+    await this.prepare(memory.token);
+  }
+
+  /** Resolves to whether it was done; a refusal has been reported by then. */
+  async run(command: ClientCommand): Promise<boolean> {
+    const answer: Acknowledgement = await this.connection.command(command);
+    if (answer.type === "reject") this.ports.refused(answer.reason);
+    return answer.type === "ok";
+  }
+
+  /** As `run`, for callers that put a refusal into words of their own. */
+  ask(command: ClientCommand): Promise<Acknowledgement> {
+    return this.connection.command(command);
+  }
+
+  self(): Participant | undefined {
+    const mirror = this.mirror.get();
+    return mirror?.view.participants[mirror.me];
+  }
+
+  private async prepare(token: string): Promise<void> {
+    this.stage.set({ kind: "opening" });
+    try {
+      this.stage.set({ kind: "pre_join", ticket: await this.ports.fetchTicket(token) });
+    } catch (error) {
+      if (!(error instanceof TicketRefused)) throw error;
+      this.finish(error.reason);
+    }
+  }
+
+  private enter(): void {
+    this.stage.set({ kind: "inside" });
+    this.connection.open();
+  }
+
+  private auth(): Connect {
+    const memory = this.ports.memory.read();
+    const mirror = this.mirror.get();
+    const { secret, ticket, name } = memory ?? {};
+    return {
+      token: ticket?.ticket ?? "",
+      protocol: PROTOCOL_VERSION,
+      ...(name ? { name } : {}),
+      agreement: ticket?.room.agreement.version ?? 0,
+      microphone: this.devices.microphone.get().state === "on",
+      camera: this.devices.camera.get().state === "on",
+      // After a reload there is nothing to add a tail to: position 0 asks for a snapshot.
+      resume: secret ? { epoch: mirror?.epoch ?? 0, seq: mirror?.seq ?? 0, secret } : null,
+    };
+  }
+
+  private received(message: RoomMessage): void {
+    this.clock.observe(message.now_ms);
+    if (message.type === "welcome") this.remember(message.secret);
+    const before = this.mirror.get();
+    const { mirror, events, gap } = applyMessage(before, message);
+    if (gap) void this.resync();
+    if (!mirror || mirror === before) return;
+    this.mirror.set(mirror);
+    if (before) for (const line of narrate(before.view, mirror.view, events, mirror.me)) this.ports.narrate(line);
+    for (const event of events) this.react(event);
+    this.follow(message.type === "welcome");
+  }
+
+  private remember(secret: string): void {
+    const memory = this.ports.memory.read();
+    if (memory) this.ports.memory.write({ ...memory, secret });
+  }
+
+  private async resync(): Promise<void> {
+    if (this.resyncing) return;
+    this.resyncing = true;
+    await this.connection.command({ type: "resync" });
+    this.resyncing = false;
+  }
+
+  /** Sound and video follow the seat: none in the lobby, one connection everywhere else. */
+  private follow(welcomed: boolean): void {
+    const self = this.self();
+    const inside = self !== undefined && self.placement !== LOBBY;
+    this.publisher.recorded(inside ? self : undefined);
+    if (!inside) return;
+    if (welcomed && this.media.state.get() === "connecting") void this.media.restart();
+    else void this.media.connect();
+  }
+
+  private async sendOffer(offer: number, sdp: string): Promise<boolean> {
+    const answer = await this.connection.command({ type: "media_offer", offer, sdp });
+    return answer.type === "ok";
+  }
+
+  private noticed(notice: Notice): void {
+    switch (notice.type) {
+      case "media_answer":
+        void this.media.answered(notice);
+        break;
+      case "media_lost":
+        void this.media.restart();
+        break;
+      case "slots":
+        this.media.assign(notice.slots);
+        break;
+      case "voices":
+        this.heard(notice.levels.filter((item) => item.level < AUDIBLE_LEVEL).map((item) => item.participant));
+        break;
+      case "disconnecting":
+        break;
+    }
+  }
+
+  private heard(ids: readonly ParticipantId[]): void {
+    const count = ++this.lastVoices;
+    this.voices.set(new Set(ids));
+    this.ports.later(() => {
+      if (count === this.lastVoices && ids.length > 0) this.voices.set(new Set());
+    }, VOICE_MS);
+  }
+
+  private react(event: Event): void {
+    if (event.type !== "reacted") return;
+    const shown = { key: ++this.reactionCount, participant: event.participant, reaction: event.reaction };
+    this.reactions.update((all) => [...all, shown]);
+    this.ports.later(() => this.reactions.update((all) => all.filter((item) => item !== shown)), REACTION_MS);
+  }
+
+  private ended(ending: Ending): void {
+    const memory = this.ports.memory.read();
+    if (ending.reason === "resume_invalid" && memory) {
+      this.stop();
+      void this.rejoin();
+      return;
+    }
+    this.finish(ending.reason);
+  }
+
+  private finish(reason: string): void {
+    this.stop();
+    const memory = this.ports.memory.read();
+    if (memory) this.ports.memory.write({ token: memory.token });
+    this.stage.set({ kind: "over", reason });
+  }
+
+  private stop(): void {
+    this.connection.close();
+    this.publisher.recorded(undefined);
+    this.media.close();
+    this.devices.turnOff("microphone");
+    this.devices.turnOff("camera");
+    this.mirror.set(null);
+    this.voices.set(new Set());
+  }
+}

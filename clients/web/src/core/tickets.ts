@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Ticket, TicketRequest } from "../protocol/messages.ts";
+
+/** What this tab remembers over a reload; gone when the tab is closed. */
+export interface Remembered {
+  readonly token: string;
+  readonly ticket?: Ticket;
+  readonly name?: string;
+  /** Resume secret of the last Welcome: with it the page goes straight back to its place. */
+  readonly secret?: string;
+}
+
+const KEY = "holdspace.seat";
+
+export class SeatMemory {
+  constructor(private readonly storage: Pick<Storage, "getItem" | "setItem" | "removeItem">) {}
+
+  read(): Remembered | null {
+    const text = this.storage.getItem(KEY);
+    return text === null ? null : (JSON.parse(text) as Remembered);
+  }
+
+  write(value: Remembered): void {
+    this.storage.setItem(KEY, JSON.stringify(value));
+  }
+
+  forget(): void {
+    this.storage.removeItem(KEY);
+  }
+}
+
+/** The token of a join link; the caller removes it from the address bar. */
+export function tokenOf(fragment: string): string | null {
+  const token = fragment.replace(/^#/, "");
+  return /^[A-Za-z0-9_.-]{8,4096}$/.test(token) ? token : null;
+}
+
+/** Why a link cannot be swapped: the server's word, or that it could not be reached. */
+export class TicketRefused extends Error {
+  constructor(readonly reason: string) {
+    super(reason);
+  }
+}
+
+export async function fetchTicket(fetcher: typeof fetch, token: string): Promise<Ticket> {
+  const body: TicketRequest = { token };
+  let response: Response;
+  try {
+    response = await fetcher("/api/tickets", {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify(body),
+    });
+  } catch {
+    throw new TicketRefused("unreachable");
+  }
+  if (response.ok) return (await response.json()) as Ticket;
+  throw new TicketRefused(await problemReason(response));
+}
+
+async function problemReason(response: Response): Promise<string> {
+  try {
+    const problem = (await response.json()) as { reason?: unknown };
+    if (typeof problem.reason === "string") return problem.reason;
+  } catch {
+    // A proxy in between may answer with a page of its own; the status says enough.
+  }
+  return response.status >= 500 ? "unreachable" : "token_invalid";
+}

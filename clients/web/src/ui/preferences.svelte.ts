@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+
+const KEY = "holdspace.preferences";
+
+interface Preferences {
+  hideSelf: boolean;
+  /** How long before a move people are told of it. */
+  leadMs: number;
+}
+
+function remembered(): Partial<Preferences> {
+  try {
+    return JSON.parse(localStorage.getItem(KEY) ?? "{}") as Partial<Preferences>;
+  } catch {
+    return {};
+  }
+}
+
+/** Choices about the page itself, kept on this device; nothing about a session. */
+export const preferences: Preferences = $state({ hideSelf: false, leadMs: 10_000, ...remembered() });
+
+/** Writes every later change; call once, inside an effect root. */
+export function keepPreferences(): void {
+  $effect(() => localStorage.setItem(KEY, JSON.stringify(preferences)));
+}
