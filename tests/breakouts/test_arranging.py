@@ -30,6 +30,7 @@ GHOST = BreakoutId("b9")
 
 
 def full(state: RoomState) -> RoomState:
+    """The state with as many breakouts as there may be."""
     rooms = tuple(Breakout(BreakoutId(f"b{n}"), f"Room {n}") for n in range(1, MAX_BREAKOUTS + 1))
     return replace(state, breakouts=replace(state.breakouts, rooms=rooms))
 

@@ -11,7 +11,7 @@ from server.breakouts.assignment import assign, late_placement
 from server.ids import ParticipantId
 from server.rooms import commands as c
 from server.rooms.state import AssignmentStrategy, PlannedRoom, Presence
-from tests.breakouts.world import B1, B2, change, join, leave, opened, pid, pids, place, room, run
+from tests.breakouts.world import change, join, leave, opened, pid, pids, place, room, run
 
 DEALT = (AssignmentStrategy.EVEN, AssignmentStrategy.RANDOM)
 
@@ -26,10 +26,12 @@ seeds = st.integers(0, 2**64 - 1)
 
 
 def members(rooms: tuple[PlannedRoom, ...]) -> list[ParticipantId]:
+    """Everyone in these rooms, one room after the other."""
     return list(chain.from_iterable(planned.members for planned in rooms))
 
 
 def sizes(rooms: tuple[PlannedRoom, ...]) -> list[int]:
+    """How many people are in each room."""
     return [len(planned.members) for planned in rooms]
 
 
@@ -132,16 +134,16 @@ def test_late_joiners_go_to_the_least_full_room() -> None:
 def test_nobody_is_sent_into_an_empty_room() -> None:
     """A room that has just been added, or holds only a moderator, is no company for a newcomer."""
     state = run(opened("p1 p2", "p3 p4"), c.AddBreakout(name="Quiet"))
-    assert late_placement(state) == B1
+    assert late_placement(state) == "b1"
     state = run(state, c.Visit(to=place("b3")))
-    assert late_placement(state) == B1
+    assert late_placement(state) == "b1"
 
 
 def test_a_lost_connection_counts_in_fullness() -> None:
     """The place of somebody who is reconnecting is not given away."""
     state = change(opened("p1 p2", "p3 p4"), "p1", presence=Presence.LOST)
-    assert late_placement(leave(state, "p4")) == B2
-    assert late_placement(leave(state, "p2")) == B1
+    assert late_placement(leave(state, "p4")) == "b2"
+    assert late_placement(leave(state, "p2")) == "b1"
 
 
 @pytest.mark.parametrize("lead_ms", [0, 5000])

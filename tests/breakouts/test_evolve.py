@@ -47,7 +47,7 @@ def test_a_revision_about_people_who_are_not_there_moves_the_others() -> None:
         by=M,
     )
     after = evolve_breakouts(room(), event)
-    assert after.participants[pid("p1")].placement == B1
+    assert after.participants[pid("p1")].placement == "b1"
     assert pid("ghost") not in after.participants
     assert after.memo is not None
     assert after.memo.moves.keys() == {"p1"}

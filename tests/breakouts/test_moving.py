@@ -31,10 +31,12 @@ from tests.breakouts.world import (
 
 
 def move(names: str, to: str, lead: int = 0) -> c.Move:
+    """A move of "p1 p2"."""
     return c.Move(participants=pids(names), to=place(to), lead_ms=lead)
 
 
 def leaders(state: RoomState) -> list[str | None]:
+    """Who leads each breakout."""
     return [breakout.leader for breakout in state.breakouts.rooms]
 
 

@@ -28,10 +28,12 @@ from tests.breakouts.world import (
 
 
 def edit(version: int, *rooms: PlannedRoom) -> c.EditPlan:
+    """An edit of the draft of this version."""
     return c.EditPlan(version=version, rooms=rooms, duration_ms=300_000, prompt="New")
 
 
 def planned(name: str, members: str, leader: str | None = None) -> PlannedRoom:
+    """A room of "p1 p2"."""
     return PlannedRoom(name=name, members=pids(members), leader=None if leader is None else pid(leader))
 
 

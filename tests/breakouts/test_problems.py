@@ -11,6 +11,7 @@ PEOPLE = room(4, leaders=1, lobby="p9").participants
 
 
 def planned(members: str, leader: str | None = None) -> PlannedRoom:
+    """A room of "p1 p2"."""
     return PlannedRoom(name="A", members=pids(members), leader=None if leader is None else pid(leader))
 
 

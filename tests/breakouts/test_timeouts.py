@@ -41,6 +41,7 @@ from tests.breakouts.world import (
 
 
 def warnings(state: RoomState, now: int) -> list[int]:
+    """For how much time left there is a warning at this time."""
     return [event.left_ms for event in decide_clock(state, now) if isinstance(event, TimerWarned)]
 
 

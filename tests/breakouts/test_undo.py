@@ -49,10 +49,12 @@ CHANGES: tuple[c.BreakoutCommand, ...] = (
 
 
 def three_rooms() -> RoomState:
+    """Breakouts for ten minutes, the first one led; one person is in main."""
     return opened("l1 p1 p2 p3", "p4 p5", "p6 p7", minutes=10, participants=8, leaders=1)
 
 
 def arrangement(breakouts: Breakouts) -> tuple[object, ...]:
+    """All of the breakouts that undo restores."""
     return breakouts.rooms, breakouts.timer, breakouts.prompt
 
 
