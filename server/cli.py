@@ -42,7 +42,10 @@ async def serve(*, config: Settings = DEFAULTS, json: Json = False) -> None:
     """Run the server until SIGTERM or Ctrl-C; a second signal stops it at once."""
     from server.app import run
 
-    await run(config, as_json=json)
+    def ready(url: str, port: int) -> None:
+        _answer({"url": url, "port": port}, f"Holdspace is listening on {url}", as_json=json)
+
+    await run(config, ready, as_json=json)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -150,7 +153,7 @@ def main() -> None:
 
 
 def _answer(data: dict[str, Any], text: str, *, as_json: bool) -> None:
-    print(json_format.dumps(data) if as_json else text)
+    print(json_format.dumps(data) if as_json else text, flush=True)
 
 
 def _fail(message: str) -> NoReturn:

@@ -211,8 +211,8 @@ class MediaPlane(Protocol):
     A room's routes say all that may flow: a peer whose participant is in no group neither sends nor receives.
     """
 
-    def subscribe(self, sink: Callable[[MediaReport], None]) -> None:
-        """Name the one receiver of reports, which must not block."""
+    def open_room(self, room: RoomId, sink: Callable[[MediaReport], None]) -> None:
+        """Begin to carry a room; `sink` gets every report about it, and must not block."""
 
     def open_peer(self, peer: PeerId, room: RoomId, participant: ParticipantId, sdp: str) -> None:
         """Answer this offer, already checked with `check_offer`; replaces the participant's earlier peer.

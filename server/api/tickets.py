@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""POST /api/tickets: a join link's token becomes a ticket for one person."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+from aiohttp import web
+
+from server.errors import DISCONNECT_MESSAGES, DisconnectCode, JoinRefused
+from server.signaling.messages import Ticket, TicketRefused, TicketRequest
+
+MAX_BODY_BYTES: Final = 8 * 1024
+BAD_REQUEST: Final = 400
+FORBIDDEN: Final = 403
+TOO_LARGE: Final = 413
+
+_decode: Final = msgspec.json.Decoder(TicketRequest).decode
+_encode: Final = msgspec.json.Encoder().encode
+
+
+def add_tickets(app: web.Application, swap: Callable[[str], Ticket]) -> None:
+    """Add the route; `swap` raises JoinRefused."""
+
+    async def tickets(request: web.Request) -> web.Response:
+        try:
+            body = await request.content.read(MAX_BODY_BYTES + 1)
+            if len(body) > MAX_BODY_BYTES:
+                return _refusal(DisconnectCode.BAD_MESSAGE, TOO_LARGE)
+            ticket = swap(_decode(body).token)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return _refusal(DisconnectCode.BAD_MESSAGE, BAD_REQUEST)
+        except JoinRefused as refusal:
+            return _refusal(refusal.code, FORBIDDEN)
+        return web.Response(
+            body=_encode(ticket), content_type="application/json", headers={"Cache-Control": "no-store"}
+        )
+
+    app.router.add_post("/api/tickets", tickets)
+
+
+def _refusal(code: DisconnectCode, status: int) -> web.Response:
+    body = TicketRefused(code, code.name.lower(), DISCONNECT_MESSAGES[code])
+    return web.Response(body=_encode(body), status=status, content_type="application/problem+json")

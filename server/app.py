@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Puts a server together. The only file that names concrete adapters."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import signal
+import sys
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Final, Self
+
+import structlog
+from aiohttp import web
+
+from server import logs
+from server.api.headers import access_log, add_headers
+from server.api.health import add_health
+from server.api.tickets import add_tickets
+from server.api.web import add_web, web_folder
+from server.cluster.clock import MonotonicClock
+from server.cluster.memory import MemoryLog
+from server.config import ANY_HOSTS, LOOPBACK_HOSTS, Config, load_secret
+from server.errors import DisconnectCode
+from server.media.plane import WorkerPlane
+from server.media.supervisor import WorkerOptions
+from server.rooms.decide import decide
+from server.rooms.evolve import evolve
+from server.rooms.recent import recall, remember
+from server.rooms.state import Agreement, RoomSettings
+from server.rooms.timeouts import decide_timeout, next_timeout
+from server.runner.registry import Rooms
+from server.runner.settings import Environment
+from server.runner.steps import Rules
+from server.signaling import origins
+from server.signaling.gateway import Gateway
+from server.signaling.joining import Joining
+from server.signaling.tokens import TokenKey
+from server.signaling.transport import SignalingServer
+
+SOCKET_PATH: Final = "/socket.io/"
+GOODBYE_S: Final = 2.5
+"""How long clients have to hear why they are disconnected; a little longer than the transport waits for each."""
+SEED_BITS: Final = 63
+
+RULES: Final = Rules(
+    decide=decide,
+    evolve=evolve,
+    next_timeout=next_timeout,
+    decide_timeout=decide_timeout,
+    remember=remember,
+    recall=recall,
+)
+
+log = structlog.get_logger()
+
+
+class Server:
+    """One node: `async with Server(config) as server` listens until the block ends."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._draining = False
+        clock = MonotonicClock()
+        self.plane = WorkerPlane(_worker_options(config))
+        self.rooms = Rooms(Environment(MemoryLog(clock), RULES, clock, lambda: secrets.randbits(SEED_BITS)))
+        key = TokenKey(config.api_key, load_secret(config))
+        joining = Joining(self.rooms, clock, key, room_settings(config), config.ticket_seconds)
+        self.gateway = Gateway(joining, clock, self.plane)
+        self._sockets = SignalingServer(self.gateway)
+        self._runner = web.AppRunner(
+            self._application(joining), access_log=None, handle_signals=False, shutdown_timeout=GOODBYE_S
+        )
+        self.port = 0
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self.plane.start()
+            await self._runner.setup()
+            site = web.TCPSite(self._runner, self._config.host, self._config.port)
+            await site.start()
+        except BaseException:
+            await self._stop()
+            raise
+        self.port = self._runner.addresses[0][1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stop()
+
+    def drain(self) -> None:
+        """Not ready any more; clients are told to come back in a moment."""
+        self._draining = True
+        self.gateway.close(DisconnectCode.SERVER_RESTARTING)
+
+    async def _stop(self) -> None:
+        self.drain()
+        await self._runner.cleanup()
+        await self.rooms.close()
+        await self.plane.close()
+
+    def _application(self, joining: Joining) -> web.Application:
+        app = web.Application(middlewares=[access_log])
+        app.on_response_prepare.append(add_headers)
+        app.router.add_get(SOCKET_PATH, self._socket)
+        add_tickets(app, joining.swap)
+        add_health(app, {"media": lambda: self.plane.ready, "open": lambda: not self._draining})
+        add_web(app, web_folder(self._config.web_dir))
+        return app
+
+    async def _socket(self, request: web.Request) -> web.StreamResponse:
+        if not origins.allowed(request.headers.get("Origin"), request.host, self._config.allowed_origins):
+            raise web.HTTPForbidden
+        return await self._sockets.handle(request)
+
+
+def room_settings(config: Config) -> RoomSettings:
+    """How a room begins that nobody has said more about."""
+    return RoomSettings(
+        title=config.room_title,
+        capacity=config.capacity,
+        auto_admit=config.auto_admit,
+        agreement=Agreement(version=1, text=config.agreement) if config.agreement else Agreement(),
+        camera_policy=config.camera_policy,
+        camera_reason=config.camera_reason,
+    )
+
+
+def _worker_options(config: Config) -> WorkerOptions:
+    """Media of a server on the loopback still needs the other addresses: browsers pair no media with loopback."""
+    everywhere = config.host in ANY_HOSTS | LOOPBACK_HOSTS
+    return WorkerOptions(
+        port=config.udp_port, addresses=() if everywhere else (config.host,), announce=config.media_announce
+    )
+
+
+async def run(config: Config, ready: Callable[[str, int], None], *, as_json: bool = False) -> None:
+    """Serve until a signal, a second one stops at once; `ready` is told the address and the port."""
+    logs.configure(config.log_level.value, as_json=as_json)
+    stop = _stop_event()
+    async with Server(config) as server:
+        log.info("listening", port=server.port, version=version("holdspace"))
+        ready(config.base_url(server.port), server.port)
+        await stop.wait()
+
+
+def _stop_event() -> asyncio.Event:
+    """Set by the first SIGTERM or SIGINT; the second ends the process with the status of that signal."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def stop_now(number: signal.Signals) -> None:
+        log.info("stopping", signal=number.name)
+        if stop.is_set():
+            sys.stderr.flush()
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop_now, number)
+    return stop

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Socket.IO packets in MessagePack, and the WebSocket frames that carry them.
+
+The envelope is what `socket.io-msgpack-parser` reads and writes: a map with `type`, `nsp`, `data` and `id`. Incoming,
+`data` stays undecoded until its length is known to be allowed; then it is decoded straight into the typed structs, so
+that nothing is ever built from a message that is not one of ours. Outgoing, a message becomes one whole WebSocket
+frame, which is made once and written to every receiver.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Annotated, Final, Literal
+
+import msgspec
+from msgspec import Meta, Raw, Struct
+from msgspec.msgpack import Decoder, Encoder
+
+from server.errors import CommandRejected, RejectCode
+from server.ids import CommandId
+from server.signaling.messages import (
+    MAX_COMMAND_BYTES,
+    MAX_OFFER_BYTES,
+    Acknowledgement,
+    CommandFrame,
+    Connect,
+    MediaOffer,
+    Notice,
+    RoomMessage,
+)
+
+ENVELOPE_BYTES: Final = 512
+"""What the envelope adds to a command."""
+MAX_FRAME_BYTES: Final = MAX_OFFER_BYTES + ENVELOPE_BYTES
+MAX_CONNECT_BYTES: Final = 8 * 1024
+
+
+_LENGTH_16: Final = 126
+_LENGTH_64: Final = 127
+"""Stand for a length of two or eight bytes that follows."""
+
+
+class PacketType(IntEnum):
+    """Socket.IO protocol version 5; the binary kinds do not exist in MessagePack."""
+
+    CONNECT = 0
+    DISCONNECT = 1
+    EVENT = 2
+    ACK = 3
+    CONNECT_ERROR = 4
+
+
+class BadFrame(Exception):
+    """What came is not a packet of ours; the connection cannot go on."""
+
+
+class Packet(Struct, frozen=True):
+    """An incoming packet. Other keys, such as the client's `options`, are ignored."""
+
+    type: PacketType
+    nsp: Literal["/"]
+    data: Raw = Raw()
+    id: Annotated[int, Meta(ge=0, le=(1 << 53) - 1)] | None = None
+
+
+class _Outgoing(Struct, frozen=True, omit_defaults=True):
+    type: int
+    nsp: str
+    data: object = None
+    id: int | None = None
+
+
+class _OfferFrame(Struct, frozen=True, forbid_unknown_fields=True):
+    id: Annotated[CommandId, Meta(min_length=1, max_length=64)]
+    command: MediaOffer
+
+
+_MALFORMED: Final = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
+"""msgspec's ValidationError is a DecodeError; nesting beyond the recursion limit is none of them."""
+
+_encode: Final = Encoder().encode
+_packet: Final = Decoder(Packet).decode
+_connect: Final = Decoder(Connect).decode
+_command: Final = Decoder(tuple[Literal["command"], CommandFrame]).decode
+_offer: Final = Decoder(tuple[Literal["command"], _OfferFrame]).decode
+_name: Final = Decoder(tuple[str, Raw]).decode
+
+
+def read_packet(data: bytes) -> Packet:
+    """The envelope; raises BadFrame."""
+    if len(data) > MAX_FRAME_BYTES:
+        raise BadFrame("too large")
+    try:
+        return _packet(data)
+    except _MALFORMED as error:
+        raise BadFrame("not an envelope") from error
+
+
+def read_connect(data: Raw) -> Connect:
+    """The auth payload; raises BadFrame."""
+    if len(data) > MAX_CONNECT_BYTES:
+        raise BadFrame("too large")
+    try:
+        return _connect(data)
+    except _MALFORMED as error:
+        raise BadFrame("not a connect payload") from error
+
+
+def read_command(data: Raw) -> CommandFrame:
+    """The one event of a client.
+
+    Raises BadFrame if it is another event, CommandRejected (BAD_MESSAGE, TOO_LARGE) if it is a command, but not one of
+    ours. Above the size of a command only an offer is looked for.
+    """
+    try:
+        if len(data) > MAX_COMMAND_BYTES:
+            frame = _offer(data)[1]
+            return CommandFrame(frame.id, frame.command)
+        return _command(data)[1]
+    except _MALFORMED as error:
+        if not is_command(data):
+            raise BadFrame("not a command") from error
+        code = RejectCode.BAD_MESSAGE if len(data) <= MAX_COMMAND_BYTES else RejectCode.TOO_LARGE
+        raise CommandRejected(code) from error
+
+
+def is_command(data: Raw) -> bool:
+    """Whether this is an event by the name of `command`, whatever it carries."""
+    try:
+        return _name(data)[0] == "command"
+    except _MALFORMED:
+        return False
+
+
+def event_frame(message: RoomMessage) -> bytes:
+    """The WebSocket frame of a sequenced message."""
+    return websocket_frame(_encode(_Outgoing(PacketType.EVENT, "/", ("event", message))))
+
+
+def notice_frame(notice: Notice) -> bytes:
+    """The WebSocket frame of an unsequenced message."""
+    return websocket_frame(_encode(_Outgoing(PacketType.EVENT, "/", ("notice", notice))))
+
+
+def acknowledgement_frame(packet_id: int, answer: Acknowledgement) -> bytes:
+    """The WebSocket frame of the answer to a command."""
+    return websocket_frame(_encode(_Outgoing(PacketType.ACK, "/", (answer,), packet_id)))
+
+
+def disconnect_frame() -> bytes:
+    """The WebSocket frame that ends the Socket.IO connection."""
+    return websocket_frame(_encode(_Outgoing(PacketType.DISCONNECT, "/")))
+
+
+def packet_bytes(packet_type: int, data: object) -> bytes:
+    """A packet that python-socketio makes itself (the answers to CONNECT)."""
+    return _encode(_Outgoing(packet_type, "/", data))
+
+
+def websocket_frame(payload: bytes | str) -> bytes:
+    """One unmasked, unfragmented frame (RFC 6455 section 5.2): binary for bytes, text for a string."""
+    opcode = 0x81 if isinstance(payload, str) else 0x82
+    body = payload.encode() if isinstance(payload, str) else payload
+    size = len(body)
+    if size < _LENGTH_16:
+        return bytes((opcode, size)) + body
+    if size < 1 << 16:
+        return bytes((opcode, _LENGTH_16)) + size.to_bytes(2, "big") + body
+    return bytes((opcode, _LENGTH_64)) + size.to_bytes(8, "big") + body

@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the clients of one room receive: sequenced events, each encoded once for all who may see the same.
+
+A snapshot is sent in two cases only: at Welcome, when the events missed are not known for certain, and to people
+whose `Viewer` has changed. Everybody else gets events; a commit in which someone may see nothing is skipped, and the
+next message to them starts where the last one ended.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from msgspec import Struct
+
+from server.errors import DisconnectCode, JoinRefused
+from server.ids import ParticipantId
+from server.ports import Clock, Epoch, Seq
+from server.rooms.audience import Audience, Viewer, audience_of, viewer_of
+from server.rooms.events import Event, LeaveReason, ParticipantLeft
+from server.rooms.evolve import evolve
+from server.rooms.state import RoomState
+from server.rooms.view import view_of
+from server.runner.listeners import Commit
+from server.runner.runner import RoomRunner
+from server.signaling.codec import event_frame
+from server.signaling.messages import Events, Resume, Snapshot, Welcome
+from server.signaling.transport import Link
+
+KEPT_COMMITS: Final = 256
+
+ENDINGS: Final[dict[LeaveReason, DisconnectCode]] = {
+    LeaveReason.LEFT: DisconnectCode.LEFT,
+    LeaveReason.REMOVED: DisconnectCode.REMOVED,
+    LeaveReason.DENIED: DisconnectCode.DENIED,
+    LeaveReason.TIMED_OUT: DisconnectCode.CONNECTION_LOST,
+    LeaveReason.ENDED: DisconnectCode.SESSION_OVER,
+}
+
+
+class Client:
+    """A seated connection. `sent` is the position up to which it knows everything it may."""
+
+    __slots__ = ("link", "participant", "sent", "viewer")
+
+    def __init__(self, link: Link, participant: ParticipantId, viewer: Viewer, sent: Seq) -> None:
+        self.link = link
+        self.participant = participant
+        self.viewer = viewer
+        self.sent = sent
+
+
+class Chapter(Struct, frozen=True):
+    """One commit as it is told: who hears which of its events, and whose `Viewer` changed on the way."""
+
+    first: Seq
+    last: Seq
+    events: tuple[Event, ...]
+    audiences: tuple[Audience, ...]
+    changed: frozenset[ParticipantId]
+
+    def seen_by(self, viewer: Viewer) -> tuple[int, ...]:
+        """The numbers of the events that this viewer receives."""
+        return tuple(number for number, audience in enumerate(self.audiences) if audience.includes(viewer))
+
+
+class Delivery:
+    """Listens to one room and writes to its clients on this node; a participant has one client at most."""
+
+    def __init__(self, runner: RoomRunner, clock: Clock, over: Callable[[], None]) -> None:
+        self.clients: dict[ParticipantId, Client] = {}
+        self._runner = runner
+        self._clock = clock
+        self._over = over
+        self._chapters: deque[Chapter] = deque(maxlen=KEPT_COMMITS)
+        runner.subscribe(self)
+
+    def welcome(self, link: Link, participant: ParticipantId, secret: str, resume: Resume | None) -> Client:
+        """Add a client, beginning with its Welcome. The seat must be theirs in the present state."""
+        runner = self._runner
+        state, viewer = runner.state, viewer_of(runner.state, participant)
+        if viewer is None:
+            raise JoinRefused(DisconnectCode.RESUME_INVALID)
+        tail = None if resume is None else self._tail(viewer, resume)
+        message = Welcome(
+            participant=participant,
+            room=runner.room,
+            epoch=runner.epoch,
+            seq=runner.seq,
+            secret=secret,
+            now_ms=self._clock.now_ms(),
+            view=view_of(state, participant) if tail is None else None,
+            tail=tail,
+        )
+        client = self.clients[participant] = Client(link, participant, viewer, runner.seq)
+        link.send(event_frame(message))
+        return client
+
+    def snapshot(self, client: Client) -> None:
+        """Send the whole view anew."""
+        self._show(client, self._runner.state, self._runner.epoch, self._runner.seq)
+
+    def remove(self, client: Client) -> None:
+        """The connection is gone."""
+        if self.clients.get(client.participant) is client:
+            del self.clients[client.participant]
+
+    def end_all(self, code: DisconnectCode) -> None:
+        """Disconnect everybody for this reason."""
+        for client in tuple(self.clients.values()):
+            client.link.end(code)
+        self.clients.clear()
+
+    # -- listening to the room -----------------------------------------------------------------------------------------
+
+    def committed(self, commit: Commit) -> None:
+        """Tell everyone what they may see of it."""
+        chapter = _chapter(commit)
+        self._chapters.append(chapter)
+        self._part(commit.after, chapter.events)
+        frames: dict[tuple[tuple[int, ...], Seq], bytes] = {}
+        now_ms = self._clock.now_ms()
+        for client in self.clients.values():
+            if client.participant in chapter.changed:
+                self._show(client, commit.after, commit.epoch, commit.last)
+            elif seen := chapter.seen_by(client.viewer):
+                key = (seen, client.sent)
+                if key not in frames:
+                    events = tuple(chapter.events[number] for number in seen)
+                    first = Seq(client.sent + 1)
+                    frames[key] = event_frame(Events(commit.epoch, first, commit.last, now_ms, events))
+                client.link.send(frames[key])
+                client.sent = commit.last
+
+    def reset(self, state: RoomState, epoch: Epoch, seq: Seq) -> None:
+        """Another history may have been shown: start everyone anew."""
+        self._chapters.clear()
+        self._part(state, ())
+        for client in self.clients.values():
+            self._show(client, state, epoch, seq)
+
+    def closed(self, error: Exception) -> None:
+        """The room is told no more."""
+        self.end_all(error.code if isinstance(error, JoinRefused) else DisconnectCode.INTERNAL)
+        self._over()
+
+    # -- details -------------------------------------------------------------------------------------------------------
+
+    def _part(self, state: RoomState, events: tuple[Event, ...]) -> None:
+        """Say goodbye to clients whose seat is gone or speaks through another connection."""
+        left = {event.participant: event.reason for event in events if isinstance(event, ParticipantLeft)}
+        for client in tuple(self.clients.values()):
+            seat = state.seats.get(client.participant)
+            if seat is not None and seat.connection == client.link.id:
+                continue
+            del self.clients[client.participant]
+            if seat is None:
+                client.link.end(ENDINGS[left.get(client.participant, LeaveReason.ENDED)])
+            else:
+                superseded = seat.connection is not None
+                client.link.end(DisconnectCode.SUPERSEDED if superseded else DisconnectCode.CONNECTION_LOST)
+
+    def _show(self, client: Client, state: RoomState, epoch: Epoch, seq: Seq) -> None:
+        viewer = viewer_of(state, client.participant)
+        if viewer is None:  # `_part` has parted with whoever has no seat
+            raise AssertionError("a client without a seat")
+        client.viewer, client.sent = viewer, seq
+        view = view_of(state, client.participant)
+        client.link.send(event_frame(Snapshot(epoch, seq, self._clock.now_ms(), view)))
+
+    def _tail(self, viewer: Viewer, resume: Resume) -> tuple[Event, ...] | None:
+        """What the viewer has missed, if that is known for certain; None: only a snapshot is right."""
+        if resume.epoch != self._runner.epoch or resume.seq > self._runner.seq:
+            return None
+        missed = [chapter for chapter in self._chapters if chapter.last > resume.seq]
+        start = missed[0].first if missed else Seq(self._runner.seq + 1)
+        if start != resume.seq + 1 or any(viewer.id in chapter.changed for chapter in missed):
+            return None
+        return tuple(chapter.events[number] for chapter in missed for number in chapter.seen_by(viewer))
+
+
+def _chapter(commit: Commit) -> Chapter:
+    """Walk through the states between the events: each audience is that of the state its event leaves."""
+    audiences: list[Audience] = []
+    changed: set[ParticipantId] = set()
+    state = commit.before
+    for event in commit.events:
+        after = evolve(state, event)
+        audiences.append(audience_of(event, after))
+        changed.update(_changed(state, after))
+        state = after
+    return Chapter(commit.first, commit.last, commit.events, tuple(audiences), frozenset(changed))
+
+
+def _changed(before: RoomState, after: RoomState) -> Iterator[ParticipantId]:
+    """Whose `Viewer` differs; states share what an event does not touch."""
+    if before.participants is after.participants:
+        return
+    for participant, person in after.participants.items():
+        earlier = before.participants.get(participant)
+        if (
+            earlier is not None
+            and earlier is not person
+            and viewer_of(before, participant) != viewer_of(after, participant)
+        ):
+            yield participant

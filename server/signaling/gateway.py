@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The gateway: takes what clients send to the rooms, and what rooms commit to the clients."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+from msgspec import Raw
+
+from server.errors import DISCONNECT_MESSAGES, REJECT_MESSAGES, CommandRejected, DisconnectCode, JoinRefused, RejectCode
+from server.ids import CommandId, ParticipantId, RoomId
+from server.logs import digest
+from server.ports import Clock, MediaPlane, Seq
+from server.rooms.commands import LoseConnection
+from server.runner.runner import RoomRunner
+from server.signaling.codec import Packet, acknowledgement_frame, read_command, read_connect
+from server.signaling.delivery import Client, Delivery
+from server.signaling.joining import Joining, Seated
+from server.signaling.limits import (
+    CONNECTION_RATE,
+    MALFORMED_COST,
+    OFFER_RATE,
+    PARTICIPANT_RATE,
+    STRIKES,
+    TokenBucket,
+    cost_of,
+)
+from server.signaling.media import MediaDesk
+from server.signaling.messages import Acknowledgement, CommandFrame, MediaOffer, Ok, Reject, Resync
+from server.signaling.transport import Link
+
+log = structlog.get_logger()
+
+_NS_PER_MS: Final = 1_000_000
+
+
+def monotonic_ms() -> int:
+    """The clock of the rate limits."""
+    return time.monotonic_ns() // _NS_PER_MS
+
+
+class Hall:
+    """What this node keeps for one room: its clients, its media, and what its people may still ask for."""
+
+    def __init__(self, runner: RoomRunner, clock: Clock, plane: MediaPlane, over: Callable[[], None]) -> None:
+        self.runner = runner
+        self.delivery = Delivery(runner, clock, over)
+        self.media = MediaDesk(runner, self.delivery, plane)
+        self._buckets: dict[ParticipantId, TokenBucket] = {}
+
+    def bucket(self, participant: ParticipantId, now_ms: int) -> TokenBucket:
+        """The bucket of a participant; it outlives their connections."""
+        if participant not in self._buckets:
+            seats = self.runner.state.seats
+            self._buckets = {known: bucket for known, bucket in self._buckets.items() if known in seats}
+            self._buckets[participant] = TokenBucket(PARTICIPANT_RATE, now_ms)
+        return self._buckets[participant]
+
+
+class Attendance:
+    """One connection from its seat to its end."""
+
+    __slots__ = ("bucket", "client", "hall", "offers", "own", "seated", "strikes")
+
+    def __init__(self, hall: Hall, seated: Seated, now_ms: int) -> None:
+        self.hall = hall
+        self.seated = seated
+        self.client: Client | None = None
+        self.own = TokenBucket(CONNECTION_RATE, now_ms)
+        self.bucket = hall.bucket(seated.participant, now_ms)
+        self.offers = TokenBucket(OFFER_RATE, now_ms)
+        self.strikes = 0
+
+
+class Gateway:
+    """`transport.Handlers` for all rooms of this node."""
+
+    def __init__(
+        self, joining: Joining, clock: Clock, plane: MediaPlane, now_ms: Callable[[], int] = monotonic_ms
+    ) -> None:
+        self._joining = joining
+        self._clock = clock
+        self._plane = plane
+        self._now_ms = now_ms
+        self._halls: dict[RoomId, Hall] = {}
+        self._attendances: dict[Link, Attendance] = {}
+        self._closing = False
+
+    @property
+    def connections(self) -> int:
+        """How many clients have a seat through this node."""
+        return len(self._attendances)
+
+    def close(self, code: DisconnectCode) -> None:
+        """Tell every client why, and let nobody in any more."""
+        self._closing = True
+        for link in tuple(self._attendances):
+            link.end(code)
+
+    # -- called by the transport ---------------------------------------------------------------------------------------
+
+    async def connect(self, link: Link, auth: Raw) -> None:
+        """Verify the token or the resume secret, and take the seat."""
+        if link.id is None:  # the transport names a link before it connects
+            raise AssertionError("a link without a name")
+        if self._closing:
+            raise JoinRefused(DisconnectCode.SERVER_RESTARTING)
+        try:
+            seated = await self._joining.seat(read_connect(auth), link.id)
+        except CommandRejected as error:
+            raise JoinRefused(DisconnectCode.SERVER_BUSY) from error
+        self._attendances[link] = Attendance(self._hall(seated.runner), seated, self._now_ms())
+
+    def welcome(self, link: Link) -> None:
+        """Show the room to a client that knows it is connected."""
+        attendance = self._attendances[link]
+        hall, seated = attendance.hall, attendance.seated
+        seat = hall.runner.state.seats.get(seated.participant)
+        if hall.runner.closed or seat is None or seat.connection != link.id:
+            link.end(DisconnectCode.SUPERSEDED if seat is not None else DisconnectCode.SESSION_OVER)
+            return
+        if seated.resume is None:
+            hall.media.close_peer(seated.participant)
+        attendance.client = hall.delivery.welcome(link, seated.participant, seated.secret, seated.resume)
+        if seated.resume is not None:
+            hall.media.remind(attendance.client)
+        log.info("welcome", connection=link.id, room=digest(hall.runner.room), participant=digest(seated.participant))
+
+    async def command(self, link: Link, packet: Packet) -> None:
+        """Decide one command and answer it; the next one of this link is read after that."""
+        attendance = self._attendances.get(link)
+        if attendance is None or attendance.client is None:
+            return
+        link.begin_command()
+        try:
+            answer = await self._answer(attendance, attendance.client, packet.data)
+            if packet.id is not None:
+                link.send(acknowledgement_frame(packet.id, answer))
+        finally:
+            link.finish_command()
+
+    async def disconnect(self, link: Link) -> None:
+        """Keep the seat for a while."""
+        attendance = self._attendances.pop(link, None)
+        if attendance is None or link.id is None:
+            return
+        if attendance.client is not None:
+            attendance.hall.delivery.remove(attendance.client)
+        runner = attendance.hall.runner
+        command = LoseConnection(attendance.seated.participant, link.id)
+        try:
+            runner.enqueue(command, None, CommandId(f"lost:{link.id}")).add_done_callback(_settled)
+        except (CommandRejected, JoinRefused) as refusal:
+            log.info("seat not released", connection=link.id, reason=refusal.code.name.lower())
+
+    # -- commands ------------------------------------------------------------------------------------------------------
+
+    async def _answer(self, attendance: Attendance, client: Client, data: Raw) -> Acknowledgement:
+        try:
+            frame = self._read(attendance, data)
+            return Ok(await self._perform(attendance, client, frame))
+        except CommandRejected as rejection:
+            return reject(rejection.code, rejection.retry_after_ms)
+        except JoinRefused as refusal:  # the room has closed meanwhile; the connection ends with its number
+            return Reject(RejectCode.BUSY, refusal.code.name.lower(), DISCONNECT_MESSAGES[refusal.code])
+
+    def _read(self, attendance: Attendance, data: Raw) -> CommandFrame:
+        """The command, if its sender may ask for that much."""
+        try:
+            frame = read_command(data)
+        except CommandRejected:
+            self._charge(attendance, MALFORMED_COST)
+            raise
+        self._charge(attendance, cost_of(frame.command))
+        return frame
+
+    def _charge(self, attendance: Attendance, cost: float) -> None:
+        """Take the cost from both buckets, or from none: raises RATE_LIMITED; too often ends the connection."""
+        now_ms = self._now_ms()
+        wait_ms = max(attendance.own.wait_ms(cost, now_ms), attendance.bucket.wait_ms(cost, now_ms))
+        if wait_ms == 0:
+            attendance.own.take(cost)
+            attendance.bucket.take(cost)
+            attendance.strikes = 0
+            return
+        attendance.strikes += 1
+        if attendance.strikes >= STRIKES and attendance.client is not None:
+            attendance.client.link.end(DisconnectCode.RATE_LIMITED)
+        raise CommandRejected(RejectCode.RATE_LIMITED, retry_after_ms=wait_ms)
+
+    async def _perform(self, attendance: Attendance, client: Client, frame: CommandFrame) -> Seq:
+        hall, command = attendance.hall, frame.command
+        if isinstance(command, MediaOffer):
+            self._offer(attendance, command)
+            return hall.runner.seq
+        if isinstance(command, Resync):
+            hall.delivery.snapshot(client)
+            return hall.runner.seq
+        return await hall.runner.submit(command, client.participant, frame.id)
+
+    def _offer(self, attendance: Attendance, offer: MediaOffer) -> None:
+        now_ms = self._now_ms()
+        wait_ms = attendance.offers.wait_ms(1, now_ms)
+        if wait_ms:
+            raise CommandRejected(RejectCode.RATE_LIMITED, retry_after_ms=wait_ms)
+        attendance.offers.take(1)
+        attendance.hall.media.offer(attendance.seated.participant, offer)
+
+    # -- rooms ---------------------------------------------------------------------------------------------------------
+
+    def _hall(self, runner: RoomRunner) -> Hall:
+        hall = self._halls.get(runner.room)
+        if hall is None or hall.runner is not runner:
+            hall = self._halls[runner.room] = Hall(runner, self._clock, self._plane, lambda: self._leave_hall(runner))
+        return hall
+
+    def _leave_hall(self, runner: RoomRunner) -> None:
+        hall = self._halls.get(runner.room)
+        if hall is not None and hall.runner is runner:
+            del self._halls[runner.room]
+
+
+def reject(code: RejectCode, retry_after_ms: int | None = None) -> Reject:
+    """A refusal in the words of its number."""
+    return Reject(code, code.name.lower(), REJECT_MESSAGES[code], retry_after_ms)
+
+
+def _settled(answer: asyncio.Future[Seq]) -> None:
+    """Nobody waits for the answer to a lost connection: the room's end or a full log changes nothing for anyone."""
+    if not answer.cancelled() and (error := answer.exception()) is not None:
+        log.info(
+            "seat not released", reason=str(error) if isinstance(error, CommandRejected | JoinRefused) else "fault"
+        )

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a token to a seat: what is checked, which room is opened, and how somebody comes back."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import time
+import unicodedata
+from collections.abc import Callable
+
+from msgspec import UNSET, Struct
+
+from server.errors import DisconnectCode, JoinRefused
+from server.ids import CommandId, ConnectionId, ParticipantId, RoomId
+from server.ports import Clock
+from server.rooms.commands import TakeSeat
+from server.rooms.events import RoomOpened
+from server.rooms.evolve import opened
+from server.rooms.phases import SessionStatus
+from server.rooms.state import RoomSettings, RoomState
+from server.rooms.templates import default_agenda
+from server.runner.registry import Rooms
+from server.runner.runner import RoomRunner
+from server.signaling.messages import PROTOCOL_VERSION, Connect, Resume, RoomInfo, Ticket
+from server.signaling.tokens import Claims, TokenKey, sign, ticket_from, verify
+
+SECRET_BYTES = 32
+
+
+class Seated(Struct, frozen=True):
+    """A connection whose seat is in the log. `resume` is set if it proved to be the same client as before."""
+
+    runner: RoomRunner
+    participant: ParticipantId
+    secret: str
+    resume: Resume | None
+
+
+class Joining:
+    """Checks tokens, opens rooms, and takes seats."""
+
+    def __init__(
+        self,
+        rooms: Rooms,
+        clock: Clock,
+        key: TokenKey,
+        defaults: RoomSettings,
+        ticket_seconds: int,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._rooms = rooms
+        self._clock = clock
+        self._key = key
+        self._defaults = defaults
+        self._ticket_seconds = ticket_seconds
+        self._wall = wall
+
+    def swap(self, token: str) -> Ticket:
+        """The ticket that a join link stands for, with what the person may know before joining."""
+        now = int(self._wall())
+        claims = ticket_from(verify(self._key, token, now), now, self._ticket_seconds)
+        runner = self._rooms.get(claims.room)
+        if runner is not None:
+            _refuse_in_advance(runner.state, claims)
+        settings = self._settings(claims) if runner is None else runner.state.settings
+        room = RoomInfo(settings.title, settings.agreement, settings.camera_policy, settings.camera_reason)
+        return Ticket(sign(self._key, claims), claims.role, claims.name, room)
+
+    async def seat(self, connect: Connect, connection: ConnectionId) -> Seated:
+        """Take the seat that this payload is good for; raises JoinRefused."""
+        if connect.protocol != PROTOCOL_VERSION:
+            raise JoinRefused(DisconnectCode.PROTOCOL_UNSUPPORTED)
+        now = int(self._wall())
+        claims = verify(self._key, connect.token, now, expired_is_fine=connect.resume is not None)
+        known = self._rooms.get(claims.room)
+        resume = None
+        if connect.resume is not None:
+            resume = _checked_resume(known, claims, connect.resume)
+            if resume is None:
+                verify(self._key, connect.token, now)
+        # Somebody without `sub` gets a new identity; a link for many is meant to be swapped for a ticket first.
+        claims = ticket_from(claims, now, self._ticket_seconds)
+        runner = known or await self._rooms.open(claims.room, self._first(claims))
+        secret = secrets.token_urlsafe(SECRET_BYTES)
+        participant = _person(claims)
+        command = TakeSeat(
+            participant=participant,
+            name=claims.name if connect.name is UNSET else connect.name,
+            role=claims.role,
+            connection=connection,
+            resume_hash=digest_of(secret),
+            agreement=connect.agreement,
+            ticket="" if resume is not None else claims.ticket,
+            microphone=connect.microphone,
+            camera=connect.camera,
+        )
+        await runner.submit(command, None, CommandId(f"seat:{connection}"))
+        return Seated(runner, participant, secret, resume)
+
+    def _first(self, claims: Claims) -> RoomState:
+        """How a room begins that nobody has opened yet."""
+        event = RoomOpened(
+            room=RoomId(claims.room),
+            settings=self._settings(claims),
+            agenda=default_agenda(),
+            at_ms=self._clock.now_ms(),
+        )
+        return opened(event)
+
+    def _settings(self, claims: Claims) -> RoomSettings:
+        title = unicodedata.normalize("NFC", claims.title).strip()
+        return RoomSettings(
+            title=title or self._defaults.title,
+            capacity=self._defaults.capacity,
+            auto_admit=self._defaults.auto_admit,
+            agreement=self._defaults.agreement,
+            camera_policy=self._defaults.camera_policy,
+            camera_reason=self._defaults.camera_reason,
+        )
+
+
+def digest_of(secret: str) -> str:
+    """What is kept of a resume secret. It has 256 random bits, so a plain hash cannot be searched."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _person(claims: Claims) -> ParticipantId:
+    if claims.sub is None:  # `ticket_from` has given one
+        raise AssertionError("a ticket for nobody")
+    return claims.sub
+
+
+def _checked_resume(runner: RoomRunner | None, claims: Claims, resume: Resume) -> Resume | None:
+    """The resume if its secret opens the seat; None if only the token can help.
+
+    Raises SESSION_OVER when the seat was in a life of the room that is over, as after a restart on the memory log.
+    """
+    seat = None if runner is None or claims.sub is None else runner.state.seats.get(claims.sub)
+    if seat is not None:
+        return resume if hmac.compare_digest(seat.resume_hash, digest_of(resume.secret)) else None
+    if runner is None or runner.epoch != resume.epoch:
+        raise JoinRefused(DisconnectCode.SESSION_OVER)
+    return None
+
+
+def _refuse_in_advance(state: RoomState, claims: Claims) -> None:
+    """Say at the link what a seat would be refused for, where nothing the person does can change it."""
+    if claims.sub in state.removed:
+        raise JoinRefused(DisconnectCode.REMOVED)
+    if state.status is SessionStatus.ENDED:
+        raise JoinRefused(DisconnectCode.SESSION_OVER)
+    if claims.ticket and claims.ticket in state.used_tickets:
+        raise JoinRefused(DisconnectCode.TICKET_USED)

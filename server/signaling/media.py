@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The signaling half of media: offers in, answers and notices out, routes reconciled from the room.
+
+A peer belongs to a participant, not to a connection: when only the signaling was lost, media goes on, and the next
+connection of the same client hears of it again.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import assert_never
+
+from msgspec import Struct
+
+from server.errors import CommandRejected, RejectCode
+from server.ids import LOBBY, ParticipantId, PeerId, RoomId
+from server.ports import (
+    Epoch,
+    MediaPlane,
+    MediaReport,
+    PeerAnswered,
+    PeerClosed,
+    PeerConnected,
+    PeerRefused,
+    Seq,
+    Slot,
+    SlotsChanged,
+    VoicesHeard,
+)
+from server.rooms.routes import RouteGroup, routes_of
+from server.rooms.state import RoomState
+from server.runner.listeners import Commit
+from server.runner.runner import RoomRunner
+from server.signaling.codec import notice_frame
+from server.signaling.delivery import Client, Delivery
+from server.signaling.messages import MediaAnswer, MediaLost, MediaOffer, Notice, Slots, Voices
+
+PeerReport = PeerAnswered | PeerRefused | PeerConnected | PeerClosed | SlotsChanged
+
+
+class Peer(Struct):
+    """A participant's RTCPeerConnection, as far as signaling knows it."""
+
+    id: PeerId
+    offer: int
+    slots: tuple[int, tuple[Slot, ...]] | None = None
+
+
+class MediaDesk:
+    """Listens to one room: opens and closes its peers, and keeps the routes as the room wants them."""
+
+    def __init__(self, runner: RoomRunner, delivery: Delivery, plane: MediaPlane) -> None:
+        self._room: RoomId = runner.room
+        self._runner = runner
+        self._delivery = delivery
+        self._plane = plane
+        self._peers: dict[ParticipantId, Peer] = {}
+        self._routes: tuple[RouteGroup, ...] = ()
+        plane.open_room(self._room, self._report)
+        self._reconcile(runner.state)
+        runner.subscribe(self)
+
+    def offer(self, participant: ParticipantId, offer: MediaOffer) -> None:
+        """Open a peer in place of an earlier one; raises CommandRejected."""
+        person = self._runner.state.participants.get(participant)
+        if person is None or person.placement == LOBBY:
+            raise CommandRejected(RejectCode.NOT_ADMITTED)
+        self._plane.check_offer(offer.sdp)
+        peer = PeerId(secrets.token_hex(8))
+        self._plane.open_peer(peer, self._room, participant, offer.sdp)
+        self._peers[participant] = Peer(peer, offer.offer)
+
+    def remind(self, client: Client) -> None:
+        """Tell a client that has come back to its peer what it may have missed."""
+        peer = self._peers.get(client.participant)
+        if peer is not None and peer.slots is not None:
+            client.link.send(notice_frame(Slots(*peer.slots)))
+
+    def close_peer(self, participant: ParticipantId) -> None:
+        """Stop this participant's media."""
+        peer = self._peers.pop(participant, None)
+        if peer is not None:
+            self._plane.close_peer(peer.id)
+
+    # -- listening to the room -----------------------------------------------------------------------------------------
+
+    def committed(self, commit: Commit) -> None:
+        """Follow the room."""
+        self._reconcile(commit.after)
+
+    def reset(self, state: RoomState, _epoch: Epoch, _seq: Seq) -> None:
+        """Follow the room that was loaded anew."""
+        self._reconcile(state)
+
+    def closed(self, _error: Exception) -> None:
+        """The room is over."""
+        self._peers.clear()
+        self._plane.close_room(self._room)
+
+    def _reconcile(self, state: RoomState) -> None:
+        for participant in [known for known in self._peers if known not in state.participants]:
+            self.close_peer(participant)
+        routes = routes_of(state)
+        if routes != self._routes:
+            self._routes = routes
+            self._plane.set_routes(self._room, routes)
+
+    # -- listening to the media plane ----------------------------------------------------------------------------------
+
+    def _report(self, report: MediaReport) -> None:
+        """Pass on what concerns this room."""
+        if isinstance(report, VoicesHeard):
+            self._voices(report)
+            return
+        for participant, peer in self._peers.items():
+            if peer.id == report.peer:
+                self._report_peer(participant, peer, report)
+                return
+
+    def _report_peer(self, participant: ParticipantId, peer: Peer, report: PeerReport) -> None:
+        match report:
+            case PeerAnswered():
+                self._notify(participant, MediaAnswer(peer.offer, report.sdp))
+            case SlotsChanged():
+                peer.slots = (report.revision, report.slots)
+                self._notify(participant, Slots(report.revision, report.slots))
+            case PeerRefused() | PeerClosed():
+                del self._peers[participant]
+                self._notify(participant, MediaLost(report.reason))
+            case PeerConnected():
+                pass
+            case _:
+                assert_never(report)
+
+    def _notify(self, participant: ParticipantId, notice: Notice) -> None:
+        client = self._delivery.clients.get(participant)
+        if client is not None:
+            client.link.send(notice_frame(notice))
+
+    def _voices(self, heard: VoicesHeard) -> None:
+        frame = notice_frame(Voices(heard.levels))
+        for client in self._delivery.clients.values():
+            if client.viewer.placement == heard.placement:
+                client.link.send(frame)

@@ -1,0 +1,315 @@
+# SPDX-License-Identifier: Apache-2.0
+"""python-socketio on aiohttp, WebSocket only, with our packets, our outbox and our read loop.
+
+The stock server runs a writer task, a queue and several tasks per message, has no limit for what a client does not
+read, lets clients offer permessage-deflate, and keeps time by the wall clock. The overrides of private methods that
+change this are all in this module; `tests/signaling/test_transport.py` fails when a release moves one of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any, Final, Protocol
+
+import engineio
+import socketio
+import structlog
+from aiohttp import WSMsgType, web
+from engineio import packet as engine_packet
+from engineio.async_socket import AsyncSocket
+from engineio.exceptions import SocketIsClosedError
+from msgspec import Raw, to_builtins
+from socketio.exceptions import ConnectionRefusedError as SocketRefused
+
+from server.errors import DISCONNECT_MESSAGES, DisconnectCode, JoinRefused, is_final
+from server.ids import ConnectionId
+from server.logs import fault
+from server.signaling.codec import (
+    MAX_FRAME_BYTES,
+    BadFrame,
+    Packet,
+    PacketType,
+    disconnect_frame,
+    notice_frame,
+    packet_bytes,
+    read_packet,
+)
+from server.signaling.messages import ConnectRefused, Disconnecting
+from server.signaling.outbox import Outbox
+
+PING_INTERVAL_S: Final = 15
+PING_TIMEOUT_S: Final = 10
+AUTH_DEADLINE_S: Final = 5.0
+MAX_UNAUTHENTICATED: Final = 1000
+WEBSOCKET_LIMIT: Final = 2 * MAX_FRAME_BYTES
+"""aiohttp itself ends the connection (1009) above this; between the two limits the client is told why by us."""
+
+log = structlog.get_logger()
+
+
+class Link:
+    """One client's connection, as the gateway sees it."""
+
+    def __init__(self, outbox: Outbox) -> None:
+        self.id: ConnectionId | None = None
+        self.over = False
+        self._outbox = outbox
+        self._busy = False
+        self._ending: DisconnectCode | None = None
+
+    def send(self, frame: bytes) -> None:
+        """Write a frame; after the end of the connection it goes nowhere."""
+        self._outbox.write(frame)
+
+    def end(self, code: DisconnectCode) -> None:
+        """Tell the client why, and disconnect it; a command under way gets its answer first."""
+        if self.over:
+            return
+        self.over = True
+        if self._busy:
+            self._ending = code
+        else:
+            self._finish(code)
+
+    def begin_command(self) -> None:
+        """From here to `finish_command`, the end of the connection waits."""
+        self._busy = True
+
+    def finish_command(self) -> None:
+        """The command is answered."""
+        self._busy = False
+        if self._ending is not None:
+            self._finish(self._ending)
+
+    def close(self) -> None:
+        """Close after everything that was written; nothing more is said or heard."""
+        self.over = True
+        self._outbox.close()
+
+    def lost(self) -> None:
+        """The client is gone, or has been given up."""
+        self.over = True
+
+    def _finish(self, code: DisconnectCode) -> None:
+        log.info("disconnecting", connection=self.id, code=int(code), reason=code.name.lower())
+        notice = Disconnecting(code, code.name.lower(), DISCONNECT_MESSAGES[code], not is_final(code))
+        self._outbox.write(notice_frame(notice))
+        self._outbox.write(disconnect_frame())
+        self._outbox.close()
+
+
+class Handlers(Protocol):
+    """The gateway. For each link the calls come one after the other, in this order."""
+
+    async def connect(self, link: Link, auth: Raw) -> None:
+        """Verify and seat; raises JoinRefused or BadFrame."""
+
+    def welcome(self, link: Link) -> None:
+        """The client knows that it is connected; the first event may be sent."""
+
+    async def command(self, link: Link, packet: Packet) -> None:
+        """Decide and answer; raises BadFrame."""
+
+    async def disconnect(self, link: Link) -> None:
+        """The connection of a seated client is gone."""
+
+
+class _Packet(socketio.packet.Packet):  # type: ignore[misc] # untyped base
+    """The few packets that python-socketio sends by itself."""
+
+    uses_binary_events = False
+
+    def encode(self) -> bytes:
+        return packet_bytes(self.packet_type, self.data)
+
+
+class _EngineSocket(AsyncSocket):  # type: ignore[misc] # untyped base
+    """An Engine.IO connection that is a WebSocket from the start."""
+
+    link: Link
+    queue: Outbox
+
+    async def check_ping_timeout(self) -> bool:
+        """The read loop keeps time, on the monotonic clock."""
+        if self.closed:
+            raise SocketIsClosedError
+        return True
+
+    async def serve(self, environ: dict[str, Any]) -> web.StreamResponse:
+        """Run the connection from its handshake to its end."""
+        request: web.Request = environ["aiohttp.request"]
+        websocket = web.WebSocketResponse(compress=False, max_msg_size=WEBSOCKET_LIMIT)
+        await websocket.prepare(request)
+        transport = request.transport
+        if transport is None:  # gone during the handshake
+            return websocket
+        self.queue = Outbox(transport, self._overflow)
+        self.link = Link(self.queue)
+        self.connected = self.upgraded = True
+        await self.send(self._open_packet())
+        await self.server.handlers["connect"](self.sid, environ)
+        self.schedule_ping()
+        deadline = asyncio.get_running_loop().call_later(AUTH_DEADLINE_S, self._require_authentication)
+        try:
+            await self._read(websocket)
+        finally:
+            deadline.cancel()
+            self.link.lost()
+            self.queue.release()
+            await self.close(wait=False, abort=True, reason=self.server.reason.TRANSPORT_CLOSE)
+        return websocket
+
+    async def _read(self, websocket: web.WebSocketResponse) -> None:
+        while True:
+            try:
+                message = await websocket.receive(timeout=PING_INTERVAL_S + PING_TIMEOUT_S)
+            except TimeoutError:
+                self.link.end(DisconnectCode.CONNECTION_LOST)
+                return
+            if message.type not in (WSMsgType.BINARY, WSMsgType.TEXT):
+                return
+            if not self.link.over:
+                await self._take(message.data)
+
+    async def _take(self, data: bytes | str) -> None:
+        """One message; what is not understood ends the connection with its number."""
+        try:
+            if isinstance(data, str):
+                await self._take_text(data)
+            else:
+                await self.server.handlers["message"](self.sid, data)
+        except BadFrame:
+            self.link.end(DisconnectCode.BAD_MESSAGE)
+        except Exception as error:  # noqa: BLE001 - a fault of ours ends this connection, not the server
+            log.error("fault", connection=self.link.id, **fault(error))  # noqa: TRY400 - never the text
+            self.link.end(DisconnectCode.INTERNAL)
+
+    async def _take_text(self, text: str) -> None:
+        """Engine.IO's own packets: only an answer to a ping, and a goodbye, have a use."""
+        if text == str(engine_packet.PONG):
+            self.schedule_ping()
+        elif text == str(engine_packet.CLOSE):
+            self.link.close()
+        else:
+            raise BadFrame("text")
+
+    def _open_packet(self) -> Any:  # noqa: ANN401 - untyped library
+        facts = {
+            "sid": self.sid,
+            "upgrades": [],
+            "pingInterval": PING_INTERVAL_S * 1000,
+            "pingTimeout": PING_TIMEOUT_S * 1000,
+            "maxPayload": MAX_FRAME_BYTES,
+        }
+        return engine_packet.Packet(engine_packet.OPEN, facts)
+
+    def _require_authentication(self) -> None:
+        if self.link.id is None:
+            self.link.end(DisconnectCode.TOKEN_INVALID)
+
+    def _overflow(self) -> None:
+        log.info("disconnecting", connection=self.link.id, code=int(DisconnectCode.SLOW_CLIENT), reason="slow_client")
+        self.link.lost()
+
+
+class _EngineServer(engineio.AsyncServer):  # type: ignore[misc] # untyped base
+    """Engine.IO that makes our sockets."""
+
+    async def _handle_connect(
+        self,
+        environ: dict[str, Any],
+        transport: str,  # noqa: ARG002 - the base class passes it; it is always "websocket"
+        jsonp_index: int | None = None,  # noqa: ARG002
+    ) -> web.StreamResponse:
+        sid = self.generate_id()
+        socket = self.sockets[sid] = _EngineSocket(self, sid)
+        try:
+            return await socket.serve(environ)
+        finally:
+            del self.sockets[sid]
+
+
+class SignalingServer(socketio.AsyncServer):  # type: ignore[misc] # untyped base
+    """Socket.IO with one namespace, whose packets are checked before anything is made of them."""
+
+    def __init__(self, gateway: Handlers) -> None:
+        super().__init__(
+            async_mode="aiohttp",
+            serializer=_Packet,
+            transports=["websocket"],
+            allow_upgrades=False,
+            cors_allowed_origins=[],  # origins are checked before, by `origins.allowed`
+            monitor_clients=False,
+            async_handlers=False,
+            http_compression=False,
+            logger=logging.getLogger("socketio"),
+            engineio_logger=logging.getLogger("engineio"),
+            ping_interval=PING_INTERVAL_S,
+            ping_timeout=PING_TIMEOUT_S,
+        )
+        self._gateway = gateway
+        self.on("connect", self._on_connect)
+        self.on("disconnect", self._on_disconnect)
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """The aiohttp handler of the Socket.IO path."""
+        if self._unauthenticated() >= MAX_UNAUTHENTICATED:
+            raise web.HTTPServiceUnavailable(headers={"Retry-After": "5"})
+        response: web.StreamResponse = await self.eio.handle_request(request)
+        return response
+
+    def _unauthenticated(self) -> int:
+        return len(self.eio.sockets) - len(self.manager.rooms.get("/", {}).get(None, {}))
+
+    def _engineio_server_class(self) -> type[_EngineServer]:
+        return _EngineServer
+
+    def _link(self, eio_sid: str) -> Link:
+        link: Link = self.eio.sockets[eio_sid].link
+        return link
+
+    async def _handle_eio_message(self, eio_sid: str, data: bytes) -> None:
+        link = self._link(eio_sid)
+        packet = read_packet(data)
+        if packet.type is PacketType.CONNECT and link.id is None:
+            await self._seat(eio_sid, link, packet)
+        elif packet.type is PacketType.EVENT and link.id is not None:
+            await self._gateway.command(link, packet)
+        elif packet.type is PacketType.DISCONNECT and link.id is not None:
+            link.close()
+        else:
+            raise BadFrame("out of turn")
+
+    async def _seat(self, eio_sid: str, link: Link, packet: Packet) -> None:
+        await self._handle_connect(eio_sid, packet.nsp, packet.data)
+        sid = self.manager.sid_from_eio_sid(eio_sid, packet.nsp)
+        if sid is not None and self.manager.is_connected(sid, packet.nsp):
+            self._gateway.welcome(link)
+        else:
+            link.close()
+
+    async def _on_connect(self, sid: str, _environ: dict[str, Any], auth: Raw | None = None) -> None:
+        link = self._link(self.manager.eio_sid_from_sid(sid, "/"))
+        try:
+            if not auth:
+                raise BadFrame("no auth")
+            link.id = ConnectionId(sid)
+            await self._gateway.connect(link, auth)
+        except JoinRefused as refusal:
+            raise _refused(refusal.code) from refusal
+        except BadFrame as error:
+            raise _refused(DisconnectCode.BAD_MESSAGE) from error
+        except Exception as error:
+            log.error("fault", connection=sid, **fault(error))  # noqa: TRY400 - never the text
+            raise _refused(DisconnectCode.INTERNAL) from error
+
+    async def _on_disconnect(self, sid: str, _reason: str) -> None:
+        await self._gateway.disconnect(self._link(self.manager.eio_sid_from_sid(sid, "/")))
+
+
+def _refused(code: DisconnectCode) -> SocketRefused:
+    reason = code.name.lower()
+    log.info("refused", code=int(code), reason=reason)
+    refusal = ConnectRefused(code, reason, DISCONNECT_MESSAGES[code], not is_final(code))
+    return SocketRefused(refusal.message, to_builtins(refusal))
