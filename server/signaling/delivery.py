@@ -171,7 +171,7 @@ class Delivery:
 
     def _tail(self, viewer: Viewer, resume: Resume) -> tuple[Event, ...] | None:
         """What the viewer has missed, if that is known for certain; None: only a snapshot is right."""
-        if resume.epoch != self._runner.epoch or resume.seq > self._runner.seq:
+        if resume.epoch != self._runner.epoch or not 0 < resume.seq <= self._runner.seq:
             return None
         missed = [chapter for chapter in self._chapters if chapter.last > resume.seq]
         start = missed[0].first if missed else Seq(self._runner.seq + 1)

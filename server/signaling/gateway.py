@@ -12,7 +12,7 @@ import structlog
 from msgspec import Raw
 
 from server.errors import DISCONNECT_MESSAGES, REJECT_MESSAGES, CommandRejected, DisconnectCode, JoinRefused, RejectCode
-from server.ids import CommandId, ParticipantId, RoomId
+from server.ids import CommandId, ConnectionId, ParticipantId, RoomId
 from server.logs import digest
 from server.ports import Clock, MediaPlane, Seq
 from server.rooms.commands import LoseConnection
@@ -35,6 +35,7 @@ from server.signaling.transport import Link
 
 log = structlog.get_logger()
 
+RELEASE_AGAIN_S: Final = 1.0
 _NS_PER_MS: Final = 1_000_000
 
 
@@ -59,6 +60,22 @@ class Hall:
             self._buckets = {known: bucket for known, bucket in self._buckets.items() if known in seats}
             self._buckets[participant] = TokenBucket(PARTICIPANT_RATE, now_ms)
         return self._buckets[participant]
+
+    def release(self, participant: ParticipantId, connection: ConnectionId) -> None:
+        """Tell the room that a connection is gone, again and again until it has heard: nobody else would."""
+        if self.runner.closed:
+            return
+        command = LoseConnection(participant, connection)
+        try:
+            answer = self.runner.enqueue(command, None, CommandId(f"lost:{connection}"))
+        except CommandRejected:
+            asyncio.get_running_loop().call_later(RELEASE_AGAIN_S, self.release, participant, connection)
+        else:
+            answer.add_done_callback(lambda done: self._released(done, participant, connection))
+
+    def _released(self, answer: asyncio.Future[Seq], participant: ParticipantId, connection: ConnectionId) -> None:
+        if not answer.cancelled() and isinstance(answer.exception(), CommandRejected):
+            asyncio.get_running_loop().call_later(RELEASE_AGAIN_S, self.release, participant, connection)
 
 
 class Attendance:
@@ -150,12 +167,7 @@ class Gateway:
             return
         if attendance.client is not None:
             attendance.hall.delivery.remove(attendance.client)
-        runner = attendance.hall.runner
-        command = LoseConnection(attendance.seated.participant, link.id)
-        try:
-            runner.enqueue(command, None, CommandId(f"lost:{link.id}")).add_done_callback(_settled)
-        except (CommandRejected, JoinRefused) as refusal:
-            log.info("seat not released", connection=link.id, reason=refusal.code.name.lower())
+        attendance.hall.release(attendance.seated.participant, link.id)
 
     # -- commands ------------------------------------------------------------------------------------------------------
 
@@ -227,11 +239,3 @@ class Gateway:
 def reject(code: RejectCode, retry_after_ms: int | None = None) -> Reject:
     """A refusal in the words of its number."""
     return Reject(code, code.name.lower(), REJECT_MESSAGES[code], retry_after_ms)
-
-
-def _settled(answer: asyncio.Future[Seq]) -> None:
-    """Nobody waits for the answer to a lost connection: the room's end or a full log changes nothing for anyone."""
-    if not answer.cancelled() and (error := answer.exception()) is not None:
-        log.info(
-            "seat not released", reason=str(error) if isinstance(error, CommandRejected | JoinRefused) else "fault"
-        )

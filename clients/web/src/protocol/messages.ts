@@ -1050,7 +1050,11 @@ export interface VoiceLevel {
   readonly level: number;
 }
 
-/** Come back to a seat: the position last seen and the secret of the last Welcome (each works once). */
+/**
+ * Come back to a seat: the position last seen and the secret of the last Welcome (each works once).
+ *
+ * `seq` 0 asks for a snapshot, as after a reload, when the page knows its secret and its epoch but no view.
+ */
 export interface Resume {
   readonly epoch: Epoch;
   readonly seq: Seq;
