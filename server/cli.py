@@ -8,9 +8,9 @@ import json as json_format
 import os
 import sys
 import time
-import tomllib
 from dataclasses import dataclass
 from importlib.metadata import version as installed_version
+from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 from cyclopts import App, Parameter
@@ -18,7 +18,16 @@ from cyclopts.config import Env, Toml
 from cyclopts.types import ExistingFile
 from cyclopts.validators import Number
 
-from server.config import CONFIG_FILE, ENV_PREFIX, Config, ConfigError, Settings, check_environment, load_secret
+from server.config import (
+    CONFIG_FILE,
+    ENV_PREFIX,
+    Config,
+    ConfigError,
+    Settings,
+    check_environment,
+    check_file,
+    load_secret,
+)
 from server.errors import JoinRefused
 from server.ids import RoomId
 from server.rooms.state import Role
@@ -137,8 +146,10 @@ def launch(
 ) -> Any:  # noqa: ANN401 - whatever the command returns
     """Run one command with flags over environment over TOML over defaults."""
     check_environment(os.environ)
-    file = Toml(config or CONFIG_FILE, must_exist=config is not None, use_commands_as_keys=False)
-    app.config = (Env(ENV_PREFIX, command=False), file)
+    path = config or Path(CONFIG_FILE)
+    if path.is_file():
+        check_file(path)
+    app.config = (Env(ENV_PREFIX, command=False), Toml(path, use_commands_as_keys=False, allow_unknown=True))
     return app(words)
 
 
@@ -148,8 +159,6 @@ def main() -> None:
         app.meta()
     except ConfigError as error:
         _fail(str(error))
-    except tomllib.TOMLDecodeError as error:
-        _fail(f"{CONFIG_FILE}: {error}")
 
 
 def _answer(data: dict[str, Any], text: str, *, as_json: bool) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import secrets
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -139,6 +140,8 @@ class Config:
         return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
 
 
+SETTING_NAMES: Final = frozenset(item.name for item in dataclasses.fields(Config))
+
 Settings = Annotated[Config, Parameter(name="*", group="Settings (also HOLDSPACE_..., holdspace.toml)")]
 """A command's parameter that takes all settings."""
 
@@ -151,9 +154,19 @@ def is_origin(text: str) -> bool:
 
 def check_environment(environment: Mapping[str, str]) -> None:
     """Refuse a variable that looks like ours and sets nothing."""
-    known = {ENV_PREFIX + item.name.upper() for item in dataclasses.fields(Config)} | {ENV_PREFIX + "CONFIG"}
+    known = {ENV_PREFIX + name.upper() for name in (*SETTING_NAMES, "config")}
     if unknown := sorted(name for name in environment if name.startswith(ENV_PREFIX) and name not in known):
         raise ConfigError(f"unknown environment variable: {', '.join(unknown)}")
+
+
+def check_file(path: Path) -> None:
+    """Refuse a TOML file with a key that sets nothing, whichever command reads it."""
+    try:
+        keys = tomllib.loads(path.read_text()).keys()
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: {error}") from error
+    if unknown := sorted(key for key in keys if key.replace("-", "_") not in SETTING_NAMES):
+        raise ConfigError(f"{path}: unknown key: {', '.join(unknown)}")
 
 
 def load_secret(config: Config) -> str:

@@ -9,8 +9,8 @@ from typing import Final
 import msgspec
 from aiohttp import web
 
-from server.errors import DISCONNECT_MESSAGES, DisconnectCode, JoinRefused
-from server.signaling.messages import Ticket, TicketRefused, TicketRequest
+from server.errors import DisconnectCode, JoinRefused
+from server.signaling.messages import Ticket, TicketRequest, refusal_of
 
 MAX_BODY_BYTES: Final = 8 * 1024
 BAD_REQUEST: Final = 400
@@ -42,5 +42,4 @@ def add_tickets(app: web.Application, swap: Callable[[str], Ticket]) -> None:
 
 
 def _refusal(code: DisconnectCode, status: int) -> web.Response:
-    body = TicketRefused(code, code.name.lower(), DISCONNECT_MESSAGES[code])
-    return web.Response(body=_encode(body), status=status, content_type="application/problem+json")
+    return web.Response(body=_encode(refusal_of(code)), status=status, content_type="application/problem+json")

@@ -11,7 +11,7 @@ from typing import Final
 import structlog
 from msgspec import Raw
 
-from server.errors import DISCONNECT_MESSAGES, REJECT_MESSAGES, CommandRejected, DisconnectCode, JoinRefused, RejectCode
+from server.errors import DISCONNECT_MESSAGES, CommandRejected, DisconnectCode, JoinRefused, RejectCode
 from server.ids import CommandId, ConnectionId, ParticipantId, RoomId
 from server.logs import digest
 from server.ports import Clock, MediaPlane, Seq
@@ -30,7 +30,7 @@ from server.signaling.limits import (
     cost_of,
 )
 from server.signaling.media import MediaDesk
-from server.signaling.messages import Acknowledgement, CommandFrame, MediaOffer, Ok, Reject, Resync
+from server.signaling.messages import Acknowledgement, CommandFrame, MediaOffer, Ok, Reject, Resync, reject
 from server.signaling.transport import Link
 
 log = structlog.get_logger()
@@ -234,8 +234,3 @@ class Gateway:
         hall = self._halls.get(runner.room)
         if hall is not None and hall.runner is runner:
             del self._halls[runner.room]
-
-
-def reject(code: RejectCode, retry_after_ms: int | None = None) -> Reject:
-    """A refusal in the words of its number."""
-    return Reject(code, code.name.lower(), REJECT_MESSAGES[code], retry_after_ms)

@@ -11,7 +11,7 @@ from typing import Annotated, Final
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
-from server.errors import DisconnectCode, RejectCode
+from server.errors import DISCONNECT_MESSAGES, REJECT_MESSAGES, DisconnectCode, RejectCode, is_final
 from server.ids import CommandId, ParticipantId, RoomId
 from server.ports import Epoch, Seq, Slot, VoiceLevel
 from server.rooms.commands import Name, RoomCommand
@@ -54,7 +54,10 @@ class Connect(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ConnectRefused(Struct, frozen=True):
-    """`data` of the Socket.IO connect error. `reason` is the code's name in lower case."""
+    """`data` of the Socket.IO connect error, and the body of a refused POST /api/tickets.
+
+    `reason` is the code's name in lower case.
+    """
 
     code: DisconnectCode
     reason: str
@@ -213,9 +216,19 @@ class Ticket(Struct, frozen=True):
     room: RoomInfo
 
 
-class TicketRefused(Struct, frozen=True):
-    """Body of every answer that is not 200; the same numbers as a refused connection."""
+# -- in the words of their numbers -------------------------------------------------------------------------------------
 
-    code: DisconnectCode
-    reason: str
-    message: str
+
+def reject(code: RejectCode, retry_after_ms: int | None = None) -> Reject:
+    """A refused command."""
+    return Reject(code, code.name.lower(), REJECT_MESSAGES[code], retry_after_ms)
+
+
+def refusal_of(code: DisconnectCode) -> ConnectRefused:
+    """A refused connection or ticket."""
+    return ConnectRefused(code, code.name.lower(), DISCONNECT_MESSAGES[code], not is_final(code))
+
+
+def disconnecting(code: DisconnectCode) -> Disconnecting:
+    """The last notice of a connection."""
+    return Disconnecting(code, code.name.lower(), DISCONNECT_MESSAGES[code], not is_final(code))

@@ -34,7 +34,6 @@ OUTBOUND: Final[tuple[Any, ...]] = (
     messages.RoomMessage,
     messages.Notice,
     messages.Ticket,
-    messages.TicketRefused,
 )
 """What the server sends; every field is always there."""
 

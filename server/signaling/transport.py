@@ -22,7 +22,7 @@ from engineio.exceptions import SocketIsClosedError
 from msgspec import Raw, to_builtins
 from socketio.exceptions import ConnectionRefusedError as SocketRefused
 
-from server.errors import DISCONNECT_MESSAGES, DisconnectCode, JoinRefused, is_final
+from server.errors import DisconnectCode, JoinRefused
 from server.ids import ConnectionId
 from server.logs import fault
 from server.signaling.codec import (
@@ -35,7 +35,7 @@ from server.signaling.codec import (
     packet_bytes,
     read_packet,
 )
-from server.signaling.messages import ConnectRefused, Disconnecting
+from server.signaling.messages import disconnecting, refusal_of
 from server.signaling.outbox import Outbox
 
 PING_INTERVAL_S: Final = 15
@@ -93,8 +93,7 @@ class Link:
 
     def _finish(self, code: DisconnectCode) -> None:
         log.info("disconnecting", connection=self.id, code=int(code), reason=code.name.lower())
-        notice = Disconnecting(code, code.name.lower(), DISCONNECT_MESSAGES[code], not is_final(code))
-        self._outbox.write(notice_frame(notice))
+        self._outbox.write(notice_frame(disconnecting(code)))
         self._outbox.write(disconnect_frame())
         self._outbox.close()
 
@@ -309,7 +308,6 @@ class SignalingServer(socketio.AsyncServer):  # type: ignore[misc] # untyped bas
 
 
 def _refused(code: DisconnectCode) -> SocketRefused:
-    reason = code.name.lower()
-    log.info("refused", code=int(code), reason=reason)
-    refusal = ConnectRefused(code, reason, DISCONNECT_MESSAGES[code], not is_final(code))
+    refusal = refusal_of(code)
+    log.info("refused", code=int(code), reason=refusal.reason)
     return SocketRefused(refusal.message, to_builtins(refusal))

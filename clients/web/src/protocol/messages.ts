@@ -1077,7 +1077,11 @@ export interface Connect {
   readonly resume?: Resume | null;
 }
 
-/** `data` of the Socket.IO connect error. `reason` is the code's name in lower case. */
+/**
+ * `data` of the Socket.IO connect error, and the body of a refused POST /api/tickets.
+ *
+ * `reason` is the code's name in lower case.
+ */
 export interface ConnectRefused {
   readonly code: DisconnectCode;
   readonly reason: string;
@@ -1216,11 +1220,4 @@ export interface Ticket {
   readonly role: Role;
   readonly name: string;
   readonly room: RoomInfo;
-}
-
-/** Body of every answer that is not 200; the same numbers as a refused connection. */
-export interface TicketRefused {
-  readonly code: DisconnectCode;
-  readonly reason: string;
-  readonly message: string;
 }
