@@ -170,17 +170,24 @@ class Participant:
 
     async def publish(self, peer: Peer) -> None:
         """Connect this peer as the one RTCPeerConnection of the seat; the server closes an earlier one."""
-        number = next(self._offer_numbers)
-        answer = self._answers[number] = asyncio.get_running_loop().create_future()
         try:
-            await self.do(MediaOffer(offer=number, sdp=peer.offer()))
-            async with asyncio.timeout(WAIT_S):
-                description = await answer
-        finally:
-            del self._answers[number]
-        await peer.connect(description)
+            await peer.connect(await self._negotiate(peer.offer()))
+        except BaseException:
+            await peer.close()
+            raise
         peer.on_lost = self._media_lost
         self.peer = peer
+
+    async def _negotiate(self, offer: str) -> str:
+        number = next(self._offer_numbers)
+        answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._answers[number] = answer
+        try:
+            await self.do(MediaOffer(offer=number, sdp=offer))
+            async with asyncio.timeout(WAIT_S):
+                return await answer
+        finally:
+            del self._answers[number]
 
     async def set_microphone(self, *, on: bool, voice: Voice = Voice.SPEECH) -> None:
         """Press the microphone. What is sent never goes beyond what the room has on record."""
