@@ -25,7 +25,7 @@ from server.rooms.events import (
 )
 from server.rooms.evolve import evolve
 from server.rooms.names import clean_name
-from server.rooms.people import people_in, require
+from server.rooms.people import people_in, require, require_some
 from server.rooms.phases import SessionStatus
 from server.rooms.state import MAX_EVER, MAX_PARTICIPANTS, Participant, Past, Role, RoomState
 
@@ -52,8 +52,8 @@ def decide_lobby(state: RoomState, command: Lobby, actor: Participant, ctx: Cont
     """Letting in, refusing, leaving."""
     match command:
         case Admit():
-            waiting = [require(state, participant) for participant in dict.fromkeys(command.participants)]
-            return _admit(state, [person for person in waiting if person.placement == LOBBY], actor)
+            people = require_some(state, command.participants)
+            return _admit(state, [person for person in people if person.placement == LOBBY], actor)
         case Deny():
             return _deny(state, command, ctx)
         case SetLocked():

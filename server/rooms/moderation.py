@@ -31,7 +31,7 @@ from server.rooms.events import (
 )
 from server.rooms.evolve import fold
 from server.rooms.evolve_session import ENDED_AS
-from server.rooms.people import people_in, require, require_admitted, require_moderation
+from server.rooms.people import people_in, require, require_admitted, require_moderation, require_some
 from server.rooms.phases import SESSION_TRANSITIONS
 from server.rooms.state import Participant, Role, RoomState
 
@@ -59,7 +59,7 @@ def _mute(state: RoomState, command: Mute | MuteEveryone, actor: Participant) ->
     if isinstance(command, MuteEveryone):
         people = [person for person in people_in(state, actor.placement) if person.role is Role.PARTICIPANT]
     else:
-        people = [require(state, participant) for participant in dict.fromkeys(command.participants)]
+        people = require_some(state, command.participants)
     for person in people:
         require_moderation(state, actor, person)
     return tuple(MicrophoneChanged(person.id, on=False, by=actor.id) for person in people if person.microphone)

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from server.errors import CommandRejected, RejectCode
 from server.ids import LOBBY, MAIN, ParticipantId, Placement
 from server.rooms.state import Breakout, Participant, Role, RoomView
@@ -42,16 +44,28 @@ def require(state: RoomView, participant: ParticipantId) -> Participant:
     return person
 
 
+def require_some(state: RoomView, participants: Iterable[ParticipantId]) -> list[Participant]:
+    """Those of these people who are still here, each once; NOT_HERE when nobody is."""
+    people = [state.participants[each] for each in dict.fromkeys(participants) if each in state.participants]
+    if not people:
+        raise CommandRejected(RejectCode.NOT_HERE)
+    return people
+
+
 def require_admitted(state: RoomView, participant: ParticipantId) -> Participant:
-    """The person; NOT_HERE when there is none, NOT_ADMITTED while they wait in the lobby."""
+    """The person; NOT_HERE when there is none, NOT_NOW while they wait in the lobby."""
     person = require(state, participant)
     if person.placement == LOBBY:
-        raise CommandRejected(RejectCode.NOT_ADMITTED)
+        raise CommandRejected(RejectCode.NOT_NOW)
     return person
 
 
 def require_moderation(state: RoomView, actor: Participant, target: Participant) -> None:
-    """NOT_ALLOWED unless the actor may moderate this person: moderators anybody, leaders the breakout they lead."""
-    if actor.role is Role.MODERATOR or (leads(state, actor) and target.placement == actor.placement):
+    """NOT_ALLOWED unless the actor may moderate this person.
+
+    Moderators may moderate anybody; leaders whoever is in the breakout they lead, but for moderators.
+    """
+    if actor.role is Role.MODERATOR:
         return
-    raise CommandRejected(RejectCode.NOT_ALLOWED)
+    if not leads(state, actor) or target.placement != actor.placement or target.role is Role.MODERATOR:
+        raise CommandRejected(RejectCode.NOT_ALLOWED)

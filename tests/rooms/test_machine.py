@@ -88,9 +88,7 @@ class RoomMachine(RuleBasedStateMachine):
     def moderator_arranges(self, move: int, data: st.DataObject) -> None:
         """A moderator changes the rooms that there are."""
         rooms = [room.id for room in self.state.breakouts.rooms]
-        people = [
-            id_ for id_, person in self.state.participants.items() if person.placement in set(map(Placement, rooms))
-        ]
+        people = [id_ for id_, person in self.state.participants.items() if person.placement not in (LOBBY, MAIN)]
         if not people:
             return
         room, other = data.draw(st.sampled_from(rooms)), data.draw(st.sampled_from(rooms))
