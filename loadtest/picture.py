@@ -55,7 +55,9 @@ def encode_picture(number: int) -> tuple[tuple[bytes, bool], ...]:
     codec.width, codec.height, codec.pix_fmt = WIDTH, HEIGHT, "yuv420p"
     codec.time_base = Fraction(1, FRAMES_PER_SECOND)
     codec.bit_rate, codec.gop_size, codec.thread_count = BIT_RATE, KEYFRAME_EVERY, 1
-    codec.options = {"deadline": "realtime", "cpu-used": "6", "lag-in-frames": "0", "auto-alt-ref": "0"}
+    # A negative speed is a fixed one: with a positive one the encoder adapts to how busy the machine is, and another
+    # process would make other bytes.
+    codec.options = {"deadline": "realtime", "cpu-used": "-6", "lag-in-frames": "0", "auto-alt-ref": "0"}
     total = SECONDS * FRAMES_PER_SECOND
     packets = [packet for index in range(total) for packet in codec.encode(_frame(number, index, total))]
     packets += codec.encode(None)

@@ -68,6 +68,7 @@ async def own_server(port: int, *options: str) -> AsyncIterator[OwnServer]:
 
     What it prints goes to standard error.
     """
+    _require_free(port)
     key = TokenKey("loadtest", secrets.token_urlsafe(32))
     environment = {name: value for name, value in os.environ.items() if name != "HOLDSPACE_API_SECRET_FILE"}
     environment["HOLDSPACE_API_SECRET"] = key.secret
@@ -89,6 +90,16 @@ def free_port() -> int:
         port = int(tcp.getsockname()[1])
         udp.bind(("127.0.0.1", port))
         return port
+
+
+def _require_free(port: int) -> None:
+    # Asked first: whoever has the port would answer in the place of our server.
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise ServerFailed(f"port {port} cannot be used: {error.strerror}") from error
 
 
 async def _until_ready(server: OwnServer) -> None:
