@@ -25,14 +25,10 @@ from server.config import ANY_HOSTS, LOOPBACK_HOSTS, Config, load_secret
 from server.errors import DisconnectCode
 from server.media.plane import WorkerPlane
 from server.media.supervisor import WorkerOptions
-from server.rooms.decide import decide
-from server.rooms.evolve import evolve
-from server.rooms.recent import recall, remember
 from server.rooms.state import Agreement, RoomSettings
-from server.rooms.timeouts import decide_timeout, next_timeout
+from server.runner.core import ROOM_RULES
 from server.runner.registry import Rooms
 from server.runner.settings import Environment
-from server.runner.steps import Rules
 from server.signaling import origins
 from server.signaling.gateway import Gateway
 from server.signaling.joining import Joining
@@ -43,15 +39,6 @@ SOCKET_PATH: Final = "/socket.io/"
 GOODBYE_S: Final = 2.5
 """How long clients have to hear why they are disconnected; a little longer than the transport waits for each."""
 SEED_BITS: Final = 63
-
-RULES: Final = Rules(
-    decide=decide,
-    evolve=evolve,
-    next_timeout=next_timeout,
-    decide_timeout=decide_timeout,
-    remember=remember,
-    recall=recall,
-)
 
 log = structlog.get_logger()
 
@@ -64,7 +51,7 @@ class Server:
         self._draining = False
         clock = MonotonicClock()
         self.plane = WorkerPlane(_worker_options(config))
-        self.rooms = Rooms(Environment(MemoryLog(clock), RULES, clock, lambda: secrets.randbits(SEED_BITS)))
+        self.rooms = Rooms(Environment(MemoryLog(clock), ROOM_RULES, clock, lambda: secrets.randbits(SEED_BITS)))
         key = TokenKey(config.api_key, load_secret(config))
         joining = Joining(self.rooms, clock, key, room_settings(config), config.ticket_seconds)
         self.gateway = Gateway(joining, clock, self.plane)

@@ -21,6 +21,7 @@ from enum import IntEnum
 from typing import assert_never
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from server.errors import DisconnectCode, JoinRefused
 from server.ports import (
@@ -70,12 +71,23 @@ class _Member(Struct, frozen=True):
 
 
 class _Batch(Struct, frozen=True):
-    """Decided on the state at `base`. Without entries, only the position has to be confirmed."""
+    """Decided on the state at `base`. Without entries, only the position has to be confirmed.
+
+    `states`: the one at `base`, and the one after each entry.
+    """
 
     base: Seq
     entries: tuple[Entry, ...]
     members: tuple[_Member, ...]
-    after: RoomState
+    states: tuple[RoomState, ...]
+
+    def foreseen(self, before: RoomState, seq: Seq, entry: Entry) -> RoomState | None:
+        """The state after this very entry on this very state, if it was folded when it was decided."""
+        place = seq - self.base
+        if not 0 < place <= len(self.entries):
+            return None
+        same = self.entries[place - 1] is entry and self.states[place - 1] is before
+        return self.states[place] if same else None
 
 
 class Pipeline:
@@ -187,7 +199,8 @@ class Pipeline:
         """The one entrance for committed entries. Idempotent; what does not follow is asked of the log."""
         if epoch == self.epoch and seq == self.seq + 1:
             before, self.seq = self.state, seq
-            self.state = self._rules.fold(before, entry, seq)
+            foreseen = None if self._batch is None else self._batch.foreseen(before, seq, entry)
+            self.state = self._rules.fold(before, entry, seq) if foreseen is None else foreseen
             self._now_ms = max(self._now_ms, entry.at_ms)
             self._emit(Committed(before, self.state, epoch, seq, entry))
         elif epoch > self.epoch:
@@ -236,7 +249,7 @@ class Pipeline:
         if batch is None:
             return None
         every, last = self._limits.snapshot_every, batch.base + len(batch.entries)
-        snapshot = batch.after if batch.base // every != last // every else None
+        snapshot = batch.states[-1] if batch.base // every != last // every else None
         return Append(self.epoch, batch.base, batch.entries, snapshot)
 
     # -- deciding ------------------------------------------------------------------------------------------------------
@@ -245,50 +258,45 @@ class Pipeline:
         """Decide what waits, one after another, on a scratch state."""
         entries: list[Entry] = []
         members: list[_Member] = []
-        scratch = self._decide_timeout(entries)
+        states = [self.state]
+        self._decide_timeout(entries, states)
         taken, self._queue = self._queue[: self._limits.batch], self._queue[self._limits.batch :]
         for submission in taken:
             if (seq := self._rules.recall(self.state, submission.key)) is not None:
                 self._emit(Acknowledged(submission.ticket, Seq(seq)))
-            elif self._rules.recall(scratch, submission.key) is not None:
+            elif self._rules.recall(states[-1], submission.key) is not None:
                 members.append(_Member(submission))
             else:
-                scratch = self._decide(scratch, submission, entries, members)
+                members.append(_Member(submission, self._decide(submission, entries, states)))
         if entries or members:
-            self._batch = _Batch(self.seq, tuple(entries), tuple(members), scratch)
+            self._batch = _Batch(self.seq, tuple(entries), tuple(members), tuple(states))
 
-    def _decide(
-        self, scratch: RoomState, submission: Submission, entries: list[Entry], members: list[_Member]
-    ) -> RoomState:
+    def _decide(self, submission: Submission, entries: list[Entry], states: list[RoomState]) -> Exception | None:
+        """Add an entry and the state after it; or give the refusal."""
         context = Context(self._now_ms, submission.seed)
         try:
-            events = self._rules.decide(scratch, submission.command, submission.actor, context)
-            entry = Entry(submission.key, self._now_ms, events)
-            scratch = self._rules.fold(scratch, entry, self.seq + len(entries) + 1)
+            events = self._rules.decide(states[-1], submission.command, submission.actor, context)
+            self._add(Entry(submission.key, self._now_ms, events), entries, states)
         except Exception as error:  # noqa: BLE001 - a refusal, or a fault: either way its author is told, others go on
-            members.append(_Member(submission, error))
-        else:
-            entries.append(entry)
-            members.append(_Member(submission))
-        return scratch
+            return error
+        return None
 
-    def _decide_timeout(self, entries: list[Entry]) -> RoomState:
+    def _decide_timeout(self, entries: list[Entry], states: list[RoomState]) -> None:
         """What is due. The same name on all nodes at this position, so that it happens once."""
         try:
             due = self.wake_ms
-            if due is None or due > self._now_ms:
-                return self.state
-            self._timeout_tried = self.seq
-            events = self._rules.decide_timeout(self.state, Context(self._now_ms, self._seed))
-            entry = Entry(f":timeout:{self.seq}", self._now_ms, events)
-            scratch = self._rules.fold(self.state, entry, self.seq + 1)
+            if due is not None and due <= self._now_ms:
+                self._timeout_tried = self.seq
+                events = self._rules.decide_timeout(self.state, Context(self._now_ms, self._seed))
+                if events:
+                    self._add(Entry(f":timeout:{self.seq}", self._now_ms, events), entries, states)
         except Exception as error:  # noqa: BLE001 - reported by the shell; commands must still be served
             self._emit(Faulted(error))
-            return self.state
-        if not events:
-            return self.state
+
+    def _add(self, entry: Entry, entries: list[Entry], states: list[RoomState]) -> None:
+        after = self._rules.fold(states[-1], entry, self.seq + len(states))
         entries.append(entry)
-        return scratch
+        states.append(after)
 
     # -- answering -----------------------------------------------------------------------------------------------------
 
@@ -301,7 +309,7 @@ class Pipeline:
 
     def _keep(self, members: tuple[_Member, ...]) -> None:
         if self._batch is not None:
-            self._batch = _Batch(self._batch.base, self._batch.entries, members, self._batch.after)
+            self._batch = replace(self._batch, members=members)
 
     def _commit_all(self, base: Seq, entries: tuple[Entry, ...]) -> None:
         for seq, entry in enumerate(entries, base + 1):

@@ -264,7 +264,7 @@ def _with(values: tuple[T, ...], index: int, value: T) -> tuple[T, ...]:
 
 
 def _hint(hinted: Hinted, pipeline: Pipeline) -> None:
-    pipeline.hint(hinted.epoch, hinted.seq, (hinted.entry,))
+    pipeline.hint(hinted.epoch, hinted.seq, (copy.copy(hinted.entry),))  # as decoded from the network
 
 
 def _answer(reply: Reply, pipeline: Pipeline) -> None:

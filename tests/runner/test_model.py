@@ -20,18 +20,19 @@ RETRY: Final = (("a", 0), ("a", 1))
 RIVALS: Final = (("x", 0), ("y", 1))
 FOLLOWER: Final = (("a", 0), ("a", 1), ("z", 1))
 SETUPS: Final = {
-    "three commands and a retry": Setup((*FOLLOWER, ("b", 0))),
     "rivals, a retry, a lost reply": Setup((*RIVALS, ("x", 1)), Budget(lost=1)),
     "a retry that needs another's effect": Setup(FOLLOWER, Budget(lost=1)),
     "two losses": Setup(RETRY, Budget(lost=2)),
     "too late after a loss": Setup((("d", 0), ("d", 1)), Budget(lost=1, ticks=2)),
     "a new epoch and a loss": Setup(RETRY, Budget(lost=1, reseeds=1)),
-    "the same time-out on both nodes": Setup((("a", 0),), Budget(lost=1, ticks=2), TOY),
+    "the same time-out on both nodes": Setup((("a", 0), ("b", 1)), Budget(ticks=2), TOY),
     "a trimmed log": Setup((("a", 0), ("b", 0), ("b", 1)), Budget(trims=1)),
     "authors who wait no longer": Setup(RETRY, Budget(lost=1, expiries=1)),
     "a memory of one command": Setup((*RETRY, ("b", 0)), rules=mutants.SHORT_MEMORY, limits=Limits(1, 99)),
 }
 LARGE: Final = {
+    "a time-out and a loss": Setup((("a", 0),), Budget(lost=1, ticks=2), TOY),
+    "three commands and a retry": Setup((*FOLLOWER, ("b", 0))),
     "a new epoch during a retry": Setup((*RETRY, ("b", 1)), Budget(reseeds=1)),
     "five commands, a retry, a loss": Setup((*FOLLOWER, *RIVALS), Budget(lost=1)),
     "six commands": Setup((*FOLLOWER, *RIVALS, ("b", 0))),

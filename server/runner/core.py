@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rules of rooms, as the pipeline takes them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from server.rooms.decide import decide
+from server.rooms.evolve import evolve
+from server.rooms.recent import recall, remember
+from server.rooms.timeouts import decide_timeout, next_timeout
+from server.runner.steps import Rules
+
+ROOM_RULES: Final = Rules(decide, evolve, next_timeout, decide_timeout, remember, recall)
