@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from aioice import stun
 from aiortc.rtcdtlstransport import RTCCertificate, RTCDtlsFingerprint, RTCDtlsParameters, RTCDtlsTransport
@@ -81,12 +81,13 @@ class RawPeer(asyncio.DatagramProtocol):
         self.server_fingerprint = media[0].dtls.fingerprints[0].value
         loop = asyncio.get_running_loop()
         await loop.create_datagram_endpoint(lambda: self, local_addr=(self._server[0], 0))
-        while not self._checked.done():
-            self.check()
-            await asyncio.wait([self._checked], timeout=check_again_s)
         self.dtls._set_role("client")  # noqa: SLF001 - as RTCPeerConnection does
         fingerprint = RTCDtlsFingerprint("sha-256", self.server_fingerprint)
-        await self.dtls.start(RTCDtlsParameters(fingerprints=[fingerprint]))
+        async with asyncio.timeout(10):
+            while not self._checked.done():
+                self.check()
+                await asyncio.wait([self._checked], timeout=check_again_s)
+            await self.dtls.start(RTCDtlsParameters(fingerprints=[fingerprint]))
         assert self.dtls.state == "connected"
 
     def check(self) -> None:
@@ -151,8 +152,7 @@ class RawPeer(asyncio.DatagramProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Part of `asyncio.DatagramProtocol`."""
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._transport = transport
+        self._transport = cast("asyncio.DatagramTransport", transport)
 
     def datagram_received(self, data: bytes, addr: Any) -> None:  # noqa: ANN401, ARG002 - as asyncio declares it
         """Part of `asyncio.DatagramProtocol`."""
