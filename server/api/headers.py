@@ -14,7 +14,7 @@ from aiohttp import web
 
 from server.logs import fault
 
-REQUEST_ID: Final = "request_id"
+REQUEST_ID: Final = web.RequestKey("request_id", str)
 HOST: Final = re.compile(r"[A-Za-z0-9.\-\[\]:]{1,255}")
 
 FIXED: Final = {

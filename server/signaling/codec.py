@@ -9,6 +9,7 @@ frame, which is made once and written to every receiver.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from enum import IntEnum
 from typing import Annotated, Final, Literal
 
@@ -83,13 +84,11 @@ _packet: Final = Decoder(Packet).decode
 _connect: Final = Decoder(Connect).decode
 _command: Final = Decoder(tuple[Literal["command"], CommandFrame]).decode
 _offer: Final = Decoder(tuple[Literal["command"], _OfferFrame]).decode
-_name: Final = Decoder(tuple[str, Raw]).decode
+_names: Final = (Decoder(tuple[str, Raw]).decode, Decoder(tuple[str]).decode)
 
 
 def read_packet(data: bytes) -> Packet:
     """The envelope; raises BadFrame."""
-    if len(data) > MAX_FRAME_BYTES:
-        raise BadFrame("too large")
     try:
         return _packet(data)
     except _MALFORMED as error:
@@ -113,6 +112,8 @@ def read_command(data: Raw) -> CommandFrame:
     ours. Above the size of a command only an offer is looked for.
     """
     try:
+        if len(data) > MAX_FRAME_BYTES:
+            raise CommandRejected(RejectCode.TOO_LARGE)
         if len(data) > MAX_COMMAND_BYTES:
             frame = _offer(data)[1]
             return CommandFrame(frame.id, frame.command)
@@ -125,11 +126,11 @@ def read_command(data: Raw) -> CommandFrame:
 
 
 def is_command(data: Raw) -> bool:
-    """Whether this is an event by the name of `command`, whatever it carries."""
-    try:
-        return _name(data)[0] == "command"
-    except _MALFORMED:
-        return False
+    """Whether this is an event by the name of `command`, with one argument of any kind or none."""
+    for read_name in _names:
+        with suppress(*_MALFORMED):
+            return read_name(data)[0] == "command"
+    return False
 
 
 def event_frame(message: RoomMessage) -> bytes:

@@ -43,7 +43,7 @@ PING_TIMEOUT_S: Final = 10
 AUTH_DEADLINE_S: Final = 5.0
 MAX_UNAUTHENTICATED: Final = 1000
 WEBSOCKET_LIMIT: Final = 2 * MAX_FRAME_BYTES
-"""aiohttp itself ends the connection (1009) above this; between the two limits the client is told why by us."""
+"""aiohttp itself ends the connection (1009) above this; up to here the client is told why by us."""
 
 log = structlog.get_logger()
 
