@@ -101,6 +101,19 @@ class Person:
         """Wait until the room is shown."""
         await expect(self.find("screen-room")).to_be_visible(timeout=15_000)
 
+    async def panel(self, name: str) -> None:
+        """Open a side panel: chat, people, agenda or board."""
+        if not await self.find(f"open-{name}").count():
+            await self.press(f"panel-{name}")
+        await expect(self.find(f"open-{name}")).to_be_visible()
+
+    async def move_in_board(self, who: str, to: str) -> None:
+        """A moderator moves somebody by the "Move to..." menu of the board."""
+        await self.panel("board")
+        row = self.page.get_by_test_id("board-person").filter(has_text=who)
+        await row.get_by_test_id("move-menu").click()
+        await row.get_by_test_id("move-to").and_(self.page.locator(f'[data-to="{to}"]')).click()
+
     # -- eyes and ears -------------------------------------------------------------------------------------------------
 
     async def seen(self) -> Counter[str | None]:
@@ -149,14 +162,15 @@ class Person:
                 dtls: await window.__dtls(),
                 negotiationNeeded: window.__watch.negotiationNeeded,
                 userMedia: window.__watch.userMedia.length,
-                sending: window.__watch.peers.at(-1).getSenders().map((s) => s.track ? s.track.id + s.track.readyState : null),
+                sending: window.__watch.peers.at(-1).getSenders()
+                    .map((s) => s.track ? s.track.id + s.track.readyState : null),
             })"""
         )
         return identity
 
     async def device_states(self) -> tuple[str | None, str | None]:
-        """How the microphone and camera buttons present themselves."""
+        """What the microphone and camera buttons show: off, starting, on."""
         return (
-            await self.find("toggle-microphone").get_attribute("aria-pressed"),
-            await self.find("toggle-camera").get_attribute("aria-pressed"),
+            await self.find("toggle-microphone").get_attribute("data-state"),
+            await self.find("toggle-camera").get_attribute("data-state"),
         )

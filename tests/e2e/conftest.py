@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A server, browsers and people for every test that wants them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, async_playwright
+
+from tests.e2e.person import Person, launch
+from tests.e2e.serving import Server
+
+PICTURES = Path(__file__).parents[2] / "build" / "e2e"
+_FAILED: pytest.StashKey[bool] = pytest.StashKey()
+
+Meet = Callable[..., Coroutine[Any, Any, Person]]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Remember a failure until the browsers are closed, for the pictures."""
+    report = yield
+    if call.when == "call":
+        item.stash[_FAILED] = report.failed
+    return report
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[Server]:
+    """A fresh `holdspace serve`."""
+    async with Server(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    """Chromium that plays sound without a press."""
+    async with async_playwright() as playwright:
+        running = await launch(playwright)
+        yield running
+        await running.close()
+
+
+@pytest.fixture
+async def meet(browser: Browser, request: pytest.FixtureRequest) -> AsyncIterator[Meet]:
+    """Makes people; when the test fails, what each of them saw is kept under build/e2e/."""
+    everyone: list[Person] = []
+
+    async def make(name: str, **options: Any) -> Person:
+        person = await Person.create(options.pop("browser", browser), name, **options)
+        everyone.append(person)
+        return person
+
+    yield make
+    if request.node.stash.get(_FAILED, False):
+        PICTURES.mkdir(parents=True, exist_ok=True)
+        for person in everyone:
+            await person.page.screenshot(path=PICTURES / f"{request.node.name}-{person.name}.png")
