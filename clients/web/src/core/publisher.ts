@@ -23,7 +23,8 @@ export interface PublisherPorts {
  */
 export class Publisher {
   private self: Participant | undefined;
-  private readonly asking: Record<DeviceKind, boolean> = { microphone: false, camera: false };
+  /** What the room was told last and has not recorded yet; null: nothing. */
+  private readonly told: Record<DeviceKind, boolean | null> = { microphone: null, camera: null };
 
   constructor(private readonly ports: PublisherPorts) {
     for (const kind of KINDS) ports.devices.status(kind).subscribe(() => this.settle(kind));
@@ -42,20 +43,18 @@ export class Publisher {
   private settle(kind: DeviceKind): void {
     const { state, track } = this.ports.devices.status(kind).get();
     const record = this.self?.[kind] ?? false;
-    void this.ports.media.publish(TRACK[kind], state === "on" && record ? track : null);
-    if (!this.self || this.asking[kind] || state === "starting" || record === (state === "on")) return;
-    void this.ask(kind, state === "on");
+    const wanted = state === "on";
+    void this.ports.media.publish(TRACK[kind], wanted && record ? track : null);
+    if (record === wanted) this.told[kind] = null;
+    else if (this.self && state !== "starting" && this.told[kind] !== wanted) void this.ask(kind, wanted);
   }
 
   private async ask(kind: DeviceKind, on: boolean): Promise<void> {
-    this.asking[kind] = true;
+    this.told[kind] = on;
     const answer = await this.ports.command({ type: kind === "microphone" ? "set_microphone" : "set_camera", on });
-    this.asking[kind] = false;
-    if (answer.type === "ok") {
-      this.settle(kind);
-    } else if (on) {
-      this.ports.devices.turnOff(kind);
-      this.ports.refused(kind, answer.reason);
-    }
+    if (answer.type === "ok" || !on) return;
+    this.told[kind] = null;
+    this.ports.devices.turnOff(kind);
+    this.ports.refused(kind, answer.reason);
   }
 }

@@ -22,6 +22,7 @@ try-again = Try again
 take-back = Take back
 you = You
 nobody = Nobody
+results = Results
 count = ({ $count })
 
 ## Before joining
@@ -53,12 +54,10 @@ decline = Not today
 
 microphone-turn-on = Turn microphone on
 microphone-turn-off = Turn microphone off
-microphone-is-on = Mic is on
-microphone-is-off = Mic is off
+microphone-short = Microphone
 camera-turn-on = Turn camera on
 camera-turn-off = Turn camera off
-camera-is-on = Camera is on
-camera-is-off = Camera is off
+camera-short = Camera
 device-starting = Starting …
 choose-microphone = Microphone
 choose-camera = Camera
@@ -80,13 +79,14 @@ lobby-count =
        *[other] { $count } people are waiting.
     }
 admit = Let in
-admit-name = Let { $name } in
+admit-name = Let in { $name }
 admit-all = Let all in
 deny = Not today
-deny-name = Do not let { $name } in
+deny-name = Not today: { $name }
 
 ## Connection
 
+connection = Connection
 reconnecting-title = Reconnecting …
 reconnecting-text = Your place is kept. You do not need to do anything.
 reconnecting-stalled = The connection could not be restored yet.
@@ -190,9 +190,8 @@ toolbar = Call controls
 hand = Hand
 hand-raise = Raise hand
 hand-lower = Lower hand
-hand-is-raised = Hand is up
 react = Send a reaction
-react-short = React
+react-short = Reaction
 reaction-heart = Heart
 reaction-heart-symbol = ❤️
 reaction-thanks = Thank you
@@ -321,12 +320,12 @@ close-all = Bring everyone back
 broadcast-label = Message to all rooms
 broadcast-sent = Sent to all rooms.
 move-menu = Move to …
-move-name = Move { $name } to …
+move-name = Move to … ({ $name })
 moved = { $name } is now in { $room }.
 moving-soon = { $name } has been told and moves to { $room } shortly.
 swap-with = Change places with { $name } ({ $room })
 swapped = { $first } and { $second } have changed places.
-visit-name = Go to { $room }
+visit-name = Visit { $room }
 return = Go back
 you-are-here = You are here
 help-called = Asks for help

@@ -22,6 +22,7 @@ try-again = Intentar de nuevo
 take-back = Anular
 you = Tú
 nobody = Nadie
+results = Resultados
 count = ({ $count })
 
 ## Before joining
@@ -53,12 +54,10 @@ decline = Hoy no
 
 microphone-turn-on = Encender el micrófono
 microphone-turn-off = Apagar el micrófono
-microphone-is-on = Con micro
-microphone-is-off = Sin micro
+microphone-short = Micrófono
 camera-turn-on = Encender la cámara
 camera-turn-off = Apagar la cámara
-camera-is-on = Con cámara
-camera-is-off = Sin cámara
+camera-short = Cámara
 device-starting = Un momento …
 choose-microphone = Micrófono
 choose-camera = Cámara
@@ -83,10 +82,11 @@ admit = Dejar entrar
 admit-name = Dejar entrar a { $name }
 admit-all = Dejar entrar a todas
 deny = Hoy no
-deny-name = No dejar entrar a { $name }
+deny-name = Hoy no: { $name }
 
 ## Connection
 
+connection = Conexión
 reconnecting-title = Volviendo a conectar …
 reconnecting-text = Tu lugar está guardado. No tienes que hacer nada.
 reconnecting-stalled = Todavía no se pudo recuperar la conexión.
@@ -184,7 +184,6 @@ toolbar = Controles de la llamada
 hand = Mano
 hand-raise = Levantar la mano
 hand-lower = Bajar la mano
-hand-is-raised = Mano arriba
 react = Enviar una reacción
 react-short = Reacción
 reaction-heart = Corazón
@@ -315,12 +314,12 @@ close-all = Traer a todas de vuelta
 broadcast-label = Mensaje a todas las salas
 broadcast-sent = Enviado a todas las salas.
 move-menu = Mover a …
-move-name = Mover a { $name } a …
+move-name = Mover a … ({ $name })
 moved = { $name } está ahora en { $room }.
 moving-soon = { $name } ya lo sabe y pasa a { $room } enseguida.
 swap-with = Cambiar de lugar con { $name } ({ $room })
 swapped = { $first } y { $second } han cambiado de lugar.
-visit-name = Ir a { $room }
+visit-name = Visitar { $room }
 return = Volver
 you-are-here = Estás aquí
 help-called = Pide ayuda
