@@ -16,7 +16,7 @@ from server.ids import MAIN, BreakoutId, ParticipantId, Placement
 from server.rooms import commands as c
 from server.rooms.context import Context, Events
 from server.rooms.events import BreakoutsChange
-from server.rooms.people import people_in
+from server.rooms.people import people_in, require_some
 from server.rooms.state import MAX_BREAKOUTS, Breakout, RoomState
 
 ArrangingCommand = c.MergeBreakouts | c.SplitBreakout | c.AddBreakout | c.RenameBreakout | c.CloseBreakout
@@ -51,16 +51,16 @@ def _merge(state: RoomState, command: c.MergeBreakouts, actor: ParticipantId, ct
 
 
 def _split(state: RoomState, command: c.SplitBreakout, actor: ParticipantId, ctx: Context) -> Events:
-    """A new breakout for these people of `source`. Raises PLAN_INFEASIBLE when nobody would stay behind."""
+    """A new breakout for those of these people who are still here. Raises PLAN_INFEASIBLE when nobody would stay."""
     source = _breakout(state, command.source)
-    leaving = frozenset(command.participants)
+    leaving = [person.id for person in require_some(state, command.participants)]
     here = {person.id for person in people_in(state, Placement(source.id))}
-    if not leaving <= here:
+    if not here.issuperset(leaving):
         raise CommandRejected(RejectCode.NOT_HERE)
-    if leaving == here:
+    if len(leaving) == len(here):
         raise CommandRejected(RejectCode.PLAN_INFEASIBLE)
     room = _new_breakout(state, command.name)
-    moves = dict.fromkeys(command.participants, Placement(room.id))
+    moves = dict.fromkeys(leaving, Placement(room.id))
     rooms = with_leaders(state, (*state.breakouts.rooms, room), moves)
     return revise(state, ctx, BreakoutsChange.SPLIT, rearranged(state, moves, rooms), by=actor)
 

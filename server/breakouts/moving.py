@@ -12,14 +12,14 @@ from server.ids import MAIN, ParticipantId
 from server.rooms import commands as c
 from server.rooms.context import Context, Events
 from server.rooms.events import BreakoutsChange, ChangeAnnounced, ChangeCancelled
-from server.rooms.people import is_open, require_admitted
+from server.rooms.people import is_open, require_admitted, require_some
 from server.rooms.state import PendingChange, PendingKind, Role, RoomState
 
 MovingCommand = c.Move | c.Swap | c.Visit
 
 
 def decide_moving(state: RoomState, command: MovingCommand, actor: ParticipantId, ctx: Context) -> Events:
-    """Dispatch. Raises NOT_HERE for people or rooms that are not there, NOT_ADMITTED for people in the lobby."""
+    """Dispatch. Raises NOT_HERE for people or rooms that are not there, NOT_NOW for people in the lobby."""
     match command:
         case c.Move():
             return _move(state, command, actor, ctx)
@@ -40,12 +40,11 @@ def move_announced(state: RoomState, ctx: Context, change: PendingChange) -> Eve
 
 
 def _move(state: RoomState, command: c.Move, actor: ParticipantId, ctx: Context) -> Events:
-    """Move people now, or tell them first. Who is there already stays."""
-    for participant in command.participants:
-        require_admitted(state, participant)
+    """Move those who are still here now, or tell them first. Who is there already stays."""
+    people = [require_admitted(state, person.id).id for person in require_some(state, command.participants)]
     if not is_open(state, command.to):
         raise CommandRejected(RejectCode.NOT_HERE)
-    moves = real_moves(state, dict.fromkeys(command.participants, command.to))
+    moves = real_moves(state, dict.fromkeys(people, command.to))
     if not moves:
         return ()
     if command.lead_ms:

@@ -17,6 +17,7 @@ from tests.breakouts.world import (
     change,
     changes,
     decide,
+    leave,
     opened,
     pids,
     place,
@@ -87,6 +88,7 @@ def test_a_leader_who_is_split_off_leads_the_new_room() -> None:
         (B1, "p3", RejectCode.NOT_HERE),
         (B1, "p1 p3", RejectCode.NOT_HERE),
         (B1, "ghost", RejectCode.NOT_HERE),
+        (B1, "ghost p3", RejectCode.NOT_HERE),
         (B1, "p1 p2", RejectCode.PLAN_INFEASIBLE),
     ],
 )
@@ -94,6 +96,13 @@ def test_a_senseless_split_is_refused(source: BreakoutId, names: str, code: Reje
     """An unknown room, people who are elsewhere, or everyone, who would leave an empty room behind."""
     split = c.SplitBreakout(source=source, participants=pids(names), name="N")
     assert refused(opened("p1 p2", "p3 p4"), split) is code
+
+
+def test_who_has_left_does_not_hold_up_a_split() -> None:
+    """The others get their room."""
+    state = leave(opened("p1 p2 p3", "p4 p5"), "p1")
+    state = run(state, c.SplitBreakout(source=B1, participants=pids("p1 p2"), name="N"))
+    assert (where(state, "b1"), where(state, "b3")) == ("p3", "p2")
 
 
 def test_an_added_room_is_empty() -> None:
