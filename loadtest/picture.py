@@ -45,7 +45,7 @@ class Yuv(Struct, frozen=True):
 
 def colour_of(number: int) -> Colour:
     """The colour of the person with this number."""
-    channels = colorsys.hls_to_rgb(number * _GOLDEN % 1.0, 0.45, 0.55)
+    channels = colorsys.hls_to_rgb(number * _GOLDEN % 1.0, 0.42, 0.38)
     return Colour(*(round(255 * channel) for channel in channels))
 
 
@@ -93,7 +93,7 @@ def _yuv(colour: Colour) -> Yuv:
 def _sway(number: int, turn: float) -> tuple[float, float]:
     """Where the head is at this part (0 to 1) of the loop; each person moves in an own way."""
     angle = 2 * math.pi * (turn + number * _GOLDEN)
-    return WIDTH / 2 + 34 * math.sin(angle), HEIGHT * 0.4 + (4 + number % 5) * math.sin(2 * angle)
+    return WIDTH / 2 + 18 * math.sin(angle), HEIGHT * 0.4 + (4 + number % 5) * math.sin(2 * angle)
 
 
 def _rows(background: int, head: tuple[float, float]) -> list[bytes]:
@@ -115,6 +115,11 @@ def _half_width(distance: float, width: float, height: float) -> float:
 
 
 def _draw(row: bytearray, luma: int, centre: float, half: float) -> None:
-    left, right = max(0, round(centre - half)), min(WIDTH, round(centre + half))
-    if right > left:
-        row[left:right] = bytes([luma]) * (right - left)
+    """A line from edge to edge; a pixel that is covered in part gets a luma between."""
+    if half == 0:
+        return
+    left, right = max(0.0, centre - half), min(WIDTH - 1.0, centre + half)
+    first, last = math.ceil(left), math.floor(right)
+    row[first:last] = bytes([luma]) * (last - first)
+    for edge, covered in ((first - 1, first - left), (last, right - last)):
+        row[edge] = round(row[edge] + (luma - row[edge]) * covered)
