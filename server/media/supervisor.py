@@ -103,6 +103,7 @@ class MediaWorker:
                 process.kill()
                 await process.wait()
         self._drop_channel()
+        self._process = None
 
     async def _keep(self) -> None:
         """Run the worker again and again; a quick series of deaths is slowed down."""

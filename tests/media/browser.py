@@ -3,10 +3,9 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import Any
 
 from aiohttp import web
 from playwright.async_api import Browser, Page, async_playwright
@@ -15,8 +14,8 @@ from server.ids import MAIN, ParticipantId, PeerId, RoomId
 from server.media.channel import FromWorker, OpenPeer, PeerAnswered, PeerRefused, SetRoutes, SlotsChanged
 from server.media.supervisor import MediaWorker
 from server.rooms.routes import RouteGroup
+from tests.media.waiting import until
 
-T = TypeVar("T")
 ROOM = RoomId("room")
 FLAGS = (
     "--no-sandbox",
@@ -47,7 +46,8 @@ async function join(name, slots, publish) {
   await pc.setRemoteDescription({type: 'answer', sdp: await reply.text()});
   pc.onnegotiationneeded = () => { window.negotiations++; };
   if (publish) {
-    const media = await navigator.mediaDevices.getUserMedia({audio: true, video: {width: 640, height: 360, frameRate: 15}});
+    const video = {width: 640, height: 360, frameRate: 15};
+    const media = await navigator.mediaDevices.getUserMedia({audio: true, video});
     await mic.sender.replaceTrack(media.getAudioTracks()[0]);
     await camera.sender.replaceTrack(media.getVideoTracks()[0]);
   }
@@ -56,10 +56,9 @@ async function figures() {
   const out = {inbound: [], outbound: [], negotiations: window.negotiations, state: window.pc.connectionState};
   for (const s of (await window.pc.getStats()).values()) {
     if (s.type === 'inbound-rtp') out.inbound.push({kind: s.kind, ssrc: s.ssrc, packets: s.packetsReceived,
-      bytes: s.bytesReceived, frames: s.framesDecoded, width: s.frameWidth, energy: s.totalAudioEnergy, freezes: s.freezeCount});
-    if (s.type === 'outbound-rtp') out.outbound.push({kind: s.kind, ssrc: s.ssrc, packets: s.packetsSent, bytes: s.bytesSent,
-      frames: s.framesEncoded, target: s.targetBitrate, limit: s.qualityLimitationReason, width: s.frameWidth, pli: s.pliCount,
-      keyframes: s.keyFramesEncoded});
+      frames: s.framesDecoded, energy: s.totalAudioEnergy, freezes: s.freezeCount});
+    if (s.type === 'outbound-rtp') out.outbound.push({kind: s.kind, packets: s.packetsSent, target: s.targetBitrate,
+      requests: s.pliCount, keyframes: s.keyFramesEncoded});
     if (s.type === 'candidate-pair' && s.nominated) out.available = s.availableOutgoingBitrate;
   }
   return out;
@@ -82,15 +81,8 @@ class Studio:
         name = request.match_info["name"]
         peer, participant = PeerId(f"peer-{name}"), ParticipantId(name)
         self.worker.send(OpenPeer(peer=peer, room=ROOM, participant=participant, sdp=await request.text()))
-        reply = await self.until(lambda: self._reply_to(peer))
+        reply = await until(lambda: self._reply_to(peer))
         return web.Response(text=reply.sdp)
-
-    async def until(self, look: Callable[[], T | None], seconds: float = 15.0) -> T:
-        """What `look` finds, as soon as it finds something."""
-        async with asyncio.timeout(seconds):
-            while (found := look()) is None:
-                await asyncio.sleep(0.01)
-            return found
 
     def route(self, *groups: tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]) -> None:
         """Set the routes: members, heard and seen of each group."""
@@ -143,7 +135,7 @@ async def studio() -> AsyncIterator[Studio]:
         made = Studio(browser)
         await made.worker.start()
         app = web.Application()
-        app.router.add_get("/", lambda _: _page())
+        app.router.add_get("/", _page)
         app.router.add_post("/offer/{name}", made.answer)
         runner = web.AppRunner(app)
         await runner.setup()
@@ -158,7 +150,7 @@ async def studio() -> AsyncIterator[Studio]:
             await made.worker.close()
 
 
-async def _page() -> web.Response:
+async def _page(_: web.Request) -> web.Response:
     return web.Response(text=PAGE, content_type="text/html")
 
 

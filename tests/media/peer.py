@@ -77,6 +77,8 @@ class RawPeer(asyncio.DatagramProtocol):
         candidate = media[0].ice_candidates[0]
         assert candidate.ip is not None
         self._server = (candidate.ip, candidate.port)
+        assert media[0].ice is not None
+        assert media[0].dtls is not None
         self._remote = (media[0].ice.usernameFragment or "", media[0].ice.password or "")
         self.server_fingerprint = media[0].dtls.fingerprints[0].value
         loop = asyncio.get_running_loop()

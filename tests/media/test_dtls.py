@@ -22,7 +22,7 @@ async def handshake(fingerprint: str | None = None) -> tuple[DtlsSession, RTCDtl
     """Both ends joined in memory; the last item is our keys or the reason that there are none."""
     ours = Certificate()
     theirs = RTCCertificate.generateCertificate()
-    wire = ClientWire(lambda data: session.receive(data))
+    wire = ClientWire(lambda data: session.receive(data))  # noqa: PLW0108 - the session is made below
     client = RTCDtlsTransport(wire, [theirs])  # type: ignore[arg-type]
     client._set_role("client")  # noqa: SLF001 - the client of the test, not the code under test
     session = DtlsSession(ours, fingerprint or sha256_of(theirs), wire.put)

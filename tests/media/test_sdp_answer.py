@@ -101,10 +101,10 @@ def test_purposes_follow_the_order_of_lines() -> None:
 
 
 def test_the_answer_is_understood_by_another_stack() -> None:
-    """aiortc reads back the sources, the payload formats and the transport."""
+    """Another reader, that of aiortc, gets back the sources, the payload formats and the transport."""
     text = "".join(section.rstrip("\n") + "\n" for section in answered((RECORDED / "firefox.sdp").read_text()))
     parsed = SessionDescription.parse(text)
     assert [media.kind for media in parsed.media] == ["audio", "video", "video", "audio", "video"]
     assert [ssrc.ssrc for ssrc in parsed.media[4].ssrc] == [2, 3]
     assert [codec.mimeType for codec in parsed.media[1].rtp.codecs] == ["video/VP8", "video/rtx"]
-    assert all(media.ice.iceLite for media in parsed.media)
+    assert all(media.ice is not None and media.ice.iceLite for media in parsed.media)

@@ -4,7 +4,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
@@ -35,6 +35,7 @@ from server.rooms.routes import RouteGroup
 from tests.media.offers import CAMERA_RTX_SSRC, CAMERA_SSRC, MICROPHONE_SSRC, MID_ID, OPUS, RTX
 from tests.media.packets import rtp, vp8
 from tests.media.peer import RawPeer
+from tests.media.waiting import until
 
 ROOM = RoomId("room")
 M = TypeVar("M")
@@ -63,7 +64,7 @@ class Stage:
         for peer in joined:
             self.peers.append(peer)
             await peer.connect(self.open(peer).sdp)
-            await self.until(lambda name=peer.name: self.last(PeerConnected, name))  # type: ignore[misc]
+            await until(lambda name=peer.name: self.last(PeerConnected, name))  # type: ignore[misc]
         return joined
 
     def route(self, *groups: RouteGroup) -> None:
@@ -75,13 +76,6 @@ class Stage:
         """The last message of a kind about this participant's peer."""
         found = [m for m in self.said if isinstance(m, kind) and getattr(m, "peer", "") == f"p-{name}"]
         return found[-1] if found else None
-
-    async def until(self, look: Callable[[], M | None], seconds: float = 5.0) -> M:
-        """What `look` finds, as soon as it finds something."""
-        async with asyncio.timeout(seconds):
-            while (found := look()) is None:
-                await asyncio.sleep(0.005)
-            return found
 
     async def settled(self) -> None:
         """Everything sent before this has been handled: one more datagram went in and out."""
@@ -117,6 +111,7 @@ async def staged() -> AsyncIterator[Stage]:
 
 @pytest.fixture
 async def stage() -> AsyncIterator[Stage]:
+    """A stage for one test."""
     async with staged() as made:
         yield made
 
@@ -150,7 +145,7 @@ async def test_the_slot_is_told_before_its_first_packet(stage: Stage) -> None:
 
 
 async def test_a_muted_voice_stops_whatever_the_client_does(stage: Stage) -> None:
-    """The microphone goes on sending; nothing of it is forwarded, the picture is. Unmuted, it starts with what is new."""
+    """Nothing of the microphone is forwarded, the picture is; unmuted, it starts with what is new."""
     ana, bo = await stage.join("ana", "bo")
     stage.route(group("ana", "bo"))
     ana.speak(b"heard")
@@ -355,7 +350,7 @@ async def test_voices_are_told_for_those_who_may_be_heard(stage: Stage) -> None:
     for level in (60, 12, 90):
         ana.speak(b"x", level=level)
         bo.speak(b"x", level=1)
-    heard = await stage.until(lambda: next((m for m in stage.said if isinstance(m, VoicesHeard)), None))
+    heard = await until(lambda: next((m for m in stage.said if isinstance(m, VoicesHeard)), None))
     assert (heard.room, heard.placement) == (ROOM, MAIN)
     assert [(level.participant, level.level) for level in heard.levels] == [("ana", 12)]
 
@@ -414,7 +409,7 @@ async def test_goodbye_by_dtls_closes_the_peer(stage: Stage) -> None:
     """A page that closes its connection is gone at once, not after 30 s."""
     (ana,) = await stage.join("ana")
     await ana.close()
-    closed = await stage.until(lambda: stage.last(PeerClosed, "ana"))
+    closed = await until(lambda: stage.last(PeerClosed, "ana"))
     assert closed.reason == "dtls_closed"
 
 
@@ -423,7 +418,7 @@ async def test_silence_closes_the_peer(stage: Stage, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(ice, "CONSENT_MS", 300)
     (ana,) = await stage.join("ana")
     await ana.close(say_goodbye=False)
-    closed = await stage.until(lambda: stage.last(PeerClosed, "ana"))
+    closed = await until(lambda: stage.last(PeerClosed, "ana"))
     assert closed.reason == "consent_expired"
 
 
@@ -431,7 +426,7 @@ async def test_a_handshake_that_never_comes_is_given_up(stage: Stage, monkeypatc
     """A peer that only answered the offer does not stay for ever."""
     monkeypatch.setattr(service, "HANDSHAKE_S", 0.1)
     stage.open(RawPeer("ana"))
-    closed = await stage.until(lambda: stage.last(PeerClosed, "ana"))
+    closed = await until(lambda: stage.last(PeerClosed, "ana"))
     assert closed.reason == "dtls_closed"
 
 
@@ -495,7 +490,7 @@ async def test_nothing_is_left_after_everyone_went(stage: Stage) -> None:
     stage.route(group("ana", "bo"))
     for peer in (ana, bo):
         await peer.close()
-    await stage.until(lambda: stage.last(PeerClosed, "ana") and stage.last(PeerClosed, "bo"))
+    await until(lambda: stage.last(PeerClosed, "ana") and stage.last(PeerClosed, "bo"))
     stage.service.apply(CloseRoom(room=ROOM))
     await asyncio.sleep(0.05)
     assert len(asyncio.all_tasks()) == before

@@ -27,7 +27,7 @@ def make_offer(
     slots: int = 1,
     *,
     ufrag: str = "ufrag",
-    pwd: str = "passwordOfManyLetters22",
+    pwd: str = "passwordOfManyLetters22",  # noqa: S107 - of nobody
     fingerprint: str = FINGERPRINT,
     with_ssrcs: bool = True,
 ) -> str:

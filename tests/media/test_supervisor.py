@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+
+from server.ids import ParticipantId, PeerId, RoomId
+from server.media import supervisor
+from server.media.channel import FromWorker, OpenPeer, PeerAnswered, PeerConnected, WorkerReady
+from server.media.supervisor import MediaWorker, WorkerFailed, WorkerOptions
+from tests.media.peer import RawPeer
+from tests.media.waiting import until
+
+LOOPBACK = WorkerOptions(addresses=("127.0.0.1",))
+
+
+async def connect(worker: MediaWorker, said: list[FromWorker], name: str) -> RawPeer:
+    """A participant on this worker."""
+    peer = RawPeer(name, slots=1)
+    identifier = PeerId(f"p-{name}")
+    worker.send(OpenPeer(peer=identifier, room=RoomId("r"), participant=ParticipantId(name), sdp=peer.offer))
+    answer = await until(lambda: next((m for m in said if isinstance(m, PeerAnswered) and m.peer == identifier), None))
+    await peer.connect(answer.sdp)
+    await until(lambda: next((m for m in said if isinstance(m, PeerConnected) and m.peer == identifier), None))
+    return peer
+
+
+async def test_a_killed_worker_comes_back_on_its_port() -> None:
+    """The node is told, the port stays, and a peer opened anew connects; then the worker leaves when asked."""
+    said: list[FromWorker] = []
+    lost: list[int] = []
+    worker = MediaWorker(said.append, lambda: lost.append(len(said)), LOOPBACK)
+    ready = await worker.start()
+    assert ready.addresses == ("127.0.0.1",)
+    first = worker.pid
+    before = await connect(worker, said, "ana")
+    assert first is not None
+    os.kill(first, signal.SIGKILL)
+    again = await until(lambda: next((m for m in said[1:] if isinstance(m, WorkerReady)), None))
+    assert again == ready
+    assert len(lost) == 1
+    assert worker.pid != first
+    after = await connect(worker, said, "bo")
+    await before.close(say_goodbye=False)
+    await after.close()
+    await worker.close()
+    assert worker.pid is None
+
+
+async def test_a_port_in_use_is_a_failed_start(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The caller learns that the worker did not come up; the reason stands on standard error."""
+    monkeypatch.setattr(supervisor, "START_S", 3.0)
+    holder = MediaWorker(lambda _: None, options=LOOPBACK)
+    port = (await holder.start()).port
+    second = MediaWorker(lambda _: None, options=WorkerOptions(port=port, addresses=("127.0.0.1",)))
+    with pytest.raises(WorkerFailed):
+        await second.start()
+    await holder.close()
+    assert "Address already in use" in capfd.readouterr().err
+
+
+async def test_a_worker_does_not_outlive_its_node() -> None:
+    """The channel closes, the process ends with status 0, whatever happened to the node."""
+    worker = MediaWorker(lambda _: None, options=LOOPBACK)
+    await worker.start()
+    process = worker._process  # noqa: SLF001 - the process that must end
+    assert process is not None
+    await worker.close()
+    assert process.returncode == 0
+
+
+async def test_an_announced_address_stands_in_the_answer() -> None:
+    """Behind NAT the answer names the address outside."""
+    said: list[FromWorker] = []
+    worker = MediaWorker(said.append, options=WorkerOptions(addresses=("127.0.0.1",), announce=("203.0.113.5",)))
+    ready = await worker.start()
+    assert ready.addresses == ("203.0.113.5",)
+    peer = RawPeer("ana")
+    worker.send(OpenPeer(peer=PeerId("p"), room=RoomId("r"), participant=ParticipantId("ana"), sdp=peer.offer))
+    answer = await until(lambda: next((m for m in said if isinstance(m, PeerAnswered)), None))
+    assert f"203.0.113.5 {ready.port} typ host" in answer.sdp
+    assert "127.0.0.1 " + str(ready.port) not in answer.sdp
+    await worker.close()
