@@ -13,15 +13,15 @@ _MASK: Final = (1 << 64) - 1
 def shuffled(items: Iterable[T], seed: int) -> tuple[T, ...]:
     """The items in an order drawn from the seed alone (Fisher-Yates)."""
     result = list(items)
-    draws = _splitmix64(seed)
+    draws = splitmix64(seed)
     for last in range(len(result) - 1, 0, -1):
         chosen = next(draws) % (last + 1)
         result[last], result[chosen] = result[chosen], result[last]
     return tuple(result)
 
 
-def _splitmix64(seed: int) -> Iterator[int]:
-    """Sebastiano Vigna's SplitMix64, https://prng.di.unimi.it/splitmix64.c (public domain)."""
+def splitmix64(seed: int) -> Iterator[int]:
+    """Draws of 64 bits: Sebastiano Vigna's SplitMix64, https://prng.di.unimi.it/splitmix64.c (public domain)."""
     state = seed & _MASK
     while True:
         state = (state + 0x9E3779B97F4A7C15) & _MASK

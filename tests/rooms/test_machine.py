@@ -8,6 +8,8 @@ their owner turns a microphone or camera on, and every view is what its audience
 
 from __future__ import annotations
 
+from functools import reduce
+
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -21,13 +23,13 @@ from server.rooms.decide import decide
 from server.rooms.events import Event, HardMuteChanged, ParticipantJoined, RoleChanged
 from server.rooms.evolve import evolve, fold
 from server.rooms.recent import recall, remember
-from server.rooms.state import Agreement, AssignmentStrategy, Role, RoomSettings, RoomState
+from server.rooms.state import Agreement, AssignmentStrategy, Role, RoomSettings, RoomState, RoomView
 from server.rooms.timeouts import decide_timeout, next_timeout
 from server.rooms.view import view_of
 from tests.rooms import wishes
 from tests.rooms.builders import new_room, through_the_wire
 from tests.rooms.invariants import check_room
-from tests.rooms.mirror import apply, canonical
+from tests.rooms.mirror import apply, canonical, received
 from tests.rooms.wishes import TOKENS
 
 ACTORS = st.integers(min_value=0, max_value=15)
@@ -44,6 +46,7 @@ class RoomMachine(RuleBasedStateMachine):
         self.now_ms = 0
         self.connections = 0
         self.sent: list[tuple[str, int]] = []
+        self.mirrors: dict[ParticipantId, RoomView] = {}
         self.rights: dict[ParticipantId, tuple[Role, bool]] = {}
 
     # -- steps ---------------------------------------------------------------------------------------------------------
@@ -246,8 +249,17 @@ class RoomMachine(RuleBasedStateMachine):
             check_commutes(self.state, event, after)
             self.state = after
         self.replayed = fold(self.replayed, through_the_wire(events))
+        self.deliver(before, events)
         check_monotone(before, self.state)
         check_devices(before, self.state, command, actor)
+
+    def deliver(self, before: RoomState, events: Events) -> None:
+        """Give everyone what they receive of this entry; folded, it must be their view."""
+        for id_ in self.state.participants:
+            heard = received(before, events, id_)
+            assert heard is not None
+            self.mirrors[id_] = heard if isinstance(heard, RoomView) else reduce(apply, heard, self.mirrors[id_])
+            assert self.mirrors[id_] == view_of(self.state, id_)
 
     def note_rights(self, event: Event) -> None:
         """The model: a role comes from the first token, and after that from moderators alone."""
