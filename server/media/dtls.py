@@ -19,6 +19,7 @@ from aiortc.rtcdtlstransport import (
     RTCDtlsParameters,
     RTCDtlsTransport,
 )
+from OpenSSL import SSL
 from pylibsrtp import Error as SrtpError
 from pylibsrtp import Policy, Session
 
@@ -89,7 +90,11 @@ class DtlsSession:
 
     async def handshake(self, on_closed: Callable[[], None]) -> SrtpPair:
         """The keys, when the peer has proven its fingerprint; `on_closed` is called when it says goodbye later."""
-        await self._transport.start(self._remote)
+        try:
+            await self._transport.start(self._remote)
+        except SSL.Error as error:
+            # OpenSSL gave up sending its flight again.
+            raise HandshakeFailed from error
         if self._transport.state != "connected":
             raise HandshakeFailed
         keys = self._export()

@@ -32,6 +32,9 @@ Send = Callable[[bytes, Path], None]
 MAX_FEEDBACK: Final = 64
 """Lost packets of one NACK that are looked up; a longer list is no honest one."""
 
+_LIVE_NS: Final = 2_000_000_000
+"""A source that sent nothing for this long is off: it is not asked again and again."""
+
 _NTP_EPOCH_S: Final = 2_208_988_800
 
 
@@ -63,20 +66,25 @@ class Forwarder:
             peer.dtls_receive(data)
 
     def request_keyframe(self, source: Source, now_ms: int) -> None:
-        """Ask the publisher now, or as soon as the pacer lets us."""
-        if source.pacer.ask(now_ms):
-            self.send_keyframe_request(source)
+        """Ask the publisher now, or as soon as the pacer lets us; one that never sent is asked at its first packet."""
+        if source.ssrc is not None and source.pacer.ask(now_ms):
+            self._send_keyframe_request(source)
 
-    def send_keyframe_request(self, source: Source) -> None:
-        """Send the request that the pacer has let through."""
-        if source.ssrc is not None and source.publisher.send_rtcp(picture_loss(source.publisher.ssrc, source.ssrc)):
-            self.keyframe_requests += 1
+    def pace_keyframes(self, source: Source, now_ns: int) -> None:
+        """Send a request that was held back, or again while a slot waits for a picture that does come in."""
+        waiting = now_ns - source.arrived_ns < _LIVE_NS and any(line.rewriter.waiting for line in source.lines)
+        if source.ssrc is not None and source.pacer.due(now_ns // 1_000_000, waiting=waiting):
+            self._send_keyframe_request(source)
 
     def request_missing(self, source: Source) -> None:
         """Ask a publisher for what was skipped lately, while somebody gets this source."""
         lost = source.statistics.missing() if source.lines and source.ssrc is not None else []
         if lost and source.ssrc is not None:
             source.publisher.send_rtcp(negative_acknowledgement(source.publisher.ssrc, source.ssrc, lost))
+
+    def _send_keyframe_request(self, source: Source) -> None:
+        if source.ssrc is not None and source.publisher.send_rtcp(picture_loss(source.publisher.ssrc, source.ssrc)):
+            self.keyframe_requests += 1
 
     def _stun(self, data: bytes, path: Path, now_ns: int) -> None:
         reply = self.ice.receive(data, path, now_ns // 1_000_000) if is_stun(data) else None
@@ -105,6 +113,7 @@ class Forwarder:
         if source is None or original is None or extended is None:
             self.dropped += 1
             return
+        source.arrived_ns = now_ns
         if first_sent:
             source.statistics.arrived(original.timestamp, now_ns)
             source.note_level(original)
@@ -112,9 +121,7 @@ class Forwarder:
             sent, wanting = source.forward(original, extended, now_ns)
             self.forwarded += sent
             if wanting:
-                now_ms = now_ns // 1_000_000
-                if source.pacer.due(now_ms, waiting=True):
-                    self.send_keyframe_request(source)
+                self.pace_keyframes(source, now_ns)
 
     def _rtcp(self, peer: Peer, srtp: SrtpPair, data: bytes, now_ns: int) -> None:
         try:

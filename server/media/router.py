@@ -58,9 +58,8 @@ class RoomRoutes:
     def rebuild(self) -> None:
         """Make slots, lines and rights what the present routes and peers say."""
         member_of = {member: group for group in self.groups for member in group.members}
-        publishing = {participant for participant, peer in self.peers.items() if forwarded(peer)}
         for participant in self.peers:
-            self._place(participant, member_of.get(participant), publishing)
+            self._place(participant, member_of)
         fed: dict[Source, list[Line]] = {}
         for participant, peer in self.peers.items():
             self._feed(peer, member_of.get(participant), fed)
@@ -74,7 +73,10 @@ class RoomRoutes:
             if source is source.publisher.camera and any(line.rewriter.waiting for line in lines):
                 self._keyframe(source)
 
-    def _place(self, subscriber: ParticipantId, group: RouteGroup | None, publishing: set[ParticipantId]) -> None:
+    def _place(self, subscriber: ParticipantId, member_of: dict[ParticipantId, RouteGroup]) -> None:
+        group = member_of.get(subscriber)
+        # A source must be a member of the very group: whoever is named as heard elsewhere is not.
+        publishing = {other for other, peer in self.peers.items() if member_of.get(other) is group and forwarded(peer)}
         wanted = wanted_sources(group, subscriber, publishing) if group is not None else ()
         self._slots[subscriber] = assign(self._slots[subscriber], wanted)
         slots = describe(self._slots[subscriber], group)

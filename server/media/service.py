@@ -204,7 +204,7 @@ class MediaService:
         self._ticks += 1
         now_ns = time.monotonic_ns()
         for peer in self._peers.values():
-            self._pace(peer, now_ns // 1_000_000)
+            self._pace(peer, now_ns)
         if self._ticks % _VOICES_EVERY == 0:
             for room in self._rooms.values():
                 self._report_voices(room)
@@ -212,13 +212,12 @@ class MediaService:
             self._every_second(now_ns)
         self._schedule()
 
-    def _pace(self, peer: Peer, now_ms: int) -> None:
+    def _pace(self, peer: Peer, now_ns: int) -> None:
         camera = peer.camera
         if camera is None or not camera.lines:
             return
         self.forwarder.request_missing(camera)
-        if camera.pacer.due(now_ms, waiting=any(line.rewriter.waiting for line in camera.lines)):
-            self.forwarder.send_keyframe_request(camera)
+        self.forwarder.pace_keyframes(camera, now_ns)
 
     def _report_voices(self, room: RoomRoutes) -> None:
         for group in room.groups:

@@ -30,6 +30,7 @@ class Source:
     """One stream of a publisher. `lines` is who gets it now: the route table, empty when nobody may."""
 
     __slots__ = (
+        "arrived_ns",
         "clock_rate", "heard", "history", "kind", "level", "level_id", "lines", "pacer", "payload_type", "publisher",
         "report", "rtx_payload_type", "rtx_ssrc", "ssrc", "statistics",
     )  # fmt: skip
@@ -48,6 +49,7 @@ class Source:
         self.pacer = KeyframePacer()
         self.report: SenderReport | None = None
         self.lines: tuple[Line, ...] = ()
+        self.arrived_ns = 0
         self.heard = False
         """Whether the room lets this voice be heard now."""
         self.level = SILENT

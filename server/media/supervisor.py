@@ -13,10 +13,13 @@ from typing import Final
 from msgspec import Struct
 
 from server.media.channel import FromWorker, Shutdown, ToWorker, WorkerReady
-from server.media.wire import ChannelBroken, encode, from_worker
+from server.media.wire import ChannelBroken, Reader, encode, from_worker
 
 START_S: Final = 20.0
 STOP_S: Final = 5.0
+SILENCE_S: Final = 10.0
+"""A worker reports every second; one that says nothing for this long is stuck and is replaced."""
+
 MAX_BACKLOG_BYTES: Final = 16 << 20
 """Messages the worker has not read; a worker that far behind is stuck and is replaced."""
 
@@ -129,14 +132,14 @@ class MediaWorker:
         reader = from_worker(stream)
         came_up = False
         try:
-            while (message := await reader.read()) is not None:
+            while (message := await _read(reader)) is not None:
                 if isinstance(message, WorkerReady):
                     came_up = True
                     self._port = message.port
                     if self._ready is not None and not self._ready.done():
                         self._ready.set_result(message)
                 self._on_message(message)
-        except ChannelBroken:
+        except (ChannelBroken, TimeoutError):
             self._process.kill()
         self._drop_channel()
         await self._process.wait()
@@ -154,3 +157,8 @@ class MediaWorker:
         for address in self._options.announce:
             command += ["--announce", address]
         return command
+
+
+async def _read(reader: Reader[FromWorker]) -> FromWorker | None:
+    async with asyncio.timeout(SILENCE_S):
+        return await reader.read()

@@ -19,6 +19,10 @@ BATCH: Final = 64
 """Datagrams read from one socket before other work of the loop gets its turn."""
 
 _BUFFER_BYTES: Final = 4 << 20
+_SO_SNDBUFFORCE: Final = 32
+_SO_RCVBUFFORCE: Final = 33
+"""Linux, socket(7); without the capability for it the sysctl limits hold."""
+
 _PORT_ATTEMPTS: Final = 16
 
 
@@ -103,10 +107,18 @@ def _bind(address: str, port: int) -> socket.socket:
         sock.settimeout(0)
         if version6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
-            sock.setsockopt(socket.SOL_SOCKET, option, _BUFFER_BYTES)
+        _enlarge_buffers(sock)
         sock.bind((address, port))
     except OSError:
         sock.close()
         raise
     return sock
+
+
+def _enlarge_buffers(sock: socket.socket) -> None:
+    """Room for the packets of a loop that comes late; above the limit of the system only where that is allowed."""
+    for option, forced in ((socket.SO_RCVBUF, _SO_RCVBUFFORCE), (socket.SO_SNDBUF, _SO_SNDBUFFORCE)):
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, forced, _BUFFER_BYTES)
+        except OSError:
+            sock.setsockopt(socket.SOL_SOCKET, option, _BUFFER_BYTES)

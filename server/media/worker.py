@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
+import signal
 import socket
 from typing import Final
 
@@ -56,6 +57,8 @@ def main() -> None:
     parser.add_argument("--address", action="append", default=[])
     parser.add_argument("--announce", action="append", default=[])
     options = parser.parse_args()
+    # An interrupt of the terminal reaches the whole group; the node decides when its worker leaves.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     channel = socket.socket(fileno=options.fd)
     addresses = tuple(options.address) or local_addresses()
     uvloop.run(serve(channel, addresses, options.port, tuple(options.announce)))

@@ -355,6 +355,28 @@ async def test_voices_are_told_for_those_who_may_be_heard(stage: Stage) -> None:
     assert [(level.participant, level.level) for level in heard.levels] == [("ana", 12)]
 
 
+async def test_who_is_named_but_no_member_is_not_forwarded(stage: Stage) -> None:
+    """Being listed as heard and seen in a group of others is not enough: a source must be a member there."""
+    ana, bo, cleo = await stage.join("ana", "bo", "cleo")
+    b1, b2 = Placement("b1"), Placement("b2")
+    stage.route(group("ana", "cleo", placement=b1), group("bo", audio="ana bo cleo", video="ana bo cleo", placement=b2))
+    ana.speak(b"elsewhere")
+    await cleo.until(lambda: cleo.heard() == [b"elsewhere"])
+    await stage.settled()
+    assert bo.packets == []
+
+
+async def test_a_camera_that_is_off_is_left_alone(stage: Stage) -> None:
+    """No keyframe is asked of a source that never sent, and the first packet without one asks at once."""
+    ana, bo = await stage.join("ana", "bo", with_ssrcs=False)
+    stage.route(group("ana", "bo"))
+    await asyncio.sleep(0.7)
+    assert stage.service.forwarder.keyframe_requests == 0
+    ana.send_packet(rtp(5, ssrc=CAMERA_SSRC, payload_type=96, payload=vp8(), extensions=[(MID_ID, b"1")]))
+    await ana.until(lambda: len(_losses(ana)) == 1, 0.3)
+    assert bo.packets == []
+
+
 async def test_older_routes_are_ignored(stage: Stage) -> None:
     """A revision from before the present one changes nothing."""
     ana, bo = await stage.join("ana", "bo")

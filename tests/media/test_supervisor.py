@@ -49,6 +49,20 @@ async def test_a_killed_worker_comes_back_on_its_port() -> None:
     assert worker.pid is None
 
 
+async def test_a_stuck_worker_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that is alive but says nothing is killed and started again."""
+    monkeypatch.setattr(supervisor, "SILENCE_S", 2.5)
+    said: list[FromWorker] = []
+    worker = MediaWorker(said.append, options=LOOPBACK)
+    await worker.start()
+    stuck = worker.pid
+    assert stuck is not None
+    os.kill(stuck, signal.SIGSTOP)
+    await until(lambda: next((m for m in said[1:] if isinstance(m, WorkerReady)), None))
+    assert worker.pid != stuck
+    await worker.close()
+
+
 async def test_a_port_in_use_is_a_failed_start(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
