@@ -96,10 +96,10 @@ class Behaviour:
         if self._last_s is None:
             self._last_s = self._arrived_s = now_s
         passed_s, self._last_s = now_s - self._last_s, now_s
-        commands = [*self._camera(person, now_s), *self._aside(view, passed_s, now_s)]
-        commands += self._goal(view, person, now_s) + self._help(view, person, now_s)
-        wants_word, spoken = self._word(view, person, passed_s, now_s)
-        commands += spoken
+        wants_word, commands = self._word(view, person, passed_s, now_s)
+        commands += self._camera(person, now_s) + self._goal(view, person, now_s) + self._help(view, person, now_s)
+        if not wants_word:
+            commands += self._aside(view, passed_s, now_s)
         commands += self._microphone(person, now_s, wants_word=wants_word)
         return Wish(tuple(commands), speaking=wants_word and person.microphone)
 

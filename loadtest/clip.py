@@ -10,7 +10,7 @@ from typing import Final
 from msgspec import Struct
 
 from loadtest.picture import Colour, colour_of, encode_picture
-from loadtest.voice import Sound, encode_quiet, encode_speech, encode_steady, frequency_of
+from loadtest.voice import Sound, encode_quiet, encode_speech, encode_steady, frequency_of, nearest_frequency
 
 MAX_CHUNK_BYTES: Final = 1_100
 """With headers, extensions and the SRTP tag well below the 1356 bytes that pylibsrtp protects."""
@@ -26,6 +26,14 @@ class Frame(Struct, frozen=True):
     keyframe: bool
 
 
+class Look(Struct, frozen=True):
+    """How somebody looks and sounds; `plain`: nothing but the colour, for those who measure it."""
+
+    colour: Colour
+    frequency_hz: float
+    plain: bool = False
+
+
 class Clip(Struct, frozen=True):
     """What one synthetic person shows and says. Every tuple may be repeated without end."""
 
@@ -39,15 +47,21 @@ class Clip(Struct, frozen=True):
 
 
 @cache
-def prepared(number: int) -> Clip:
-    """The clip of the person with this number: always the same, about 0.3 s of work the first time."""
+def prepared(number: int, look: Look | None = None) -> Clip:
+    """The clip of the person with this number: always the same, about 0.3 s of work the first time.
+
+    Without a `look` of their own they get one by their number.
+    """
+    look = look or Look(colour_of(number), frequency_of(number))
+    hertz = nearest_frequency(look.frequency_hz)
+    pictures = encode_picture(number, look.colour, plain=look.plain)
     return Clip(
         number=number,
-        colour=colour_of(number),
-        frequency_hz=frequency_of(number),
-        video=tuple(Frame(_chunks(data, number), keyframe) for data, keyframe in encode_picture(number)),
-        speech=encode_speech(number),
-        steady=encode_steady(number),
+        colour=look.colour,
+        frequency_hz=hertz,
+        video=tuple(Frame(_chunks(data, number), keyframe) for data, keyframe in pictures),
+        speech=encode_speech(number, hertz),
+        steady=encode_steady(hertz),
         quiet=encode_quiet(number),
     )
 

@@ -84,6 +84,8 @@ class Participant:
         self.snapshots = 0
         """How many came, that of Welcome included."""
         self.slots = Slots(revision=0, slots=())
+        self.slots_s = 0.0
+        """When the slot map came, by the event loop's clock."""
         self.voices = Voices(levels=())
         self.peer: Peer | None = None
         self.on_events: Callable[[tuple[Event, ...]], None] = lambda events: None  # noqa: ARG005
@@ -270,7 +272,7 @@ class Participant:
             case MediaLost():
                 self._media_lost()
             case Slots():
-                self.slots = notice
+                self.slots, self.slots_s = notice, asyncio.get_running_loop().time()
             case Voices():
                 self.voices = notice
             case Disconnecting():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The moving picture of a synthetic person: a swaying silhouette before an own colour, encoded once as VP8."""
+"""The moving picture of a synthetic person: an own colour and something that moves before it, encoded once as VP8."""
 
 from __future__ import annotations
 
@@ -23,6 +23,9 @@ BIT_RATE: Final = 150_000
 _GOLDEN: Final = (math.sqrt(5) - 1) / 2
 """Steps of this size around the colour circle keep any number of hues apart."""
 
+_SWAY: Final = 18
+_MARK: Final = 8
+"""Size of what moves in a plain picture, in pixels."""
 _SILHOUETTE_LUMA: Final = 48
 _GRADIENT_LUMA: Final = 24
 
@@ -49,8 +52,11 @@ def colour_of(number: int) -> Colour:
     return Colour(*(round(255 * channel) for channel in channels))
 
 
-def encode_picture(number: int) -> tuple[tuple[bytes, bool], ...]:
-    """`SECONDS` of VP8 frames that may be repeated without a jump; with each whether it is a keyframe."""
+def encode_picture(number: int, colour: Colour, *, plain: bool) -> tuple[tuple[bytes, bool], ...]:
+    """`SECONDS` of VP8 frames that may be repeated without a jump; with each whether it is a keyframe.
+
+    A swaying silhouette; `plain`: the colour alone, for those who measure it, with a small mark wandering at the top.
+    """
     codec = VideoCodecContext.create("libvpx", "w")
     codec.width, codec.height, codec.pix_fmt = WIDTH, HEIGHT, "yuv420p"
     codec.time_base = Fraction(1, FRAMES_PER_SECOND)
@@ -59,19 +65,23 @@ def encode_picture(number: int) -> tuple[tuple[bytes, bool], ...]:
     # process would make other bytes.
     codec.options = {"deadline": "realtime", "cpu-used": "-6", "lag-in-frames": "0", "auto-alt-ref": "0"}
     total = SECONDS * FRAMES_PER_SECOND
-    packets = [packet for index in range(total) for packet in codec.encode(_frame(number, index, total))]
+    yuv = _yuv(colour)
+    packets = []
+    for index in range(total):
+        turn = index / total
+        rows = _marked(yuv.luma, turn) if plain else _silhouette(yuv.luma, _head(number, turn))
+        packets += codec.encode(_frame(index, yuv, rows))
     packets += codec.encode(None)
     return tuple((bytes(packet), packet.is_keyframe) for packet in packets)
 
 
-def _frame(number: int, index: int, total: int) -> VideoFrame:
-    colour = _yuv(colour_of(number))
+def _frame(index: int, colour: Yuv, rows: list[bytes]) -> VideoFrame:
     frame = VideoFrame(WIDTH, HEIGHT, "yuv420p")
     frame.pts, frame.time_base = index, Fraction(1, FRAMES_PER_SECOND)
     if index % KEYFRAME_EVERY == 0:
         frame.pict_type = PictureType.I
     luma, blue, red = frame.planes
-    _fill(luma, _rows(colour.luma, _sway(number, index / total)))
+    _fill(luma, rows)
     _fill(blue, [bytes([colour.blue_difference]) * (WIDTH // 2)] * (HEIGHT // 2))
     _fill(red, [bytes([colour.red_difference]) * (WIDTH // 2)] * (HEIGHT // 2))
     return frame
@@ -90,13 +100,13 @@ def _yuv(colour: Colour) -> Yuv:
     )
 
 
-def _sway(number: int, turn: float) -> tuple[float, float]:
+def _head(number: int, turn: float) -> tuple[float, float]:
     """Where the head is at this part (0 to 1) of the loop; each person moves in an own way."""
     angle = 2 * math.pi * (turn + number * _GOLDEN)
-    return WIDTH / 2 + 18 * math.sin(angle), HEIGHT * 0.4 + (4 + number % 5) * math.sin(2 * angle)
+    return WIDTH / 2 + _SWAY * math.sin(angle), HEIGHT * 0.4 + (4 + number % 5) * math.sin(2 * angle)
 
 
-def _rows(background: int, head: tuple[float, float]) -> list[bytes]:
+def _silhouette(background: int, head: tuple[float, float]) -> list[bytes]:
     x, y = head
     shoulders_x, shoulders_y = WIDTH / 2 + 0.5 * (x - WIDTH / 2), HEIGHT + 6.0
     rows = []
@@ -107,6 +117,13 @@ def _rows(background: int, head: tuple[float, float]) -> list[bytes]:
         _draw(row, min(235, shade + _SILHOUETTE_LUMA), shoulders_x, _half_width(line - shoulders_y, 74, 66))
         rows.append(bytes(row))
     return rows
+
+
+def _marked(background: int, turn: float) -> list[bytes]:
+    row = bytearray([background]) * WIDTH
+    at = round(turn * (WIDTH - _MARK))
+    row[at : at + _MARK] = bytes([max(16, background - _SILHOUETTE_LUMA)]) * _MARK
+    return [bytes(row)] * _MARK + [bytes([background]) * WIDTH] * (HEIGHT - _MARK)
 
 
 def _half_width(distance: float, width: float, height: float) -> float:

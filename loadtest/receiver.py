@@ -76,6 +76,17 @@ class Arrival:
         self.packets += 1
 
 
+Arrivals = dict[Source, Arrival]
+"""What came in a span of time."""
+
+
+def gap_s(before: Arrivals, after: Arrivals, kind: Kind) -> float | None:
+    """From the last packet of this kind in one span to the first in the next; None if there was none in either."""
+    last = [arrival.last_s for source, arrival in before.items() if source.kind is kind]
+    first = [arrival.first_s for source, arrival in after.items() if source.kind is kind]
+    return min(first) - max(last) if first and last else None
+
+
 class Reception:
     """All receive lines of one peer, found by the SSRCs that the answer gave them."""
 
@@ -83,7 +94,7 @@ class Reception:
         self.lines = lines
         self.strays = 0
         """Packets in no line of ours, or not RTP at all."""
-        self.arrivals: dict[Source, Arrival] = {}
+        self.arrivals: Arrivals = {}
         """Since the start or the last `take`."""
         self._signatures = signatures
 
@@ -107,7 +118,7 @@ class Reception:
             arrival = self.arrivals[source] = Arrival(now_s)
         arrival.count(now_s)
 
-    def take(self) -> dict[Source, Arrival]:
+    def take(self) -> Arrivals:
         """What has arrived since the last call; counting starts anew."""
         taken, self.arrivals = self.arrivals, {}
         return taken

@@ -41,18 +41,24 @@ class Sound(Struct, frozen=True):
 
 
 def frequency_of(number: int) -> float:
-    """Fundamental of this person's voice in Hz; the period is a whole number of samples."""
-    return SAMPLE_RATE / _period_of(number)
+    """Fundamental of the voice of the person with this number, in Hz."""
+    octave, step = divmod(number % (_OCTAVES * len(_SCALE)), len(_SCALE))
+    return nearest_frequency(_LOWEST_HZ * (1 << octave) * _SCALE[step])
 
 
-def encode_speech(number: int) -> tuple[Sound, ...]:
+def nearest_frequency(hertz: float) -> float:
+    """What a voice that shall have this frequency really has: its period is a whole number of samples."""
+    return SAMPLE_RATE / round(SAMPLE_RATE / hertz)
+
+
+def encode_speech(number: int, hertz: float) -> tuple[Sound, ...]:
     """Six seconds in the rhythm of speech, with pauses between the phrases."""
-    return _encode(map(_mixed, cycle(_wave(number)), _rhythm(), cycle(_noise(number))))
+    return _encode(map(_mixed, cycle(_wave(hertz)), _rhythm(), cycle(_noise(number))))
 
 
-def encode_steady(number: int) -> tuple[Sound, ...]:
+def encode_steady(hertz: float) -> tuple[Sound, ...]:
     """Two seconds without a pause, so that a gap in it is a gap in what arrived."""
-    return _encode(islice(map(round, cycle(_wave(number))), 2 * SAMPLE_RATE))
+    return _encode(islice(map(round, cycle(_wave(hertz))), 2 * SAMPLE_RATE))
 
 
 def encode_quiet(number: int) -> tuple[Sound, ...]:
@@ -60,13 +66,8 @@ def encode_quiet(number: int) -> tuple[Sound, ...]:
     return _encode(islice(cycle(_noise(number)), SAMPLE_RATE))
 
 
-def _period_of(number: int) -> int:
-    octave, step = divmod(number % (_OCTAVES * len(_SCALE)), len(_SCALE))
-    return round(SAMPLE_RATE / (_LOWEST_HZ * (1 << octave) * _SCALE[step]))
-
-
-def _wave(number: int) -> list[float]:
-    period = _period_of(number)
+def _wave(hertz: float) -> list[float]:
+    period = round(SAMPLE_RATE / hertz)
     angles = [2 * math.pi * index / period for index in range(period)]
     return [_PEAK * sum(share * math.sin(order * angle) for order, share in _OVERTONES) for angle in angles]
 

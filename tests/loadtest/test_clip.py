@@ -9,8 +9,8 @@ from av.audio.codeccontext import AudioCodecContext
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
-from loadtest.clip import DESCRIPTOR_BYTES, MAX_CHUNK_BYTES, Clip, Signatures, prepared
-from loadtest.picture import FRAMES_PER_SECOND, HEIGHT, KEYFRAME_EVERY, WIDTH
+from loadtest.clip import DESCRIPTOR_BYTES, MAX_CHUNK_BYTES, Clip, Look, Signatures, prepared
+from loadtest.picture import FRAMES_PER_SECOND, HEIGHT, KEYFRAME_EVERY, WIDTH, Colour
 from loadtest.voice import SAMPLE_RATE, Sound
 
 LOUD = 8_000
@@ -42,6 +42,18 @@ def test_the_picture_has_the_persons_colour(number: int) -> None:
         assert (frame.width, frame.height) == (WIDTH, HEIGHT)
         edge = frame.to_ndarray(format="rgb24")[80:100, 4:20].reshape(-1, 3).mean(axis=0)
         assert edge == pytest.approx([clip.colour.red, clip.colour.green, clip.colour.blue], abs=14)
+
+
+def test_a_look_can_be_chosen() -> None:
+    """Colour and pitch as asked for; a plain picture is that colour all over but for the mark at its top."""
+    clip = prepared(3, Look(Colour(220, 40, 40), 1050, plain=True))
+    assert clip.frequency_hz == pytest.approx(1050, abs=12)
+    frames = decode_video(clip)
+    middle = frames[40].to_ndarray(format="rgb24")[12:].reshape(-1, 3)
+    assert middle.mean(axis=0) == pytest.approx([220, 40, 40], abs=6)
+    assert middle.std(axis=0).max() < 6
+    assert (abs(frames[0].to_ndarray()[:8].astype(int) - frames[40].to_ndarray()[:8]) > 20).any()
+    assert Signatures([prepared(0), clip]).ambiguous() == 0
 
 
 def test_the_picture_moves() -> None:
