@@ -15,6 +15,7 @@ from tests.e2e.serving import Server
 
 PICTURES = Path(__file__).parents[2] / "build" / "e2e"
 _FAILED: pytest.StashKey[bool] = pytest.StashKey()
+_REPORTED: pytest.StashKey[list[str]] = pytest.StashKey()
 
 Meet = Callable[..., Coroutine[Any, Any, Person]]
 
@@ -30,10 +31,28 @@ def pytest_runtest_makereport(
     return report
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """What was measured stands at the end of the run."""
+    for line in config.stash.get(_REPORTED, []):
+        terminalreporter.write_line(line)
+
+
 @pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[Server]:
+def report(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Say a measured figure at the end of the run."""
+    return request.config.stash.setdefault(_REPORTED, []).append
+
+
+@pytest.fixture
+def options() -> tuple[str, ...]:
+    """Further options of `holdspace serve`; a module may have its own."""
+    return ()
+
+
+@pytest.fixture
+async def server(tmp_path: Path, options: tuple[str, ...]) -> AsyncIterator[Server]:
     """A fresh `holdspace serve`."""
-    async with Server(tmp_path) as running:
+    async with Server(tmp_path, *options) as running:
         yield running
 
 

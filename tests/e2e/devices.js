@@ -86,10 +86,13 @@
     for (let i = 0; i < d.length; i += 4) for (let c = 0; c < 3; c++) mean[c] += d[i + c] / 16;
     return mean.map(Math.round);
   };
+  // Prepared people have a silhouette that is lighter than their colour: for them only the difference from grey counts.
+  const withoutLight = (rgb) => rgb.map((value) => value - (rgb[0] + rgb[1] + rgb[2]) / 3);
+  const distance = (a, b) => Math.hypot(...a.map((value, c) => value - b[c]));
   const nearest = (rgb) => {
     let best = null;
     for (const [name, hue] of Object.entries(window.__people ?? {})) {
-      const far = Math.hypot(...hue.map((value, c) => value - rgb[c]));
+      const far = window.__bySaturation ? 2 * distance(withoutLight(hue), withoutLight(rgb)) : distance(hue, rgb);
       if (far < 70 && (!best || far < best.far)) best = { name, far };
     }
     return best?.name ?? null;

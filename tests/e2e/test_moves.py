@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The time of a move, measured in real browsers. Tests fail on what happens, on times only with a wide margin."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from statistics import median
+
+import pytest
+from aiohttp import ClientSession
+from playwright.async_api import expect
+
+from loadtest.clip import Clip, Signatures, prepared
+from loadtest.pacer import Pacer
+from loadtest.participant import Participant
+from loadtest.peer import Peer
+from loadtest.sender import Voice
+from server.ids import MAIN, Placement
+from tests.e2e.conftest import Meet
+from tests.e2e.moves import Move, Room, measure, summary
+from tests.e2e.people import LOOKS
+from tests.e2e.person import Person
+from tests.e2e.serving import Cpu, Server
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
+
+MOVES = 40
+PREPARED = 10
+ANYBODY_FINDS_THIS_TOO_SLOW_MS = 3_000
+CLIPS = {Placement("b1"): prepared(10), Placement("b2"): prepared(4)}
+"""Far apart in colour (0.18 and 0.47 of the circle) and tone (880 and 367 Hz)."""
+
+Report = Callable[[str], None]
+
+
+@pytest.fixture
+def options() -> tuple[str, ...]:
+    """Nobody waits in the lobby: here only the moves count."""
+    return ("--auto-admit",)
+
+
+class Extras:
+    """People without a browser, who send prepared media and receive everything."""
+
+    def __init__(self, server: Server, http: ClientSession) -> None:
+        self.people: list[Participant] = []
+        self._server = server
+        self._http = http
+        self._pacer = Pacer()
+        self._signatures = Signatures(CLIPS.values())
+
+    async def arrive(self, count: int) -> None:
+        """Join, without media."""
+        for number in range(count):
+            token = await self._server.token("moves", "participant", f"Extra {number}")
+            ticket_holder = Participant(self._http, self._server.url, token["token"], name=f"Extra {number}")
+            await ticket_holder.join()
+            self.people.append(ticket_holder)
+
+    async def on_air(self) -> None:
+        """Send the picture and the tone of the breakout that each has come to."""
+        for person in self.people:
+            await person.until(lambda view, one=person: view.participants[one.id].placement in CLIPS)  # type: ignore[misc]
+            clip: Clip = CLIPS[person.view.participants[person.id].placement]
+            await person.publish(Peer(clip, self._pacer, signatures=self._signatures, slots=12))
+            await person.set_microphone(on=True, voice=Voice.STEADY)
+            await person.set_camera(on=True)
+
+    async def close(self) -> None:
+        """Everybody goes."""
+        for person in self.people:
+            await person.close()
+        self._pacer.close()
+
+
+@asynccontextmanager
+async def extras(server: Server, count: int) -> AsyncIterator[Extras]:
+    """So many of them, joined."""
+    async with AsyncExitStack() as stack:
+        http = await stack.enter_async_context(ClientSession())
+        crowd = Extras(server, http)
+        stack.push_async_callback(crowd.close)
+        await crowd.arrive(count)
+        yield crowd
+
+
+async def enter(server: Server, person: Person, role: str) -> None:
+    """Through the front door, camera and microphone pressed."""
+    token = await server.token("moves", role, person.name)
+    await person.open(token["url"])
+    await person.join()
+    await person.in_room()
+
+
+async def open_rooms(moderator: Person, rooms: int) -> None:
+    """Begin the session, make the rooms without notice."""
+    await moderator.panel("agenda")
+    await moderator.press("phase-next")
+    await moderator.press("round-end")
+    await moderator.panel("board")
+    await moderator.find("lead").select_option("0")
+    await moderator.find("plan-rooms").fill(str(rooms))
+    await moderator.press("plan-draft")
+    await moderator.press("plan-open")
+    await expect(moderator.find("live-board")).to_be_visible()
+
+
+def judge(moves: list[Move], report: Report, load: str) -> None:
+    """Say the times; fail only on what nobody would call a move."""
+    report(summary(moves, load))
+    assert median(move.first_frame_ms for move in moves) < ANYBODY_FINDS_THIS_TOO_SLOW_MS
+    assert median(move.voice_ms for move in moves) < ANYBODY_FINDS_THIS_TOO_SLOW_MS
+
+
+async def test_moves_with_two_browsers_and_prepared_people(server: Server, meet: Meet, report: Report) -> None:
+    """A mover and a moderator in browsers, ten prepared people who see and hear them: no encoder in the way."""
+    moderator, ana = await meet("Moderator"), await meet("Ana")
+    hues = {name: (one.colour.red, one.colour.green, one.colour.blue) for name, one in CLIPS.items()}
+    await ana.context.add_init_script(f"window.__people = {json.dumps(hues)}; window.__bySaturation = true;")
+    rooms = {name: Room(frozenset({name}), (clip.frequency_hz,)) for name, clip in CLIPS.items()}
+    async with extras(server, PREPARED) as crowd:
+        await enter(server, moderator, "moderator")
+        await enter(server, ana, "participant")
+        await open_rooms(moderator, len(CLIPS))
+        await crowd.on_air()
+        await ana.page.evaluate("window.__measure()")
+        here = await placement_of(ana, moderator)
+        before = await ana.media_identity()
+        cpu, moves = Cpu(), []
+        for _ in range(MOVES):
+            to = next(name for name in CLIPS if name != here)
+            moves.append(await measure(moderator, ana, rooms[to], partial(moderator.move_in_board, "Ana", to)))
+            here = to
+        load = f"2 browsers, {PREPARED} prepared peers, {cpu.busy():.0%} of {cpu.cores()} cores busy"
+        assert await ana.media_identity() == before
+        judge(moves, report, load)
+
+
+async def placement_of(person: Person, moderator: Person) -> Placement:
+    """Where the moderator's board shows this person."""
+    rooms = moderator.page.get_by_test_id("live-room").filter(has_text=person.name)
+    return Placement(await rooms.get_attribute("data-placement") or MAIN)
+
+
+async def test_moves_with_six_browsers(server: Server, meet: Meet, report: Report) -> None:
+    """For honesty: six browsers that encode and decode on the same cores."""
+    names = ("Moderator", "Ana", "Ben", "Cleo", "Dina", "Eli")
+    people = {name: await meet(name, size=(160, 90), fps=8) for name in names}
+    moderator, ana = people["Moderator"], people["Ana"]
+    for name, person in people.items():
+        await enter(server, person, "moderator" if name == "Moderator" else "participant")
+    await open_rooms(moderator, 2)
+    where = {name: await placement_of(people[name], moderator) for name in names[1:]}
+    rooms = {
+        place: Room(
+            frozenset(name for name in names[2:] if where[name] == place),
+            tuple(LOOKS[name].hz for name in names[2:] if where[name] == place),
+        )
+        for place in set(where.values())
+    }
+    await ana.page.evaluate("window.__measure()")
+    here, cpu, moves = where["Ana"], Cpu(), []
+    for _ in range(MOVES // 2):
+        to = next(place for place in rooms if place != here)
+        moves.append(await measure(moderator, ana, rooms[to], partial(moderator.move_in_board, "Ana", to)))
+        here = to
+    judge(moves, report, f"6 browsers, {cpu.busy():.0%} of {cpu.cores()} cores busy")
