@@ -8,7 +8,7 @@ from server.errors import RejectCode
 from server.ids import LOBBY, MAIN
 from server.rooms import commands as c
 from server.rooms.events import BreakoutsChange, ChangeAnnounced, ChangeCancelled
-from server.rooms.state import MAX_PENDING, PendingChange, PendingKind, Presence, RoomState
+from server.rooms.state import MAX_PENDING, PendingChange, PendingKind, Presence, Role, RoomState
 from tests.breakouts.world import (
     M,
     change,
@@ -187,6 +187,8 @@ def test_peer_leaders_go_between_main_and_their_own_room() -> None:
 
 
 def test_others_do_not_visit() -> None:
-    """A participant cannot change place on their own."""
+    """A participant cannot change place on their own, even one who led a moment ago."""
+    demoted = change(opened("l1 p1", "p2 p3", leaders=1), "l1", role=Role.PARTICIPANT)
+    assert refused(demoted, c.Visit(to=MAIN), actor="l1") is RejectCode.NOT_ALLOWED
     assert refused(opened("p1 p2", "p3 p4"), c.Visit(to=MAIN), actor="p1") is RejectCode.NOT_ALLOWED
     assert refused(opened("p1 p2", "p3 p4"), c.Visit(to=place("b9"))) is RejectCode.NOT_HERE

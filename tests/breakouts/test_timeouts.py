@@ -117,8 +117,9 @@ def test_breakouts_without_an_end_cannot_be_extended() -> None:
 
 
 def test_an_announced_closing_happens_when_due() -> None:
-    """One revision that fulfils it; who came meanwhile and who lost their connection is brought back too."""
-    state = run(opened("p1 p2", "p3 p4"), c.CloseBreakouts(lead_ms=5000), now=100)
+    """One revision that fulfils it, also for who came meanwhile or lost their connection; the lobby is not named."""
+    state = join(opened("p1 p2", "p3 p4"), "p9", LOBBY)
+    state = run(state, c.CloseBreakouts(lead_ms=5000), now=100)
     (announced,) = state.breakouts.pending
     assert announced.moves == dict.fromkeys(pids("p1 p2 p3 p4"), MAIN)
     assert next_timeout(state) == 5100
