@@ -82,9 +82,10 @@ export function chatHere(view: RoomView, placement: Placement): readonly ChatMes
   return [...own, ...(view.chat[EVERYWHERE] ?? [])].sort((a, b) => a.at_ms - b.at_ms || a.id - b.id);
 }
 
-/** The next announced change that moves this person. */
+/** The next announced change that moves this person; who is named with the place where they are stays. */
 export function announcedMove(view: RoomView, me: ParticipantId): PendingChange | null {
-  const mine = view.breakouts.pending.filter((change) => me in change.moves);
+  const here = view.participants[me]?.placement;
+  const mine = view.breakouts.pending.filter((change) => me in change.moves && change.moves[me] !== here);
   return mine.reduce<PendingChange | null>((first, item) => (!first || item.at_ms < first.at_ms ? item : first), null);
 }
 
