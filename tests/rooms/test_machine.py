@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from functools import reduce
 
+import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -311,4 +312,6 @@ def check_devices(before: RoomState, after: RoomState, command: Command | None, 
         assert not after.participants[id_].camera
 
 
-TestRoom = RoomMachine.TestCase
+@pytest.mark.timeout(3_600)
+class TestRoom(RoomMachine.TestCase):
+    """Two thousand histories take their time."""
