@@ -108,13 +108,18 @@ class Person:
     async def connect(self, **auth: Any) -> Self:
         """Open the connection and wait for the Welcome; raises Refused."""
         try:
-            await self._sio.connect(self.url, transports=["websocket"], auth={"protocol": PROTOCOL_VERSION} | auth)
+            await self._sio.connect(
+                self.url,
+                transports=["websocket"],
+                auth={"protocol": PROTOCOL_VERSION} | auth,
+                wait_timeout=PATIENCE_S,
+            )
         except socketio.exceptions.ConnectionError:
             await self._sio.disconnect()
             if self.refusal is None:
                 raise
             raise Refused(self.refusal) from None
-        await self.until(lambda: bool(self.messages))
+        await self.until(lambda: bool(self.messages) or self.gone)
         return self
 
     async def join(self, sub: str, role: Role = Role.PARTICIPANT, **auth: Any) -> Self:
@@ -249,11 +254,17 @@ class Venue:
         """The committed truth."""
         return self.runner.state
 
-    def person(self, room: RoomId | None = None) -> Person:
-        """Somebody who has not connected yet."""
-        person = Person(self.url, room or self.room)
+    def person(self, earlier: Person | None = None) -> Person:
+        """Somebody who has not connected yet; or somebody from before, who knows what they knew."""
+        person = Person(self.url, self.room)
+        if earlier is not None:
+            person.mirror = earlier.mirror
         self.people.append(person)
         return person
+
+    async def back(self, earlier: Person, **auth: Any) -> Person:
+        """Somebody who comes back with their secret; needs their token."""
+        return await self.person(earlier).connect(resume=plain(earlier.resume()), **auth)
 
     async def join(self, sub: str, role: Role = Role.PARTICIPANT, **auth: Any) -> Person:
         """Somebody in the room."""
@@ -322,3 +333,8 @@ class RawSocket:
 def events_of(message: RoomMessage) -> tuple[Event, ...]:
     """The events a message carries."""
     return message.events if isinstance(message, Events) else ()
+
+
+def plain(resume: Resume) -> dict[str, Any]:
+    """As a client would send it."""
+    return {"epoch": resume.epoch, "seq": resume.seq, "secret": resume.secret}
