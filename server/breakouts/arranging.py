@@ -39,14 +39,13 @@ def decide_arranging(state: RoomState, command: ArrangingCommand, actor: Partici
 
 
 def _merge(state: RoomState, command: c.MergeBreakouts, actor: ParticipantId, ctx: Context) -> Events:
-    """Everyone of `source`, visitors too, to `target`; `target` keeps its leader, or takes over that of `source`."""
+    """Everyone of `source`, visitors too, to `target`; without a leader, `target` gets one of theirs."""
     source = _breakout(state, command.source)
     target = _breakout(state, command.target)
     if source == target:
         return ()
     moves = _everyone(state, source, Placement(target.id))
-    merged = replace(target, leader=target.leader or source.leader)
-    rooms = tuple(merged if room == target else room for room in _without(state, source))
+    rooms = with_leaders(state, _without(state, source), moves)
     return revise(state, ctx, BreakoutsChange.MERGE, rearranged(state, moves, rooms), by=actor)
 
 

@@ -8,22 +8,26 @@ from server.errors import RejectCode
 from server.ids import LOBBY, MAIN
 from server.rooms import commands as c
 from server.rooms.events import BreakoutsChange, ChangeAnnounced, ChangeCancelled
-from server.rooms.state import MAX_PENDING, PendingChange, PendingKind, Presence, Role, RoomState
+from server.rooms.state import MAX_PENDING, PendingChange, PendingKind, PlannedRoom, Presence, Role, RoomState
 from tests.breakouts.world import (
     M,
     change,
     changes,
     decide,
     decide_clock,
+    hand_plan,
     join,
     leave,
     only,
+    open_draft,
     opened,
     pid,
     pids,
     place,
+    plan_of,
     refused,
     revision,
+    room,
     run,
     tick,
     where,
@@ -160,9 +164,20 @@ def test_a_leader_taken_to_another_breakout_leads_there_if_nobody_does() -> None
 
 
 def test_the_place_of_a_leader_who_left_is_free() -> None:
-    """The next peer leader who comes leads."""
-    state = leave(opened("l1 p1", "l2 p2", leaders=2), "l1")
-    assert leaders(run(state, move("l2", "b1"))) == ["l2", None]
+    """The next peer leader who comes leads; the same when the role was taken away."""
+    state = opened("l1 p1", "l2 p2", leaders=2)
+    for free in (leave(state, "l1"), change(state, "l1", role=Role.PARTICIPANT)):
+        assert leaders(run(free, move("l2", "b1"))) == ["l2", None]
+
+
+def test_a_moderator_who_leads_a_room_goes_on_leading_it() -> None:
+    """Named by the plan; a peer leader who comes is a guest."""
+    state = hand_plan(room(4, leaders=1), "m p1", "l1 p2 p3")
+    plan = plan_of(state)
+    led = (PlannedRoom(plan.rooms[0].name, plan.rooms[0].members, M), plan.rooms[1])
+    state = run(state, c.EditPlan(version=plan.version, rooms=led, duration_ms=0))
+    state = open_draft(state, alone=True)
+    assert leaders(run(state, move("l1", "b1"))) == ["m", None]
 
 
 @pytest.mark.parametrize("to", ["b1", "b2", "main"])
