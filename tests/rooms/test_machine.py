@@ -312,6 +312,6 @@ def check_devices(before: RoomState, after: RoomState, command: Command | None, 
         assert not after.participants[id_].camera
 
 
-@pytest.mark.timeout(3_600)
-class TestRoom(RoomMachine.TestCase):
-    """Two thousand histories take their time."""
+TestRoom = RoomMachine.TestCase
+pytestmark = pytest.mark.timeout(3_600)
+"""Two thousand histories take their time."""
