@@ -198,11 +198,12 @@ class Pipeline:
     def commit(self, epoch: Epoch, seq: Seq, entry: Entry) -> None:
         """The one entrance for committed entries. Idempotent; what does not follow is asked of the log."""
         if epoch == self.epoch and seq == self.seq + 1:
-            before, self.seq = self.state, seq
+            before = self.state
             foreseen = None if self._batch is None else self._batch.foreseen(before, seq, entry)
-            self.state = self._rules.fold(before, entry, seq) if foreseen is None else foreseen
+            after = self._rules.fold(before, entry, seq) if foreseen is None else foreseen
+            self.seq, self.state = seq, after
             self._now_ms = max(self._now_ms, entry.at_ms)
-            self._emit(Committed(before, self.state, epoch, seq, entry))
+            self._emit(Committed(before, after, epoch, seq, entry))
         elif epoch > self.epoch:
             self._want(_Need.LOAD)
         elif epoch == self.epoch and seq > self.seq:
@@ -264,7 +265,7 @@ class Pipeline:
         for submission in taken:
             if (seq := self._rules.recall(self.state, submission.key)) is not None:
                 self._emit(Acknowledged(submission.ticket, Seq(seq)))
-            elif self._rules.recall(states[-1], submission.key) is not None:
+            elif any(entry.command == submission.key for entry in entries):
                 members.append(_Member(submission))
             else:
                 members.append(_Member(submission, self._decide(submission, entries, states)))

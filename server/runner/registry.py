@@ -58,12 +58,12 @@ class Rooms:
     async def close(self) -> None:
         """End all runners; those who wait are told that the server restarts. The log keeps the rooms."""
         self._closed = True
-        for task in (*self._opening.values(), *self._forgetting):
-            task.cancel()
-        await asyncio.gather(*self._opening.values(), *self._forgetting, return_exceptions=True)
         for runner in tuple(self._runners.values()):
             runner.close(JoinRefused(DisconnectCode.SERVER_RESTARTING))
-        await asyncio.sleep(0)  # cancelled tasks end
+        for task in self._forgetting:
+            task.cancel()
+        await asyncio.gather(*self._opening.values(), *self._forgetting, return_exceptions=True)
+        await asyncio.sleep(0)  # the cancelled tasks of runners end
 
     async def _open(self, room: RoomId, first: RoomState) -> RoomRunner:
         try:
@@ -71,6 +71,8 @@ class Rooms:
                 loaded = await self._env.log.create(room, first)
         except (LogUnavailable, TimeoutError):
             raise JoinRefused(DisconnectCode.SERVER_BUSY) from None
+        if self._closed:
+            raise JoinRefused(DisconnectCode.SERVER_RESTARTING)
         runner = self._runners[room] = RoomRunner(room, loaded, self._env)
         keeper = _Keeper(self, runner, self._env.settings)
         runner.subscribe(keeper)

@@ -136,8 +136,7 @@ class RoomRunner:
                     await asyncio.sleep(self._backoff(failures) * _MS)
             self._arm()
         except Exception as error:  # noqa: BLE001 - without its task the room must end and say so, rather than hang
-            self._report(error)
-            self.close(error)
+            self._break(error)
         finally:
             self._task = None
 
@@ -178,8 +177,11 @@ class RoomRunner:
         return min(longest, first << min(failures - 1, 10))
 
     def _hinted(self, epoch: Epoch, first: Seq, entries: tuple[Entry, ...]) -> None:
-        self._pipeline.hint(epoch, first, entries)
-        self._publish()
+        try:
+            self._pipeline.hint(epoch, first, entries)
+            self._publish()
+        except Exception as error:  # noqa: BLE001 - this node cannot follow the log; whoever appended is not to blame
+            self._break(error)
         self._pump()
 
     # -- time-outs -----------------------------------------------------------------------------------------------------
@@ -243,6 +245,10 @@ class RoomRunner:
 
     def _busy(self) -> CommandRejected:
         return CommandRejected(RejectCode.BUSY, retry_after_ms=self._env.settings.backoff_ms[1])
+
+    def _break(self, error: Exception) -> None:
+        self._report(error)
+        self.close(error)
 
     def _report(self, error: Exception) -> None:
         self._loop.call_exception_handler({"message": f"fault in a room: {type(error).__name__}", "exception": error})

@@ -29,6 +29,9 @@ SETUPS: Final = {
     "a trimmed log": Setup((("a", 0), ("b", 0), ("b", 1)), Budget(trims=1)),
     "authors who wait no longer": Setup(RETRY, Budget(lost=1, expiries=1)),
     "a memory of one command": Setup((*RETRY, ("b", 0)), rules=mutants.SHORT_MEMORY, limits=Limits(1, 99)),
+    "a retry in the same batch": Setup(
+        (("a", 0), ("b", 0), ("a", 0)), Budget(lost=1), mutants.SHORT_MEMORY, Limits(3, 99), nodes=1
+    ),
 }
 LARGE: Final = {
     "a time-out and a loss": Setup((("a", 0),), Budget(lost=1, ticks=2), TOY),
