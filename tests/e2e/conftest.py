@@ -78,5 +78,5 @@ async def meet(browser: Browser, request: pytest.FixtureRequest) -> AsyncIterato
     yield make
     if request.node.stash.get(_FAILED, False):
         PICTURES.mkdir(parents=True, exist_ok=True)
-        for person in everyone:
+        for person in (one for one in everyone if not one.page.is_closed()):
             await person.page.screenshot(path=PICTURES / f"{request.node.name}-{person.name}.png")

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The people of one journey, and what all of them together must see and hear."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Coroutine
+from typing import Any, Final
+
+from tests.e2e.person import Person
+from tests.e2e.serving import Server
+
+MODERATOR: Final = "Moderator"
+
+
+class Cast:
+    """Everybody by name, with the link that each of them was given."""
+
+    def __init__(self, server: Server, room: str) -> None:
+        self.server = server
+        self.room = room
+        self.people: dict[str, Person] = {}
+        self.links: dict[str, str] = {}
+        self._identities: dict[str, dict[str, Any]] = {}
+
+    @property
+    def moderator(self) -> Person:
+        """The one who guides."""
+        return self.people[MODERATOR]
+
+    def __getitem__(self, name: str) -> Person:
+        return self.people[name]
+
+    async def add(self, person: Person) -> Person:
+        """Give somebody a link of their own, and open it."""
+        role = "moderator" if person.name == MODERATOR else "participant"
+        token = await self.server.token(self.room, role, person.name)
+        self.people[person.name] = person
+        self.links[person.name] = token["url"]
+        await person.open(token["url"])
+        return person
+
+    async def apart(self, *rooms: Collection[str]) -> None:
+        """Each sees and hears everybody in their own room, and nobody else."""
+        checks = [self._shares(name, set(room) - {name}) for room in rooms for name in room]
+        await asyncio.gather(*checks)
+
+    async def hears(self, wanted: dict[str, set[str]]) -> None:
+        """Each of these people hears exactly those."""
+        await asyncio.gather(*(self[name].hears_exactly(voices) for name, voices in wanted.items()))
+
+    async def each(self, names: Collection[str], step: str) -> None:
+        """All of them press the same, at the same time."""
+        await asyncio.gather(*(self[name].press(step) for name in names))
+
+    async def remember(self) -> None:
+        """From here on nobody's connection, devices or buttons may change."""
+        self._identities = await self._snapshot()
+        assert all(state["negotiationNeeded"] == 0 for state in self._identities.values())
+
+    async def unchanged(self) -> None:
+        """Same RTCPeerConnection, same DTLS session, no negotiation, no device request, same buttons."""
+        assert await self._snapshot() == self._identities
+
+    async def no_errors(self) -> None:
+        """No page has thrown."""
+        assert {name: person.errors for name, person in self.people.items() if person.errors} == {}
+
+    async def _shares(self, name: str, others: set[str]) -> None:
+        await self[name].sees_exactly(others)
+        await self[name].hears_exactly(others)
+
+    async def _snapshot(self) -> dict[str, dict[str, Any]]:
+        async def of(person: Person) -> dict[str, Any]:
+            return {**await person.media_identity(), "buttons": await person.device_states()}
+
+        taken: list[Coroutine[Any, Any, dict[str, Any]]] = [of(person) for person in self.people.values()]
+        return dict(zip(self.people, await asyncio.gather(*taken), strict=True))

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One session from the door to the end: a moderator and five participants in real browsers, on one set of people."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from playwright.async_api import Browser, async_playwright
+
+from tests.e2e import meeting
+from tests.e2e.cast import MODERATOR, Cast
+from tests.e2e.conftest import Meet
+from tests.e2e.person import Person, launch
+from tests.e2e.serving import Server
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
+
+PARTICIPANTS = ("Ana", "Ben", "Cleo", "Dina", "Eli")
+CAUTIOUS = "Dina"
+"""Her browser plays no sound before she has pressed something, as everybody's own does."""
+
+
+@pytest.fixture
+def options() -> tuple[str, ...]:
+    """With an agreement to accept at the door."""
+    return ("--agreement", meeting.AGREEMENT)
+
+
+@pytest.fixture
+async def cautious() -> AsyncIterator[Browser]:
+    """Chromium that waits for a press before it plays sound."""
+    async with async_playwright() as playwright:
+        running = await launch(playwright, autoplay=False)
+        yield running
+        await running.close()
+
+
+async def test_the_whole_journey(server: Server, meet: Meet, browser: Browser, cautious: Browser) -> None:
+    """Door, lobby, check-in, topic, small groups and back, reflection, end."""
+    cast = Cast(server, "journey")
+    for name in (MODERATOR, *PARTICIPANTS):
+        chosen = cautious if name == CAUTIOUS else browser
+        await cast.add(await meet(name, where=chosen, size=(160, 90), fps=8))
+    await first_half(cast, await meet("Gus"))
+    await cast.no_errors()
+
+
+async def first_half(cast: Cast, stranger: Person) -> None:
+    """Chapters 1 to 4."""
+    for person in cast.people.values():
+        await meeting.door(person)
+    await meeting.lobby(cast, PARTICIPANTS)
+    token = await cast.server.token(cast.room, "participant", stranger.name)
+    await stranger.open(token["url"])
+    await meeting.denied(cast, stranger)
+    await stranger.context.close()
+    await meeting.admitted(cast, PARTICIPANTS)
+    await cast.apart(cast.people)
+    await asyncio.gather(*(person.decodes() for person in cast.people.values()))
+    await meeting.round_of(cast, PARTICIPANTS)
+    await meeting.topic(cast)
+    await meeting.hard_mute(cast)
+    await meeting.camera_off(cast)
