@@ -126,7 +126,7 @@ def screen_names(browser: Browser, address: str) -> list[str]:
 
 
 def looks(names: list[str], *, quick: bool) -> list[Look]:
-    """Both sizes, both schemes, both languages; `quick`: each screen narrow and dark Spanish, wide and light English."""
+    """All combinations; `quick`: each screen narrow in dark Spanish and wide in light English."""
     if quick:
         return [look for name in names for look in (Look(name, 320, "dark", "es"), Look(name, 1280, "light", "en"))]
     return [Look(*values) for values in product(names, SIZES, ("light", "dark"), ("en", "es"))]
@@ -151,9 +151,9 @@ def main() -> int:
             problems = audit(browser, address, look, options.pictures)
             failed += bool(problems)
             for problem in problems:
-                print(f"{look}: {problem}")
+                sys.stdout.write(f"{look}: {problem}\n")
         browser.close()
-    print(f"{len(chosen)} looks, {failed} with problems")
+    sys.stdout.write(f"{len(chosen)} looks, {failed} with problems\n")
     return 1 if failed else 0
 
 

@@ -49,6 +49,7 @@ export interface SessionPorts extends ConnectionPorts {
 
 const REACTION_MS = 5_000;
 const VOICE_MS = 700;
+const GOODBYE_MS = 2_000;
 const AUDIBLE_LEVEL = 55;
 
 /** Everything between the page and the server, without a page: one person's way through one session. */
@@ -112,8 +113,14 @@ export class Session {
 
   /** Gives the seat up; afterwards `rejoin` begins anew. Never waits for the network. */
   leave(): void {
-    void this.connection.command({ type: "leave" });
-    this.finish("left");
+    const goodbye = this.connection.command({ type: "leave" });
+    this.finish("left", () => {
+      const close = (): void => {
+        if (this.stage.get().kind === "over") this.connection.close();
+      };
+      void goodbye.then(close);
+      this.ports.later(close, GOODBYE_MS);
+    });
   }
 
   async rejoin(): Promise<void> {
@@ -176,6 +183,7 @@ export class Session {
     if (message.type === "welcome") this.remember(message.secret);
     const before = this.mirror.get();
     const { mirror, events, gap } = applyMessage(before, message);
+    if (this.stage.get().kind !== "inside") return;
     if (gap) void this.resync();
     if (!mirror || mirror === before) return;
     this.mirror.set(mirror);
@@ -246,24 +254,25 @@ export class Session {
   }
 
   private ended(ending: Ending): void {
+    if (this.stage.get().kind !== "inside") return;
     const memory = this.ports.memory.read();
     if (ending.reason === "resume_invalid" && memory) {
-      this.stop();
+      this.stop(() => this.connection.close());
       void this.rejoin();
       return;
     }
     this.finish(ending.reason);
   }
 
-  private finish(reason: string): void {
-    this.stop();
+  private finish(reason: string, hangUp = (): void => this.connection.close()): void {
+    this.stop(hangUp);
     const memory = this.ports.memory.read();
     if (memory) this.ports.memory.write({ token: memory.token });
     this.stage.set({ kind: "over", reason });
   }
 
-  private stop(): void {
-    this.connection.close();
+  private stop(hangUp: () => void): void {
+    hangUp();
     this.publisher.recorded(undefined);
     this.media.close();
     this.devices.turnOff("microphone");

@@ -122,7 +122,7 @@ tile-camera-off = camera off
 tile-lost = lost connection, place kept
 tile-lost-short = Reconnecting
 tile-turn = has the turn
-tile-turn-short = Has the turn
+tile-turn-short = Turn
 tile-hand =
     hand raised { $position ->
         [1] 1st
@@ -323,7 +323,8 @@ move-menu = Move to …
 move-name = Move to … ({ $name })
 moved = { $name } is now in { $room }.
 moving-soon = { $name } has been told and moves to { $room } shortly.
-swap-with = Change places with { $name } ({ $room })
+swap-title = Change places with
+swap-with = { $name } ({ $room })
 swapped = { $first } and { $second } have changed places.
 visit-name = Visit { $room }
 return = Go back
