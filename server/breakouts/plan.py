@@ -7,7 +7,7 @@ from typing import assert_never
 
 from server.breakouts.assignment import assign
 from server.breakouts.lifecycle import require_possible
-from server.breakouts.problems import ProblemKind, is_here, problems_of
+from server.breakouts.problems import ProblemKind, is_here, leads_room, problems_of
 from server.errors import CommandRejected, RejectCode
 from server.ids import LOBBY, ParticipantId
 from server.rooms.commands import DiscardPlan, DraftPlan, EditPlan, PlanCommand
@@ -73,13 +73,15 @@ def _with_role(people: tuple[Participant, ...], role: Role) -> tuple[Participant
 def _edit(state: RoomState, command: EditPlan, actor: ParticipantId) -> Events:
     """It may still be unfinished, but names nobody twice and no strangers.
 
-    People of the draft who have left meanwhile are dropped, so that a departure does not spoil the edit. Taking
-    somebody out makes it a plan by hand: from then on it alone says who goes and who stays in main.
+    People of the draft who have left meanwhile are dropped, and its leaders who may lead no more, so that a departure
+    does not spoil the edit. Taking somebody out makes it a plan by hand: from then on it alone says who stays in main.
     """
     old = require_plan(state, command.version)
     known = _members(old.rooms)
     gone = {member for member in known if not is_here(member, state.participants)}
-    rooms = tuple(_tidy(room, gone) for room in command.rooms)
+    led = {room.leader for room in old.rooms if leads_room(room.leader, room.members, state.participants)}
+    unfit = {room.leader for room in old.rooms} - led
+    rooms = tuple(_tidy(room, gone, unfit) for room in command.rooms)
     _refuse(state, rooms, frozenset({ProblemKind.NO_LEADER, ProblemKind.UNKNOWN_PERSON, ProblemKind.PERSON_TWICE}))
     plan = BreakoutPlan(
         version=state.next_plan,
@@ -95,9 +97,9 @@ def _members(rooms: tuple[PlannedRoom, ...]) -> set[ParticipantId]:
     return {member for room in rooms for member in room.members}
 
 
-def _tidy(room: PlannedRoom, gone: set[ParticipantId]) -> PlannedRoom:
+def _tidy(room: PlannedRoom, gone: set[ParticipantId], unfit: set[ParticipantId | None]) -> PlannedRoom:
     members = tuple(member for member in room.members if member not in gone)
-    leader = None if room.leader in gone else room.leader
+    leader = None if room.leader in unfit else room.leader
     return PlannedRoom(name=require_name(room.name), members=members, leader=leader)
 
 

@@ -7,7 +7,7 @@ from server.errors import RejectCode
 from server.ids import LOBBY
 from server.rooms import commands as c
 from server.rooms.events import PlanChanged
-from server.rooms.state import AssignmentStrategy, PlannedRoom
+from server.rooms.state import AssignmentStrategy, PlannedRoom, Role
 from tests.breakouts.world import (
     M,
     change,
@@ -134,6 +134,13 @@ def test_people_who_left_do_not_spoil_an_edit() -> None:
     state = leave(leave(draft(room(4, leaders=1)), "p1"), "l1")
     state = run(state, edit(1, planned("A", "l1 p3", "l1"), planned("B", "p1 p2 p4")))
     assert plan_of(state).rooms == (planned("A", "p3"), planned("B", "p2 p4"))
+
+
+def test_a_leader_who_was_demoted_does_not_spoil_an_edit() -> None:
+    """They stay in their room, which has no leader any more."""
+    state = change(draft(room(4, leaders=1)), "l1", role=Role.PARTICIPANT)
+    state = run(state, edit(1, planned("A", "l1 p1", "l1"), planned("B", "p2 p3 p4")))
+    assert plan_of(state).rooms[0] == planned("A", "l1 p1")
 
 
 def test_somebody_sent_back_to_the_lobby_does_not_spoil_an_edit() -> None:
