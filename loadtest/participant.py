@@ -171,13 +171,14 @@ class Participant:
         return answer
 
     async def publish(self, peer: Peer) -> None:
-        """Connect this peer as the one RTCPeerConnection of the seat; the server closes an earlier one."""
+        """Connect this peer as the one RTCPeerConnection of the seat; an earlier one ends."""
+        self._media_lost()
         try:
             await peer.connect(await self._negotiate(peer.offer()))
         except BaseException:
             await peer.close()
             raise
-        peer.on_lost = self._media_lost
+        peer.on_lost = lambda: self._media_lost(peer)
         self.peer = peer
 
     async def _negotiate(self, offer: str) -> str:
@@ -290,10 +291,11 @@ class Participant:
             if not me.camera:
                 self.peer.show(on=False)
 
-    def _media_lost(self) -> None:
-        """The peer is gone; whoever drives this person publishes a new one."""
-        peer, self.peer = self.peer, None
-        if peer is not None:
+    def _media_lost(self, gone: Peer | None = None) -> None:
+        """The peer (this one, if it still is the present one) is gone; whoever drives this person publishes anew."""
+        peer = self.peer
+        if peer is not None and gone in (None, peer):
+            self.peer = None
             self._background(peer.close())
 
     def _ask_for_snapshot(self) -> None:

@@ -75,7 +75,7 @@ def in_main(view: RoomView) -> int:
 
 async def check_in(mod: Participant) -> None:
     """The first round: people with their cameras on take turns, and are seen and heard."""
-    await mod.until(lambda view: all(one.camera for one in view.participants.values() if "(demo)" in one.name))
+    await mod.until(lambda view: all(one.camera for one in view.participants.values() if "(demo)" in one.name), 30)
     await mod.do(c.NextPhase())
     await mod.until(lambda view: MAIN in view.rounds)
     await mod.until(lambda view: bool(view.rounds[MAIN].done or view.rounds[MAIN].later), timeout_s=40)

@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 
 import pytest
+import pytest_asyncio
 from aiohttp import ClientSession
 
 from loadtest.clip import Signatures, prepared
@@ -24,23 +26,26 @@ from server.rooms import commands as c
 from server.rooms.state import AssignmentStrategy, Presence, Role
 from server.signaling.messages import Ok, Reject
 
-ROOM = RoomId("room")
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 CLIPS = tuple(prepared(number) for number in range(4))
 SIGNATURES = Signatures(CLIPS)
+EVERYBODY = frozenset(range(4))
 
 
 class House:
-    """One server and the people who come to it; all leave with the end of the test."""
+    """A room of its own on the one server, and the people who come to it; all go with the end of the test."""
 
     def __init__(self, server: OwnServer, http: ClientSession, stack: AsyncExitStack) -> None:
         self.server = server
         self.http = http
+        self.room = RoomId(secrets.token_hex(8))
         self.pacer = Pacer()
         self._stack = stack
 
     def person(self, name: str, role: Role = Role.PARTICIPANT, *, token: str = "") -> Participant:
         """Somebody with a token of their own, not yet joined."""
-        token = token or self.server.token(ROOM, role, person=ParticipantId(name.lower()))
+        token = token or self.server.token(self.room, role, person=ParticipantId(name.lower()))
         participant = Participant(self.http, self.server.url, token, name=name)
         self._stack.push_async_callback(participant.close)
         return participant
@@ -59,11 +64,17 @@ class House:
         return participant
 
 
-@pytest.fixture
-async def house() -> AsyncIterator[House]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def server() -> AsyncIterator[OwnServer]:
     """A server that lets everybody in at once."""
+    async with own_server(free_port(), "--auto-admit", "--log-level", "warning") as server:
+        yield server
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def house(server: OwnServer) -> AsyncIterator[House]:
+    """An empty room."""
     async with AsyncExitStack() as stack:
-        server = await stack.enter_async_context(own_server(free_port(), "--auto-admit", "--log-level", "warning"))
         http = await stack.enter_async_context(ClientSession())
         house = House(server, http, stack)
         yield house
@@ -85,9 +96,14 @@ def from_clips(participant: Participant, kind: Kind | None = None) -> frozenset[
     return participant.peer.reception.clips(kind)
 
 
-async def hears(participant: Participant, clips: set[int]) -> None:
+async def hears(participant: Participant, clips: frozenset[int]) -> None:
     """Wait until the media of exactly these people arrives."""
     await heard(lambda: from_clips(participant) == clips)
+
+
+async def slots_carry(participant: Participant, people: frozenset[ParticipantId]) -> None:
+    """Wait until the server says that the slots carry these people and nobody else."""
+    await heard(lambda: {slot.source for slot in participant.slots.slots} == people)
 
 
 async def moved_out_of_main(participant: Participant) -> None:
@@ -95,11 +111,22 @@ async def moved_out_of_main(participant: Participant) -> None:
     await participant.until(lambda _: participant.placement not in (MAIN, LOBBY))
 
 
-def forget(*people: Participant) -> None:
+async def what_arrives(everybody: list[Participant]) -> list[frozenset[int | None]]:
+    """Whose media comes to each socket, from a moment after the slots were told for half a second."""
+    for one in everybody:
+        here = [other.id for other in everybody if other.placement == one.placement and other is not one]
+        await slots_carry(one, frozenset(here))
+    await asyncio.sleep(0.2)
+    for one in everybody:
+        forget(one)
+    await asyncio.sleep(0.5)
+    return [from_clips(one) for one in everybody]
+
+
+def forget(participant: Participant) -> None:
     """Count anew what arrives."""
-    for participant in people:
-        assert participant.peer is not None
-        participant.peer.reception.take()
+    assert participant.peer is not None
+    participant.peer.reception.take()
 
 
 async def test_people_see_each_other(house: House) -> None:
@@ -148,7 +175,7 @@ async def test_a_bad_token_is_refused_for_good(house: House) -> None:
 
 async def test_a_link_makes_a_new_person_each_time(house: House) -> None:
     """An invite is swapped for tickets of different people."""
-    invite = house.server.token(ROOM, Role.PARTICIPANT)
+    invite = house.server.token(house.room, Role.PARTICIPANT)
     people = []
     for name in ("Ana", "Ben"):
         ticket = await swap_for_ticket(house.http, house.server.url, invite)
@@ -184,44 +211,33 @@ async def test_a_second_tab_supersedes_the_first(house: House) -> None:
 async def test_nobody_hears_another_room(house: House) -> None:
     """Split, merged and brought back: at every socket there is only media of the people of one's own room."""
     mod = await house.on_air(await house.joined("Mod", Role.MODERATOR), 0)
-    people = [
-        await house.on_air(await house.joined(name), number + 1) for number, name in enumerate(("Ana", "Ben", "Cleo"))
-    ]
+    names = ("Ana", "Ben", "Cleo")
+    people = [await house.on_air(await house.joined(name), number) for number, name in enumerate(names, 1)]
     everybody = [mod, *people]
     for number, one in enumerate(everybody):
-        await hears(one, set(range(4)) - {number})
+        await hears(one, EVERYBODY - {number})
     peers = [one.peer for one in everybody]
 
     await mod.do(c.DraftPlan(strategy=AssignmentStrategy.EVEN, rooms=2, duration_ms=600_000))
     await mod.until(lambda view: view.breakouts.plan is not None)
-    plan = mod.view.breakouts.plan
-    assert plan is not None
-    await mod.do(c.OpenBreakouts(version=plan.version, allow_alone=True))
-    await mod.until(lambda view: len(view.breakouts.rooms) == 2)
+    assert mod.view.breakouts.plan is not None
+    await mod.do(c.OpenBreakouts(version=mod.view.breakouts.plan.version, allow_alone=True))
     for one in people:
         await moved_out_of_main(one)
-    await asyncio.sleep(0.1)
-    forget(*everybody)
-    await asyncio.sleep(0.5)
-    rooms = {
-        one.placement: {n for n, other in enumerate(everybody) if other.placement == one.placement} for one in everybody
-    }
-    assert len(rooms) == 3
-    for number, one in enumerate(everybody):
-        assert from_clips(one) == rooms[one.placement] - {number}
+    places = [one.placement for one in everybody]
+    assert len(set(places)) == 3
+    together = [frozenset(n for n, place in enumerate(places) if place == mine) for mine in places]
+    assert await what_arrives(everybody) == [clips - {number} for number, clips in enumerate(together)]
 
     first, second = (room.id for room in mod.view.breakouts.rooms)
     await mod.do(c.MergeBreakouts(source=first, target=second))
     for one in people:
         await one.until_placed(Placement(second))
-    await asyncio.sleep(0.1)
-    forget(*everybody)
-    await asyncio.sleep(0.5)
-    assert [from_clips(one) for one in everybody] == [set(), {2, 3}, {1, 3}, {1, 2}]
+    assert await what_arrives(everybody) == [set(), {2, 3}, {1, 3}, {1, 2}]
 
     await mod.do(c.CloseBreakouts())
     for number, one in enumerate(everybody):
-        await hears(one, set(range(4)) - {number})
+        await hears(one, EVERYBODY - {number})
     assert [one.peer for one in everybody] == peers
     assert all(one.me is not None and one.me.microphone and one.me.camera for one in everybody)
 
@@ -238,7 +254,8 @@ async def test_a_muted_person_is_not_heard_whatever_they_send(house: House) -> N
     await asyncio.sleep(0.1)
     assert ana.peer.packets_sent[0] == sent
     ana.peer.speak(Voice.STEADY)
-    await asyncio.sleep(0.1)
+    await heard(lambda: [slot.audio for slot in mod.slots.slots] == [False])
+    await asyncio.sleep(0.2)
     forget(mod)
     await asyncio.sleep(0.3)
     assert ana.peer.packets_sent[0] > sent

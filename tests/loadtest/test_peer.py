@@ -123,7 +123,7 @@ async def test_everybody_receives_their_room_and_nobody_else() -> None:
             assert peer.reception.clips(Kind.AUDIO) == others
             assert peer.reception.clips(Kind.VIDEO) == others
         stage.routes((0, 1), (2,))
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.2)
         for peer in stage.peers:
             peer.reception.take()
         await until(lambda: all(len(peer.reception.arrivals) == 2 for peer in stage.peers[:2]))
@@ -136,13 +136,12 @@ async def test_slots_get_every_packet_and_whole_pictures() -> None:
         stage.routes((0, 1))
         first = stage.peers[0]
         await until(lambda: len(first.reception.arrivals) == 2)
-        first.reception.take()
-        frames = [line.frames for line in first.reception.lines.values()]
-        await asyncio.sleep(1.0)
-        arrivals = first.reception.take()
-        assert 45 <= arrivals[Source(0, Kind.AUDIO, 1)].packets <= 56
-        gained = [line.frames - before for line, before in zip(first.reception.lines.values(), frames, strict=True)]
-        assert 13 <= sum(gained) <= 17
+        audio = Source(0, Kind.AUDIO, 1)
+        await until(lambda: first.reception.arrivals[audio].packets >= 100)
+        sound = first.reception.arrivals[audio]
+        assert (sound.packets - 1) / (sound.last_s - sound.first_s) == pytest.approx(50, rel=0.1)
+        frames = sum(line.frames for line in first.reception.lines.values())
+        assert frames / sound.packets == pytest.approx(15 / 50, rel=0.2)
         assert sum(line.lost for line in first.reception.lines.values()) == 0
         assert first.reception.strays == 0
         assert stage.peers[1].keyframes_asked >= 1
