@@ -45,6 +45,7 @@ class IceClient(asyncio.DatagramProtocol):
         self._tie_breaker = secrets.randbits(64)
         self._transport: asyncio.DatagramTransport | None = None
         self._remote = Remote("", "", ())
+        self._closed = asyncio.Event()
         self._asked: dict[bytes, Address] = {}
         self._chosen: asyncio.Future[Address] = self._loop.create_future()
         self._address: Address | None = None
@@ -71,16 +72,21 @@ class IceClient(asyncio.DatagramProtocol):
         if self._transport is not None and self._address is not None:
             self._transport.sendto(data, self._address)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Give the port back; nothing is reported any more."""
         if self._consent is not None:
             self._consent.cancel()
         if self._transport is not None:
             self._transport.close()
+            await self._closed.wait()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by the event loop."""
         self._transport = cast("asyncio.DatagramTransport", transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - as the base class has it
+        """Called by the event loop."""
+        self._closed.set()
 
     def error_received(self, exc: Exception) -> None:
         """An ICMP error of an earlier datagram: silence or consent will tell if it matters."""

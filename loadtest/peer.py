@@ -91,7 +91,7 @@ class Peer:
         for step in (self._audio.step, self._video.step, self._report):
             self._pacer.remove(step)
         await self._channel.close()
-        self._ice.close()
+        await self._ice.close()
 
     def _lost(self) -> None:
         if not self._closed:
