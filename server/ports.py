@@ -26,8 +26,9 @@ Seq = NewType("Seq", int)
 class Entry(Struct, frozen=True):
     """The smallest unit that is committed: all events of one command (or time-out), or none of them.
 
-    `command` is `participant:command id`, or for the system `:` and a name; it makes a retry harmless. `at_ms` is the
-    log time of the decision, never below that of the entry before. `events` is empty if the wish was fulfilled already.
+    `command` is the key of the participant's (or the system's) command, or the name of a time-out; it makes a retry
+    harmless. `at_ms` is the log time of the decision, never below that of the entry before. `events` is empty if the
+    wish was fulfilled already.
     """
 
     command: str

@@ -32,6 +32,7 @@ from server.runner.steps import (
     Reset,
     Submission,
     Unanswered,
+    key_of,
 )
 
 _MS: Final = 0.001
@@ -93,8 +94,8 @@ class RoomRunner:
             raise self._busy()
         ticket = next(self._tickets)
         answer = self._answers[ticket] = self._loop.create_future()
-        key, now_ms = f"{actor or ''}:{command_id}", self._env.clock.now_ms()
-        self._pipeline.submit(Submission(ticket, key, command, actor, self._env.seeds(), now_ms))
+        seed, now_ms = self._env.seeds(), self._env.clock.now_ms()
+        self._pipeline.submit(Submission(ticket, key_of(actor, command_id), command, actor, seed, now_ms))
         self._pump()
         return answer
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from server.ids import ParticipantId
+from server.ids import CommandId, ParticipantId
 from server.ports import Entry, Epoch, Seq
 from server.rooms.commands import Command
 from server.rooms.context import Context, Events
@@ -37,6 +37,12 @@ class Limits(Struct, frozen=True):
 
     batch: int = 64
     snapshot_every: int = 64
+
+
+def key_of(actor: ParticipantId | None, command_id: CommandId) -> str:
+    """The key of a command in the log. Whatever characters ids have, nobody can make the key of somebody else."""
+    name = actor or ""
+    return f"{len(name)}:{name}:{command_id}"
 
 
 class Submission(Struct, frozen=True):

@@ -42,7 +42,10 @@ class Budget(Struct, frozen=True):
 
 
 class Setup(Struct, frozen=True):
-    """`plan`: who presses, at which node; the same person twice is a retry. Delivered in any order."""
+    """`plan`: who presses, at which node; the same person twice is a retry.
+
+    Delivered in any order, or with `queued` at each node in the order of the plan.
+    """
 
     plan: tuple[tuple[str, int], ...]
     budget: Budget = Budget()
@@ -51,6 +54,7 @@ class Setup(Struct, frozen=True):
     pipeline: type[Pipeline] = Pipeline
     faults: Faults = Faults()
     nodes: int = 2
+    queued: bool = False
 
 
 class Hinted(Struct, frozen=True):
@@ -146,8 +150,10 @@ class Model:
 
     def steps(self, world: World) -> Iterator[Step]:
         """All that can happen next."""
-        for ticket in world.due:
-            yield self._deliver(world, ticket)
+        nodes = [self.setup.plan[ticket][1] for ticket in world.due]
+        for place, ticket in enumerate(world.due):
+            if not self.setup.queued or nodes[place] not in nodes[:place]:
+                yield self._deliver(world, ticket)
         for node in range(self.setup.nodes):
             yield from self._network(world, node)
             yield from self._hints(world, node)

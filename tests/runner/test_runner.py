@@ -213,6 +213,22 @@ def test_a_hint_answers_before_the_reply() -> None:
     virtually(scenario())
 
 
+def test_nobody_can_use_up_the_command_of_somebody_else() -> None:
+    """Ids may hold any characters; keys stay apart, also from the system's and from time-outs."""
+
+    async def scenario() -> None:
+        runner = await start(faulty())
+        commands = [("a", "b:1"), ("a:b", "1"), ("a:b:1", ""), (None, "a:b:1"), (None, "timeout:0"), ("1:a", "b:1")]
+        answers = [
+            runner.enqueue(RAISE, None if actor is None else ParticipantId(actor), CommandId(command_id))
+            for actor, command_id in commands
+        ]
+        assert [int(seq) for seq in await asyncio.gather(*answers)] == [1, 2, 3, 4, 5, 6]
+        assert not any(key.startswith(":") for key in runner.state.recent)
+
+    virtually(scenario())
+
+
 def test_two_nodes_converge() -> None:
     """Rivals on two nodes: one wins, both nodes show one history, and a retry elsewhere gets the same answer."""
 
@@ -468,5 +484,42 @@ def test_close_answers_who_waits() -> None:
         assert recorder.error is refused.value
         await asyncio.sleep(0)
         assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    virtually(scenario())
+
+
+def test_a_node_that_lags_too_far_loads_anew() -> None:
+    """Without hints, and with a log that keeps only its newest entries: the other node's state is shown as a whole."""
+
+    async def scenario() -> None:
+        shared = MemoryLog(VirtualClock())
+        deaf = FaultyLog(shared)
+        writer, reader, recorder = await start(shared), await start(deaf), Recorder()
+        reader.subscribe(recorder)
+        deaf.mute = True
+        for number in range(700):
+            await writer.submit(RAISE, None, CommandId(str(number)))
+        assert reader.seq == 0
+        reader.catch_up()
+        await asyncio.sleep(1)
+        assert [(epoch, seq) for _, epoch, seq in recorder.resets] == [(writer.epoch, writer.seq)]
+        assert (reader.state, recorder.commits) == (writer.state, [])
+        assert await press(reader, "a") == 701
+
+    virtually(scenario())
+
+
+def test_snapshots_let_a_new_node_begin_near_the_end() -> None:
+    """The log gets the state every so many entries, and what is loaded from it is the state as it stands."""
+
+    async def scenario() -> None:
+        log = faulty()
+        runner = await start(log, RunnerSettings(limits=Limits(batch=4, snapshot_every=10)))
+        for number in range(25):
+            await runner.submit(RAISE, None, CommandId(str(number)))
+        loaded = await log.load(ROOM)
+        assert loaded is not None
+        assert (loaded.snapshot_seq, len(loaded.entries)) == (20, 5)
+        assert (await start(log)).state == runner.state
 
     virtually(scenario())
