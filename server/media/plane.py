@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import assert_never
 
@@ -50,13 +51,17 @@ class WorkerPlane:
         self._worker = MediaWorker(self._heard, self._lost, options)
         self._rooms: dict[RoomId, _Carried] = {}
         self._peers: dict[PeerId, RoomId] = {}
-        self._ready = False
+        self._ready = asyncio.Event()
         self.stats: WorkerStats | None = None
 
     @property
     def ready(self) -> bool:
         """Whether a worker listens."""
-        return self._ready
+        return self._ready.is_set()
+
+    async def until_ready(self) -> None:
+        """Wait until a worker listens (again)."""
+        await self._ready.wait()
 
     async def start(self) -> WorkerReady:
         """Start the worker; raises WorkerFailed."""
@@ -70,7 +75,7 @@ class WorkerPlane:
         self._rooms[room] = _Carried(sink)
 
     def open_peer(self, peer: PeerId, room: RoomId, participant: ParticipantId, sdp: str) -> None:
-        if not self._ready or room not in self._rooms:
+        if not self.ready or room not in self._rooms:
             raise CommandRejected(RejectCode.NO_MEDIA)
         self._peers[peer] = room
         self._worker.send(OpenPeer(peer, room, participant, sdp))
@@ -104,7 +109,7 @@ class WorkerPlane:
     def _heard(self, message: FromWorker) -> None:
         match message:
             case WorkerReady():
-                self._ready = True
+                self._ready.set()
                 for room, carried in self._rooms.items():
                     self._worker.send(SetRoutes(room, carried.revision, carried.groups))
             case WorkerStats():
@@ -119,7 +124,7 @@ class WorkerPlane:
                 assert_never(message)
 
     def _lost(self) -> None:
-        self._ready = False
+        self._ready.clear()
         peers, self._peers = self._peers, {}
         for peer, room in peers.items():
             self._tell(room, PeerClosed(peer, "worker_lost"))
