@@ -27,7 +27,7 @@ from server.rooms.state import RoomState
 
 KEPT_ENTRIES: Final = 512
 """How many entries before the snapshot are kept for readers that lag."""
-KEPT_COMMANDS: Final = 4096
+KEPT_COMMANDS: Final = 2048
 NO_ROOM: Final = EpochChanged(Epoch(0))
 
 

@@ -135,6 +135,8 @@ class RoomRunner:
                 self._publish()
                 if failures:
                     await asyncio.sleep(self._backoff(failures) * _MS)
+                elif self._pipeline.backlog:
+                    await asyncio.sleep(0)  # a log that never waits must not hold up the other rooms
             self._arm()
         except Exception as error:  # noqa: BLE001 - without its task the room must end and say so, rather than hang
             self._break(error)

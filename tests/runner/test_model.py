@@ -77,6 +77,7 @@ def test_every_promise_holds_in_every_state(name: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("name", LARGE)
 def test_every_promise_holds_in_larger_worlds(name: str) -> None:
     """The same, with more commands, more nodes and more that goes wrong at once."""

@@ -125,6 +125,22 @@ def test_a_batch_is_bounded() -> None:
     virtually(scenario())
 
 
+def test_a_flood_in_one_room_lets_others_in_between() -> None:
+    """Other tasks go on between its appends, even if the log never waits."""
+
+    async def scenario() -> None:
+        runner = await start(faulty())
+        flood = [press(runner, chr(0x4E00 + number)) for number in range(200)]
+        for turns in range(100):  # noqa: B007 - counted
+            await asyncio.sleep(0)
+            if flood[-1].done():
+                break
+        assert turns >= 3
+        assert runner.seq == 200
+
+    virtually(scenario())
+
+
 def test_a_full_mailbox_refuses() -> None:
     """People are told to come back; the system's own commands, which nobody repeats, get as much again."""
 
