@@ -19,10 +19,8 @@ from server.rooms.events import BreakoutsChange
 from server.rooms.people import people_in, require_some
 from server.rooms.state import MAX_BREAKOUTS, Breakout, RoomState
 
-ArrangingCommand = c.MergeBreakouts | c.SplitBreakout | c.AddBreakout | c.RenameBreakout | c.CloseBreakout
 
-
-def decide_arranging(state: RoomState, command: ArrangingCommand, actor: ParticipantId, ctx: Context) -> Events:
+def decide_arranging(state: RoomState, command: c.ArrangingCommand, actor: ParticipantId, ctx: Context) -> Events:
     """Dispatch. Raises NOT_HERE for rooms that are not there, LIMIT_REACHED, NAME_INVALID."""
     match command:
         case c.MergeBreakouts():

@@ -15,10 +15,8 @@ from server.rooms.events import BreakoutsChange, ChangeAnnounced, ChangeCancelle
 from server.rooms.people import is_open, require_admitted, require_some
 from server.rooms.state import PendingChange, PendingKind, Role, RoomState
 
-MovingCommand = c.Move | c.Swap | c.Visit
 
-
-def decide_moving(state: RoomState, command: MovingCommand, actor: ParticipantId, ctx: Context) -> Events:
+def decide_moving(state: RoomState, command: c.MovingCommand, actor: ParticipantId, ctx: Context) -> Events:
     """Dispatch. Raises NOT_HERE for people or rooms that are not there, NOT_NOW for people in the lobby."""
     match command:
         case c.Move():

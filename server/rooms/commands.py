@@ -40,9 +40,6 @@ class _Command(Struct, frozen=True, forbid_unknown_fields=True, tag_field="type"
     pass
 
 
-# -- admission ---------------------------------------------------------------------------------------------------------
-
-
 class Admit(_Command, tag="admit"):
     """Let people from the lobby in; while breakouts are open they go to the least-full room."""
 
@@ -69,9 +66,6 @@ class SetAutoAdmit(_Command, tag="set_auto_admit"):
 
 class Leave(_Command, tag="leave"):
     """Give up one's seat."""
-
-
-# -- oneself -----------------------------------------------------------------------------------------------------------
 
 
 class SetMicrophone(_Command, tag="set_microphone"):
@@ -122,9 +116,6 @@ class SetGoal(_Command, tag="set_goal"):
     visibility: GoalVisibility = GoalVisibility.PRIVATE
 
 
-# -- moderation --------------------------------------------------------------------------------------------------------
-
-
 class Mute(_Command, tag="mute"):
     """Turn microphones off; the people may turn them on again."""
 
@@ -173,9 +164,6 @@ class EndSession(_Command, tag="end_session"):
     debrief: bool = False
 
 
-# -- agenda ------------------------------------------------------------------------------------------------------------
-
-
 class NextPhase(_Command, tag="next_phase"):
     """Begin the session, or go to the next phase that is not skipped."""
 
@@ -202,9 +190,6 @@ class EditAgenda(_Command, tag="edit_agenda"):
 
     version: int
     phases: Annotated[tuple[Phase, ...], Meta(min_length=1, max_length=30)]
-
-
-# -- rounds ------------------------------------------------------------------------------------------------------------
 
 
 class StartRound(_Command, tag="start_round"):
@@ -243,9 +228,6 @@ class GiveTurn(_Command, tag="give_turn"):
 
 class EndRound(_Command, tag="end_round"):
     """Moderator or leader: end the round of one's own placement."""
-
-
-# -- breakouts ---------------------------------------------------------------------------------------------------------
 
 
 class DraftPlan(_Command, tag="draft_plan"):
@@ -404,20 +386,9 @@ Moderation = Mute | MuteEveryone | SetHardMute | TurnCameraOff | Remove | Spotli
 AgendaCommand = NextPhase | PreviousPhase | SkipPhase | ExtendPhase | EditAgenda
 RoundCommand = StartRound | TakeTurn | FinishTurn | PassTurn | ComeBackLater | NextTurn | GiveTurn | EndRound
 PlanCommand = DraftPlan | EditPlan | DiscardPlan
-BreakoutCommand = (
-    OpenBreakouts
-    | Move
-    | Swap
-    | MergeBreakouts
-    | SplitBreakout
-    | AddBreakout
-    | RenameBreakout
-    | CloseBreakout
-    | CloseBreakouts
-    | ExtendBreakouts
-    | UndoBreakouts
-    | Visit
-)
+MovingCommand = Move | Swap | Visit
+ArrangingCommand = MergeBreakouts | SplitBreakout | AddBreakout | RenameBreakout | CloseBreakout
+BreakoutCommand = OpenBreakouts | MovingCommand | ArrangingCommand | ExtendBreakouts | CloseBreakouts | UndoBreakouts
 SupportCommand = Broadcast | RequestHelp | CancelHelp | AcknowledgeHelp
 RoomCommand = Lobby | Own | Moderation | AgendaCommand | RoundCommand | PlanCommand | BreakoutCommand | SupportCommand
 """Everything a client may send to its room."""

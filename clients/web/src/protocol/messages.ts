@@ -641,19 +641,17 @@ export type RoundCommand =
 
 export type PlanCommand = DraftPlan | EditPlan | DiscardPlan;
 
+export type MovingCommand = Move | Swap | Visit;
+
+export type ArrangingCommand = MergeBreakouts | SplitBreakout | AddBreakout | RenameBreakout | CloseBreakout;
+
 export type BreakoutCommand =
   | OpenBreakouts
-  | Move
-  | Swap
-  | MergeBreakouts
-  | SplitBreakout
-  | AddBreakout
-  | RenameBreakout
-  | CloseBreakout
-  | CloseBreakouts
+  | MovingCommand
+  | ArrangingCommand
   | ExtendBreakouts
-  | UndoBreakouts
-  | Visit;
+  | CloseBreakouts
+  | UndoBreakouts;
 
 export type SupportCommand = Broadcast | RequestHelp | CancelHelp | AcknowledgeHelp;
 
