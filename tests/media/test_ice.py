@@ -47,20 +47,20 @@ def test_a_check_is_answered_and_its_address_is_taken() -> None:
     assert session.selected == HOME
 
 
-@pytest.mark.parametrize(
-    "data",
-    [
-        check(pwd="wrong"),
-        check(username="other:theirs"),
-        check(username="ours:other"),
-        check(username=""),
-        bytes(stun.Message(stun.Method.BINDING, stun.Class.REQUEST, attributes={"USERNAME": "ours:theirs"})),
-        check()[:-1],
-        bytes(stun.Message(stun.Method.ALLOCATE, stun.Class.REQUEST)),
-        bytes(stun.Message(stun.Method.BINDING, stun.Class.RESPONSE)),
-        bytes(stun.Message(stun.Method.BINDING, stun.Class.INDICATION)),
-    ],
-)
+REFUSED = {
+    "wrong password": check(pwd="wrong"),
+    "unknown name": check(username="other:theirs"),
+    "name of another peer": check(username="ours:other"),
+    "no name": check(username=""),
+    "not signed": bytes(stun.Message(stun.Method.BINDING, stun.Class.REQUEST, attributes={"USERNAME": "ours:theirs"})),
+    "cut short": check()[:-1],
+    "allocation": bytes(stun.Message(stun.Method.ALLOCATE, stun.Class.REQUEST)),
+    "response": bytes(stun.Message(stun.Method.BINDING, stun.Class.RESPONSE)),
+    "indication": bytes(stun.Message(stun.Method.BINDING, stun.Class.INDICATION)),
+}
+
+
+@pytest.mark.parametrize("data", REFUSED.values(), ids=REFUSED)
 def test_a_request_that_proves_nothing_gets_no_answer(data: bytes) -> None:
     """Wrong password, unknown or half a user name, no integrity, cut short, other methods and classes."""
     ice, session = agent()

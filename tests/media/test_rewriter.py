@@ -52,9 +52,19 @@ arrivals = st.lists(
 )
 
 
+LATE_OVER_TWO_SWITCHES = [
+    ("one", 1, True, False),
+    ("one", 30, True, False),
+    ("two", 0, True, True),
+    ("two", -1, True, False),
+    ("one", 0, True, True),
+    ("one", -3, True, False),
+]
+
+
 @given(starts=st.lists(st.integers(0, 0xFFFF), min_size=3, max_size=3), order=arrivals, video=st.booleans())
-@example(starts=[65_530, 0, 0], order=[("one", 1, True, False), ("one", 30, True, False), ("two", 0, True, True),
-         ("two", -1, True, False), ("one", 0, True, True), ("one", -3, True, False)], video=False)  # fmt: skip
+@example(starts=[65_530, 0, 0], order=LATE_OVER_TWO_SWITCHES, video=False)
+@example(starts=[65_530, 0, 0], order=LATE_OVER_TWO_SWITCHES, video=True)
 def test_a_number_never_goes_out_with_another_plaintext(
     starts: list[int], order: list[tuple[str, int, bool, bool]], video: bool
 ) -> None:

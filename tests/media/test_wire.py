@@ -72,6 +72,7 @@ async def test_every_message_arrives_as_it_was_sent() -> None:
 @pytest.mark.parametrize(
     "data",
     [(MAX_MESSAGE_BYTES + 1).to_bytes(4), b"\x00\x00\x00\x01\xc1", b"\x00\x00\x00\x01\x80", encode(SAID_BY[0])],
+    ids=["too long", "no MessagePack", "no type", "other direction"],
 )
 async def test_what_is_no_message_breaks_the_channel(data: bytes) -> None:
     """Too long, no MessagePack, no type, a message of the other direction."""
