@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: Apache-2.0
+import { beforeEach, describe, expect, test } from "vitest";
+import { Devices } from "../src/core/devices.ts";
+import { Media, RECEIVE_SLOTS, slotOf } from "../src/core/media.ts";
+import { Publisher } from "../src/core/publisher.ts";
+import { person } from "../src/fixtures/views.ts";
+import type { Acknowledgement, ClientCommand } from "../src/protocol/messages.ts";
+import { FakePeer, FakeTrack, givingDevices } from "./fakes.ts";
+import { settled, VirtualTime } from "./virtual.ts";
+
+const CODECS = ["audio/opus", "audio/red", "audio/PCMU", "video/VP8", "video/rtx", "video/H264", "video/ulpfec"];
+
+describe("the one peer connection", () => {
+  let peers: FakePeer[];
+  let offers: string[];
+  let accept: boolean;
+  let time: VirtualTime;
+  let media: Media;
+  const track = new FakeTrack("audio") as unknown as MediaStreamTrack;
+
+  beforeEach(async () => {
+    peers = [];
+    offers = [];
+    accept = true;
+    time = new VirtualTime();
+    media = new Media({
+      createPeer: (config) => {
+        expect(config).toEqual({ iceServers: [], bundlePolicy: "max-bundle" });
+        peers.push(new FakePeer());
+        return peers.at(-1) as unknown as RTCPeerConnection;
+      },
+      codecs: (kind) => CODECS.filter((type) => type.startsWith(kind)).map((mimeType) => ({ mimeType, clockRate: 0 })),
+      sendOffer: (_, sdp) => {
+        offers.push(sdp);
+        return Promise.resolve(accept);
+      },
+      now: time.now,
+      later: time.later,
+    });
+    await media.connect();
+  });
+
+  test("offers microphone, camera, a reserved line, then pairs of receive lines", () => {
+    const lines = peers[0]!.lines.map((line) => `${line.kind} ${line.direction}`);
+    expect(lines.slice(0, 3)).toEqual(["audio sendonly", "video sendonly", "video sendonly"]);
+    expect(lines.slice(3)).toEqual(Array.from({ length: RECEIVE_SLOTS }, () => ["audio recvonly", "video recvonly"]).flat());
+  });
+
+  test("offers no codec that it does not need", () => {
+    expect(peers[0]!.lines[0]!.codecs).toEqual(["audio/opus"]);
+    expect(peers[0]!.lines[1]!.codecs).toEqual(["video/VP8", "video/rtx"]);
+  });
+
+  test("negotiates once: devices and people come and go without an offer", async () => {
+    await media.answered({ type: "media_answer", offer: 1, sdp: "answer" });
+    peers[0]!.become("connected");
+    await media.publish("audio", track);
+    await media.publish("audio", null);
+    media.assign([{ index: 0, source: "p2", audio: true, video: true }]);
+    await media.connect();
+    expect(peers).toHaveLength(1);
+    expect(peers[0]!.offers).toBe(1);
+    expect(peers[0]!.answers).toEqual(["answer"]);
+    expect(media.state.get()).toBe("connected");
+  });
+
+  test("takes an answer only for its own last offer, once", async () => {
+    await media.answered({ type: "media_answer", offer: 9, sdp: "foreign" });
+    await media.answered({ type: "media_answer", offer: 1, sdp: "answer" });
+    await media.answered({ type: "media_answer", offer: 1, sdp: "again" });
+    expect(peers[0]!.answers).toEqual(["answer"]);
+  });
+
+  test("a slot remembers when its source changed, and only then", () => {
+    time.advance(100);
+    media.assign([{ index: 2, source: "p2", audio: true, video: false }]);
+    expect(slotOf(media.slots.get(), "p2")).toMatchObject({ index: 2, audio: true, video: false, changedMs: 100 });
+    time.advance(50);
+    media.assign([{ index: 2, source: "p2", audio: true, video: true }]);
+    expect(slotOf(media.slots.get(), "p2")).toMatchObject({ video: true, changedMs: 100 });
+    media.assign([{ index: 2, source: "p3", audio: true, video: true }]);
+    expect(slotOf(media.slots.get(), "p3")?.changedMs).toBe(150);
+    expect(slotOf(media.slots.get(), "p2")).toBeUndefined();
+  });
+
+  test("a slot that is not listed is empty", () => {
+    media.assign([{ index: 0, source: "p2", audio: true, video: true }]);
+    media.assign([]);
+    expect(media.slots.get()[0]).toMatchObject({ source: null, audio: false, video: false });
+  });
+
+  test("a lost peer is made anew, sending what was sent before", async () => {
+    await media.publish("audio", track);
+    await media.restart();
+    expect(peers).toHaveLength(2);
+    expect(peers[0]!.closed).toBe(true);
+    expect(peers[1]!.lines[0]!.sender.track).toBe(track);
+  });
+
+  test("tries again after a failure, but not when closed meanwhile", async () => {
+    peers[0]!.become("failed");
+    time.advance(2_000);
+    await settled();
+    expect(peers).toHaveLength(2);
+    peers[1]!.become("failed");
+    media.close();
+    time.advance(10_000);
+    await settled();
+    expect(peers).toHaveLength(2);
+  });
+
+  test("a refused offer is tried again later", async () => {
+    accept = false;
+    await media.restart();
+    expect(media.state.get()).toBe("failed");
+    accept = true;
+    time.advance(2_000);
+    await settled();
+    expect(media.state.get()).toBe("connecting");
+    expect(offers).toHaveLength(3);
+  });
+});
+
+describe("microphone and camera", () => {
+  test("nothing is asked of the browser before a press", () => {
+    const { ports, asked } = givingDevices();
+    const devices = new Devices(ports);
+    expect(asked).toEqual([]);
+    expect(devices.camera.get().state).toBe("off");
+  });
+
+  test("off releases the device", async () => {
+    const { ports, tracks } = givingDevices();
+    const devices = new Devices(ports);
+    expect(await devices.turnOn("camera")).toBe(true);
+    expect(devices.camera.get().state).toBe("on");
+    devices.turnOff("camera");
+    expect(tracks[0]!.stopped).toBe(true);
+    expect(devices.camera.get()).toEqual({ state: "off", problem: null, track: null });
+  });
+
+  test("turned off while the browser still asks, it stays off", async () => {
+    const { ports, tracks } = givingDevices();
+    const devices = new Devices(ports);
+    const turning = devices.turnOn("microphone");
+    devices.turnOff("microphone");
+    expect(await turning).toBe(false);
+    expect(tracks[0]!.stopped).toBe(true);
+    expect(devices.microphone.get().state).toBe("off");
+  });
+
+  test.each([
+    ["NotAllowedError", "blocked"],
+    ["NotFoundError", "missing"],
+    ["NotReadableError", "busy"],
+    ["TypeError", "unsupported"],
+  ])("%s is told as %s", async (name, problem) => {
+    const devices = new Devices({ getUserMedia: () => Promise.reject(new DOMException("", name)), enumerateDevices: null });
+    expect(await devices.turnOn("camera")).toBe(false);
+    expect(devices.camera.get()).toEqual({ state: "off", problem, track: null });
+  });
+
+  test("an unplugged device is off, and says so", async () => {
+    const { ports, tracks } = givingDevices();
+    const devices = new Devices(ports);
+    await devices.turnOn("camera");
+    tracks[0]!.dispatchEvent(new Event("ended"));
+    expect(devices.camera.get()).toMatchObject({ state: "off", problem: "missing" });
+  });
+
+  test("choosing another device changes one that is on, and leaves one off that is off", async () => {
+    const { ports, asked } = givingDevices();
+    const devices = new Devices(ports);
+    await devices.choose("camera", "cam2");
+    expect(asked).toEqual([]);
+    await devices.turnOn("camera");
+    expect(asked[0]?.video).toMatchObject({ deviceId: { exact: "cam2" } });
+  });
+});
+
+describe("device, record and sending in step", () => {
+  let commands: ClientCommand[];
+  let answer: Acknowledgement;
+  let sent: Record<string, unknown>;
+  let devices: Devices;
+  let publisher: Publisher;
+  let refusals: string[];
+  let tracks: FakeTrack[];
+  let asked: MediaStreamConstraints[];
+  const me = (change = {}) => person(1, { microphone: false, camera: false, ...change });
+
+  beforeEach(() => {
+    commands = [];
+    answer = { type: "ok", seq: 1 };
+    sent = {};
+    refusals = [];
+    const given = givingDevices();
+    ({ tracks, asked } = given);
+    devices = new Devices(given.ports);
+    publisher = new Publisher({
+      devices,
+      media: { publish: (kind, track) => Promise.resolve(void (sent[kind] = track)) },
+      command: (command) => {
+        commands.push(command);
+        return Promise.resolve(answer);
+      },
+      refused: (_, reason) => refusals.push(reason),
+    });
+  });
+
+  test("what was turned on before the door is asked for once inside, and sent when the room has recorded it", async () => {
+    await devices.turnOn("microphone");
+    expect(commands).toEqual([]);
+    publisher.recorded(me());
+    expect(commands).toEqual([{ type: "set_microphone", on: true }]);
+    expect(sent["audio"]).toBeNull();
+    publisher.recorded(me({ microphone: true }));
+    expect(sent["audio"]).toBe(tracks[0]);
+    expect(commands).toHaveLength(1);
+  });
+
+  test("the person's own press to turn off stops sending at once and tells the room once", async () => {
+    publisher.recorded(me());
+    await devices.turnOn("camera");
+    publisher.recorded(me({ camera: true }));
+    devices.turnOff("camera");
+    expect(sent["video"]).toBeNull();
+    publisher.recorded(me({ camera: true, name: "other" }));
+    expect(commands).toEqual([{ type: "set_camera", on: true }, { type: "set_camera", on: false }]);
+  });
+
+  test("when somebody else turns the record off, the device goes off too", async () => {
+    publisher.recorded(me());
+    await devices.turnOn("microphone");
+    publisher.recorded(me({ microphone: true }));
+    publisher.recorded(me({ microphone: false, hard_muted: true }));
+    expect(tracks[0]!.stopped).toBe(true);
+    expect(devices.microphone.get().state).toBe("off");
+    expect(sent["audio"]).toBeNull();
+    expect(commands).toHaveLength(1);
+  });
+
+  test("no record of the room ever turns a device on", () => {
+    for (const on of [true, false, true]) publisher.recorded(me({ microphone: on, camera: on }));
+    expect(asked).toEqual([]);
+    expect(commands.every((command) => "on" in command && !command.on)).toBe(true);
+  });
+
+  test("refused, the device is turned off and the reason is told", async () => {
+    answer = { type: "reject", code: 1018, reason: "hard_muted", message: "", retry_after_ms: null };
+    publisher.recorded(me());
+    await devices.turnOn("microphone");
+    await settled();
+    expect(refusals).toEqual(["hard_muted"]);
+    expect(devices.microphone.get().state).toBe("off");
+    expect(sent["audio"]).toBeNull();
+  });
+
+  test("a move changes neither", async () => {
+    publisher.recorded(me());
+    await devices.turnOn("microphone");
+    publisher.recorded(me({ microphone: true }));
+    publisher.recorded(me({ microphone: true, placement: "b1" }));
+    publisher.recorded(me({ microphone: true, placement: "main" }));
+    expect(tracks[0]!.stopped).toBe(false);
+    expect(sent["audio"]).toBe(tracks[0]);
+    expect(commands).toHaveLength(1);
+  });
+});

@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: Apache-2.0
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeEach, describe, expect, test } from "vitest";
+import { Devices } from "../src/core/devices.ts";
+import { Media } from "../src/core/media.ts";
+import type { Line } from "../src/core/narrator.ts";
+import { Session } from "../src/core/session.ts";
+import { SeatMemory, TicketRefused } from "../src/core/tickets.ts";
+import { people, room, TICKET } from "../src/fixtures/views.ts";
+import type { Event, RoomView } from "../src/protocol/messages.ts";
+import { FakePeer, givingDevices, ScriptedServer } from "./fakes.ts";
+import { settled, VirtualTime } from "./virtual.ts";
+
+const TOKEN = "a-token-of-a-link";
+
+class Tab {
+  readonly server = new ScriptedServer();
+  readonly time = new VirtualTime();
+  readonly peers: FakePeer[] = [];
+  readonly lines: Line[] = [];
+  readonly refusals: string[] = [];
+  readonly given = givingDevices();
+  readonly session: Session;
+  swaps = 0;
+  refuse: string | null = null;
+
+  /** `storage` outlives a reload, as `sessionStorage` does. */
+  constructor(readonly storage = new Map<string, string>()) {
+    let id = 0;
+    this.session = new Session({
+      wire: this.server.wire,
+      policy: { nextRetryDelayInMs: () => 100 },
+      now: this.time.now,
+      later: this.time.later,
+      newId: () => `c${++id}`,
+      fetchTicket: () => {
+        this.swaps++;
+        return this.refuse ? Promise.reject(new TicketRefused(this.refuse)) : Promise.resolve(TICKET);
+      },
+      memory: new SeatMemory({
+        getItem: (key) => storage.get(key) ?? null,
+        setItem: (key, value) => void storage.set(key, value),
+        removeItem: (key) => void storage.delete(key),
+      }),
+      devices: new Devices(this.given.ports),
+      createMedia: (sendOffer) =>
+        new Media({
+          createPeer: () => {
+            this.peers.push(new FakePeer());
+            return this.peers.at(-1) as unknown as RTCPeerConnection;
+          },
+          codecs: () => null,
+          sendOffer,
+          now: this.time.now,
+          later: this.time.later,
+        }),
+      narrate: (line) => this.lines.push(line),
+      refused: (reason) => this.refusals.push(reason),
+    });
+  }
+
+  async inside(view: RoomView = room()): Promise<this> {
+    await this.session.start(`#${TOKEN}`);
+    this.session.join("Ana");
+    this.server.welcome({ view });
+    await settled();
+    return this;
+  }
+
+  say(...events: Event[]): void {
+    const { seq, epoch } = this.session.mirror.get()!;
+    this.server.handlers?.message({ type: "events", epoch, from: seq + 1, to: seq + 1, now_ms: 0, events });
+  }
+
+  end(reason: string, code: number): void {
+    this.server.handlers?.notice({ type: "disconnecting", code: code as 3513, reason, message: "", reconnect: false });
+    this.server.breakWire();
+  }
+}
+
+describe("before joining", () => {
+  test("a link is swapped for a ticket and nothing is dialled", async () => {
+    const tab = new Tab();
+    await tab.session.start(`#${TOKEN}`);
+    expect(tab.session.stage.get()).toEqual({ kind: "pre_join", ticket: TICKET });
+    expect(tab.server.dials).toBe(0);
+    expect(tab.given.asked).toEqual([]);
+  });
+
+  test("without a link there is no session here", async () => {
+    const tab = new Tab();
+    await tab.session.start("");
+    expect(tab.session.stage.get()).toEqual({ kind: "over", reason: "no_link" });
+  });
+
+  test("a refused link says why", async () => {
+    const tab = new Tab();
+    tab.refuse = "token_expired";
+    await tab.session.start(`#${TOKEN}`);
+    expect(tab.session.stage.get()).toEqual({ kind: "over", reason: "token_expired" });
+  });
+
+  test("joining sends the name, the accepted agreement, and that nothing is on", async () => {
+    const tab = new Tab();
+    await tab.session.start(`#${TOKEN}`);
+    tab.session.join("Ana");
+    expect(tab.server.handlers?.auth()).toEqual({
+      token: "fixture", protocol: 1, name: "Ana", agreement: 3, microphone: false, camera: false, resume: null,
+    });
+  });
+
+  test("declining is one press and leaves nothing but the link", async () => {
+    const tab = new Tab();
+    await tab.session.start(`#${TOKEN}`);
+    tab.session.decline();
+    expect(tab.session.stage.get()).toEqual({ kind: "over", reason: "declined" });
+    expect(tab.server.dials).toBe(0);
+  });
+});
+
+describe("inside", () => {
+  let tab: Tab;
+  beforeEach(async () => {
+    tab = await new Tab().inside();
+  });
+
+  test("there is one peer connection, and an offer for it", () => {
+    expect(tab.peers).toHaveLength(1);
+    expect(tab.server.commands).toContain("media_offer");
+  });
+
+  test("a move keeps the peer connection and offers nothing", async () => {
+    const moved = room({ participants: people(6, (index) => (index === 1 ? { placement: "b1" } : {})) });
+    tab.server.acknowledge();
+    tab.server.handlers?.message({ type: "snapshot", epoch: 7, seq: 11, now_ms: 0, view: moved });
+    await settled();
+    expect(tab.peers).toHaveLength(1);
+    expect(tab.peers[0]!.offers).toBe(1);
+    expect(tab.server.commands).toEqual([]);
+    expect(tab.lines.map((line) => line.id)).toContain("say-moved-room");
+  });
+
+  test("after a gap a snapshot is asked for, once", () => {
+    tab.server.acknowledge();
+    const ahead = { type: "events" as const, epoch: 7, from: 15, to: 15, now_ms: 0, events: [] };
+    tab.server.handlers?.message(ahead);
+    tab.server.handlers?.message(ahead);
+    expect(tab.server.commands).toEqual(["resync"]);
+  });
+
+  test("a lost connection comes back with its position and the newest secret", () => {
+    tab.say({ type: "hand_raised", hand: { participant: "p1", raised_ms: 0 } });
+    tab.server.breakWire();
+    tab.time.advance(100);
+    expect(tab.server.handlers?.auth().resume).toEqual({ epoch: 7, seq: 11, secret: "secret-1" });
+    tab.server.welcome({ view: null, tail: [], seq: 11 });
+    expect(tab.session.mirror.get()?.view.hands).toHaveLength(1);
+    expect(tab.session.connection.state.get()).toBe("connected");
+  });
+
+  test("a refusal of one's command is told", async () => {
+    tab.server.acknowledge();
+    const done = tab.session.run({ type: "raise_hand" });
+    tab.server.acknowledge({ type: "reject", code: 1011, reason: "not_now", message: "", retry_after_ms: null });
+    expect(await done).toBe(false);
+    expect(tab.refusals).toEqual(["not_now"]);
+  });
+
+  test("a reaction is shown for a moment", () => {
+    tab.say({ type: "reacted", participant: "p2", placement: "main", reaction: "heart" });
+    expect(tab.session.reactions.get()).toHaveLength(1);
+    tab.time.advance(5_000);
+    expect(tab.session.reactions.get()).toEqual([]);
+  });
+
+  test("who is audible is shown until nobody says so any more", () => {
+    tab.server.handlers?.notice({ type: "voices", levels: [{ participant: "p2", level: 20 }, { participant: "p3", level: 90 }] });
+    expect([...tab.session.voices.get()]).toEqual(["p2"]);
+    tab.time.advance(700);
+    expect(tab.session.voices.get().size).toBe(0);
+  });
+
+  test("leaving stops devices and media at once and says goodbye", async () => {
+    await tab.session.devices.turnOn("camera");
+    tab.session.leave();
+    expect(tab.given.tracks[0]!.stopped).toBe(true);
+    expect(tab.peers[0]!.closed).toBe(true);
+    expect(tab.server.commands).toContain("leave");
+    expect(tab.session.stage.get()).toEqual({ kind: "over", reason: "left" });
+    tab.time.advance(2_000);
+    expect(tab.session.connection.state.get()).toBe("closed");
+  });
+
+  test("after leaving one can come back by the same link, with everything off", async () => {
+    tab.session.leave();
+    await tab.session.rejoin();
+    expect(tab.session.stage.get().kind).toBe("pre_join");
+    tab.session.join("Ana");
+    tab.time.advance(5_000);
+    tab.server.welcome();
+    expect(tab.session.connection.state.get()).toBe("connected");
+    expect(tab.server.handlers?.auth()).toMatchObject({ microphone: false, camera: false });
+  });
+
+  test.each([
+    ["session_over", 3513],
+    ["removed", 3511],
+    ["superseded", 3510],
+    ["denied", 3512],
+  ])("ended by %s: everything stops and the page says so", async (reason, code) => {
+    await tab.session.devices.turnOn("microphone");
+    tab.end(reason, code);
+    expect(tab.session.stage.get()).toEqual({ kind: "over", reason });
+    expect(tab.given.tracks[0]!.stopped).toBe(true);
+    expect(tab.peers[0]!.closed).toBe(true);
+  });
+});
+
+describe("after a reload", () => {
+  test("the place is taken again without asking anything, devices off", async () => {
+    const { storage } = await new Tab().inside();
+    const tab = new Tab(storage);
+    await tab.session.start("");
+    expect(tab.swaps).toBe(0);
+    expect(tab.server.handlers?.auth()).toMatchObject({ microphone: false, camera: false, resume: { epoch: 0, seq: 0, secret: "secret-1" } });
+    tab.server.welcome({ view: room({ participants: people(6, (index) => (index === 1 ? { placement: "b1", camera: false } : {})) }) });
+    expect(tab.session.self()?.placement).toBe("b1");
+    expect(tab.given.asked).toEqual([]);
+  });
+
+  test("a place that is gone leads back to the door", async () => {
+    const { storage } = await new Tab().inside();
+    const tab = new Tab(storage);
+    await tab.session.start("");
+    tab.server.handlers?.refused({ code: 3519, reason: "resume_invalid", message: "", reconnect: false });
+    await settled();
+    expect(tab.session.stage.get().kind).toBe("pre_join");
+  });
+
+  test("another link is another seat", async () => {
+    const { storage } = await new Tab().inside();
+    const tab = new Tab(storage);
+    await tab.session.start("#another-token-of-a-link");
+    expect(tab.session.stage.get().kind).toBe("pre_join");
+  });
+});
+
+test("no message of a whole recorded session asks the browser for a device", async () => {
+  const file = join(import.meta.dirname, "../../../tests/golden/session.json");
+  const recording = JSON.parse(readFileSync(file, "utf8")) as Record<string, { first: RoomView; items: { view?: RoomView; events?: Event[] }[] }>;
+  const { first, items } = recording["participant"]!;
+  const me = Object.keys(first.participants)[0]!;
+  const tab = new Tab();
+  await tab.session.start(`#${TOKEN}`);
+  tab.session.join("Ana");
+  tab.server.welcome({ participant: me, view: first });
+  for (const { view, events } of items) {
+    const seq = tab.session.mirror.get()!.seq;
+    if (view) tab.server.handlers?.message({ type: "snapshot", epoch: 7, seq: seq + 1, now_ms: 0, view });
+    else tab.say(...(events ?? []));
+    tab.server.acknowledge();
+    await settled();
+  }
+  expect(tab.session.mirror.get()!.seq).toBe(10 + items.length);
+  expect(tab.given.asked).toEqual([]);
+});
