@@ -8,6 +8,9 @@
     peers: [], // RTCPeerConnection objects, in the order of their making
     negotiationNeeded: 0, // events after the first answer
     userMedia: [], // {audio, video} of each getUserMedia call
+    tracks: [], // what these calls gave
+    sockets: [], // WebSocket objects, in the order of their making
+    banners: 0, // announcements of a move that came up
     frames: [], // {at, slot, person}: the first frame of each new person in a receive slot
     voices: [], // {at, slot, hz}: changes of the tone heard in a receive slot (0: silence)
     clicks: [], // {at, label}
@@ -27,6 +30,19 @@
       });
     }
   };
+
+  const NativeSocket = window.WebSocket;
+  window.WebSocket = class extends NativeSocket {
+    constructor(...given) {
+      super(...given);
+      watch.sockets.push(this);
+    }
+  };
+
+  new MutationObserver((changes) => {
+    const added = changes.flatMap((change) => [...change.addedNodes]).filter((node) => node instanceof Element);
+    watch.banners += added.filter((node) => node.matches('[data-testid="announced-move"]')).length;
+  }).observe(document, { childList: true, subtree: true });
 
   let painter = null;
   const picture = () => {
@@ -61,6 +77,7 @@
     const tracks = [];
     if (wish.audio) tracks.push(tone());
     if (wish.video) tracks.push(picture());
+    watch.tracks.push(...tracks);
     return new MediaStream(tracks);
   };
   navigator.mediaDevices.enumerateDevices = async () => [

@@ -157,7 +157,11 @@ _SMUGGLE = """async () => {
     const sender = window.__watch.peers.at(-1).getSenders()[0];
     await sender.replaceTrack(stream.getAudioTracks()[0]);
 }"""
-_STOP_SMUGGLING = "() => window.__watch.peers.at(-1).getSenders()[0].replaceTrack(null)"
+_STOP_SMUGGLING = """async () => {
+    const sender = window.__watch.peers.at(-1).getSenders()[0];
+    sender.track.stop();
+    await sender.replaceTrack(null);
+}"""
 _SENT = """async () => {
     for (const report of (await window.__watch.peers.at(-1).getSenders()[0].getStats()).values())
         if (report.type === 'outbound-rtp') return report.packetsSent;

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 from playwright.async_api import Browser, async_playwright
 
-from tests.e2e import meeting
+from tests.e2e import closing, meeting, returning, splitting
 from tests.e2e.cast import MODERATOR, Cast
 from tests.e2e.conftest import Meet
 from tests.e2e.person import Person, launch
@@ -43,12 +43,17 @@ async def test_the_whole_journey(server: Server, meet: Meet, browser: Browser, c
     for name in (MODERATOR, *PARTICIPANTS):
         chosen = cautious if name == CAUTIOUS else browser
         await cast.add(await meet(name, where=chosen, size=(160, 90), fps=8))
-    await first_half(cast, await meet("Gus"))
+    await arrive(cast, await meet("Gus"))
+    await together(cast)
+    await in_small_groups(cast)
+    await closing.goals(cast)
+    await closing.leave_and_return(cast, "Ana")
+    await closing.end(cast, PARTICIPANTS)
     await cast.no_errors()
 
 
-async def first_half(cast: Cast, stranger: Person) -> None:
-    """Chapters 1 to 4."""
+async def arrive(cast: Cast, stranger: Person) -> None:
+    """From the links into one room."""
     for person in cast.people.values():
         await meeting.door(person)
     await meeting.lobby(cast, PARTICIPANTS)
@@ -59,7 +64,27 @@ async def first_half(cast: Cast, stranger: Person) -> None:
     await meeting.admitted(cast, PARTICIPANTS)
     await cast.apart(cast.people)
     await asyncio.gather(*(person.decodes() for person in cast.people.values()))
+
+
+async def together(cast: Cast) -> None:
+    """Check-in and topic."""
     await meeting.round_of(cast, PARTICIPANTS)
     await meeting.topic(cast)
     await meeting.hard_mute(cast)
     await meeting.camera_off(cast)
+
+
+async def in_small_groups(cast: Cast) -> None:
+    """Split, every change of rooms, help, a reload, a lost connection, and back."""
+    await cast.remember()
+    await splitting.plan(cast)
+    await splitting.announced_opening(cast)
+    await splitting.every_change(cast)
+    await splitting.help_call(cast)
+    await splitting.text_to_all(cast)
+    await cast.unchanged()
+    await returning.reload(cast, CAUTIOUS)
+    await cast.remember()
+    await returning.lost_connection(cast, "Ben")
+    await returning.hands_down(cast[CAUTIOUS], cast["Ben"])
+    await splitting.all_back(cast)
