@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from server.ids import ParticipantId, Placement
 from server.rooms.context import Context, Events
@@ -16,9 +16,9 @@ from server.rooms.events import (
     TurnOutcome,
     TurnStarted,
 )
-from server.rooms.people import is_open, people_in
+from server.rooms.people import by_placement, is_open
 from server.rooms.rounds import evolve_round, is_over, members, next_in
-from server.rooms.state import HelpRequest, Role, RoomState, Round
+from server.rooms.state import HelpRequest, Participant, Role, RoomState, Round
 
 
 def follow_ups(before: RoomState, after: RoomState, ctx: Context) -> Events:
@@ -46,16 +46,19 @@ def _moderators_in(state: RoomState, placement: Placement) -> set[ParticipantId]
 
 
 def _rounds(state: RoomState, ctx: Context) -> Iterator[Event]:
+    if not state.rounds:
+        return
+    places = by_placement(state)
     for placement, round_ in state.rounds.items():
         if is_open(state, placement):
-            yield from _settle(state, placement, round_, ctx)
+            yield from _settle(placement, round_, places.get(placement, ()), ctx)
         else:
             yield RoundEnded(placement)
 
 
-def _settle(state: RoomState, placement: Placement, round_: Round, ctx: Context) -> Iterator[Event]:
+def _settle(placement: Placement, round_: Round, here: Sequence[Participant], ctx: Context) -> Iterator[Event]:
     """Who has gone is out, who has come is last, the next one is called, and an empty round is over."""
-    changes: list[TurnEnded | RoundJoined] = [*_gone(state, placement, round_), *_come(state, placement, round_)]
+    changes: list[TurnEnded | RoundJoined] = [*_gone(placement, round_, here), *_come(placement, round_, here)]
     for event in changes:
         round_ = evolve_round(round_, event)
         yield event
@@ -66,21 +69,19 @@ def _settle(state: RoomState, placement: Placement, round_: Round, ctx: Context)
         yield RoundEnded(placement)
 
 
-def _gone(state: RoomState, placement: Placement, round_: Round) -> Iterator[TurnEnded]:
+def _gone(placement: Placement, round_: Round, here: Sequence[Participant]) -> Iterator[TurnEnded]:
     """Moderators hold no place in the order, but may be given a turn."""
-    here = {person.id: person for person in people_in(state, placement)}
-    in_order = {*round_.waiting, *round_.later}
-    for member in (round_.current, *round_.waiting, *round_.later):
-        if member is None:
-            continue
-        person = here.get(member)
-        if person is None or (person.role is Role.MODERATOR and member in in_order):
+    roles = {person.id: person.role for person in here}
+    if round_.current is not None and round_.current not in roles:
+        yield TurnEnded(placement, round_.current, TurnOutcome.GONE)
+    for member in (*round_.waiting, *round_.later):
+        if roles.get(member, Role.MODERATOR) is Role.MODERATOR:
             yield TurnEnded(placement, member, TurnOutcome.GONE)
 
 
-def _come(state: RoomState, placement: Placement, round_: Round) -> Iterator[RoundJoined]:
+def _come(placement: Placement, round_: Round, here: Sequence[Participant]) -> Iterator[RoundJoined]:
     """Whoever has spoken here, went away and is back, has spoken."""
     known = set(members(round_))
-    for person in people_in(state, placement):
+    for person in here:
         if person.role is not Role.MODERATOR and person.id not in known:
             yield RoundJoined(placement, person.id)

@@ -10,14 +10,23 @@ from server.ids import LOBBY, MAIN, ParticipantId, Placement
 from server.rooms.state import Breakout, Participant, Role, RoomView
 
 
-def in_order(people: list[Participant]) -> tuple[Participant, ...]:
+def in_order(people: Iterable[Participant]) -> tuple[Participant, ...]:
     """People in the order of joining, the same on every node and in every client."""
     return tuple(sorted(people, key=lambda person: (person.joined_ms, person.id)))
 
 
 def people_in(state: RoomView, placement: Placement) -> tuple[Participant, ...]:
     """Who is in this placement, in the order of joining."""
-    return in_order([person for person in state.participants.values() if person.placement == placement])
+    return in_order(person for person in state.participants.values() if person.placement == placement)
+
+
+def by_placement(state: RoomView) -> dict[Placement, list[Participant]]:
+    """Everyone who has been admitted, by where they are, in the order of joining."""
+    places: dict[Placement, list[Participant]] = {}
+    for person in in_order(state.participants.values()):
+        if person.placement != LOBBY:
+            places.setdefault(person.placement, []).append(person)
+    return places
 
 
 def breakouts_by_placement(state: RoomView) -> dict[Placement, Breakout]:

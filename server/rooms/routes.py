@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from server.ids import LOBBY, ParticipantId, Placement
-from server.rooms.people import in_order, leads
+from server.ids import ParticipantId, Placement
+from server.rooms.people import by_placement, leads
 from server.rooms.state import Participant, Role, RoomState, Round
 
 
@@ -26,11 +26,7 @@ class RouteGroup(Struct, frozen=True):
 
 def routes_of(state: RoomState) -> tuple[RouteGroup, ...]:
     """One group for each placement with people in it; nobody in the lobby is in any."""
-    places: dict[Placement, list[Participant]] = {}
-    for person in in_order(list(state.participants.values())):
-        if person.placement != LOBBY:
-            places.setdefault(person.placement, []).append(person)
-    return tuple(_group(state, place, people) for place, people in sorted(places.items()))
+    return tuple(_group(state, place, people) for place, people in sorted(by_placement(state).items()))
 
 
 def _group(state: RoomState, placement: Placement, people: list[Participant]) -> RouteGroup:
