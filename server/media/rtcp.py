@@ -46,25 +46,29 @@ def is_rtcp(data: bytes) -> bool:
 class KeyframePacer:
     """When to ask one publisher for a keyframe; times are monotonic milliseconds."""
 
-    __slots__ = ("_asked_ms", "pending")
+    __slots__ = ("_asked_ms", "_pending")
 
     def __init__(self) -> None:
         self._asked_ms: int | None = None
-        self.pending = False
+        self._pending = False
 
     def ask(self, now_ms: int) -> bool:
         """Whether to send a request now; if it is too early, `due` will say when."""
-        self.pending = True
+        self._pending = True
         return self.due(now_ms, waiting=False)
 
     def due(self, now_ms: int, *, waiting: bool) -> bool:
         """Whether to send now, for a request held back or because a slot is still `waiting`."""
         since = now_ms - self._asked_ms if self._asked_ms is not None else PLI_REPEAT_MS
-        if (waiting and since >= PLI_REPEAT_MS) or (self.pending and since >= PLI_INTERVAL_MS):
+        if (waiting and since >= PLI_REPEAT_MS) or (self._pending and since >= PLI_INTERVAL_MS):
             self._asked_ms = now_ms
-            self.pending = False
+            self._pending = False
             return True
         return False
+
+    def fulfilled(self) -> None:
+        """A keyframe came: whoever asked before it has it now."""
+        self._pending = False
 
 
 class PublisherClock:

@@ -79,6 +79,8 @@ class Source:
         except MalformedPacket:
             # An empty payload only moves the sequence on: it goes through, but starts nothing.
             vp8 = _NO_PICTURE
+        if vp8.keyframe:
+            self.pacer.fulfilled()
         self.history[extended % HISTORY] = (extended, packet, vp8)
         sent = 0
         wanting = False

@@ -33,6 +33,16 @@ def test_requests_to_one_publisher_are_300_ms_apart() -> None:
     assert not pacer.due(1_700, waiting=False)
 
 
+def test_a_keyframe_answers_all_requests_before_it() -> None:
+    """What was held back is not asked again when the picture came meanwhile."""
+    pacer = KeyframePacer()
+    assert pacer.ask(1_000)
+    assert not pacer.ask(1_100)
+    pacer.fulfilled()
+    assert not pacer.due(2_000, waiting=False)
+    assert pacer.ask(2_001)
+
+
 def test_a_slot_that_still_waits_asks_again_after_500_ms() -> None:
     """The request or the keyframe may have been lost."""
     pacer = KeyframePacer()
