@@ -82,6 +82,7 @@ def test_a_second_connection_takes_the_seat_over() -> None:
     assert session.person(ANA) == replace(before, camera=False)
     assert session.state.seats[ANA].generation == 2
     session.knock(ANA, camera=True)
+    session.knock(ANA, camera=True, microphone=True)
     assert session.person(ANA) == replace(before, camera=False, microphone=False)
 
 
