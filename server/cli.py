@@ -156,7 +156,7 @@ def launch(
 def main() -> None:
     """Entry point of the `holdspace` script."""
     try:
-        app.meta()
+        app.meta(sys.argv[1:])
     except ConfigError as error:
         _fail(str(error))
 

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The `holdspace` command as a process."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import pytest
+
+from server import cli
+from server.signaling.tokens import TokenKey, verify
+
+
+class Result(NamedTuple):
+    """How a command ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+class Run(Protocol):
+    """Runs one command in a folder of its own; nothing of the caller's settings is seen."""
+
+    def __call__(self, *words: str, **environment: str) -> Result:
+        """Run it."""
+
+
+@pytest.fixture
+def holdspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """The command in this process: what it does is the same, and it starts sooner."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words: str, **environment: str) -> Result:
+        with monkeypatch.context() as patch:
+            for name in [name for name in os.environ if name.startswith("HOLDSPACE_")]:
+                patch.delenv(name)
+            for name, value in environment.items():
+                patch.setenv(name, value)
+            patch.setattr(sys, "argv", ["holdspace", *words])
+            status = 0
+            try:
+                cli.main()
+            except SystemExit as end:
+                status = end.code if isinstance(end.code, int) else int(end.code is not None)
+            return Result(status, *capsys.readouterr())
+
+    return run
+
+
+def settings(run: Run, *words: str, **environment: str) -> dict[str, object]:
+    """What `config show` says is in force."""
+    shown: dict[str, object] = json.loads(run("config", "show", "--json", *words, **environment).stdout)
+    return shown
+
+
+def test_flag_over_environment_over_file_over_default(tmp_path: Path, holdspace: Run) -> None:
+    """Each source gives way to the one before it."""
+    assert settings(holdspace)["port"] == 8080
+    (tmp_path / "holdspace.toml").write_text(
+        "port = 1001\nallowed_origins = ['https://a.example', 'https://b.example']"
+    )
+    assert settings(holdspace)["port"] == 1001
+    assert settings(holdspace)["allowed_origins"] == ["https://a.example", "https://b.example"]
+    assert settings(holdspace, HOLDSPACE_PORT="1002")["port"] == 1002
+    assert settings(holdspace, "--port", "1003", HOLDSPACE_PORT="1002")["port"] == 1003
+    (tmp_path / "other.toml").write_text("port = 1004")
+    assert settings(holdspace, "--config", "other.toml")["port"] == 1004
+    assert settings(holdspace, HOLDSPACE_CONFIG="other.toml")["port"] == 1004
+
+
+@pytest.mark.parametrize(
+    ("file", "environment", "named"),
+    [
+        ("prot = 1", {}, "prot"),
+        ("port = ", {}, "holdspace.toml"),
+        ("", {"HOLDSPACE_PROT": "1"}, "HOLDSPACE_PROT"),
+        ("", {"HOLDSPACE_API_SECRET": ""}, "api_secret"),
+        ("", {"HOLDSPACE_PORT": "many"}, "port"),
+        ("port = 70000", {}, "port"),
+    ],
+)
+def test_wrong_settings_end_with_status_2(
+    tmp_path: Path, holdspace: Run, file: str, environment: dict[str, str], named: str
+) -> None:
+    """And a sentence that names what is wrong, not a traceback."""
+    (tmp_path / "holdspace.toml").write_text(file)
+    result = holdspace("config", "check", **environment)
+    assert result.returncode == 2
+    assert named in (result.stderr + result.stdout).lower() or named in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_token_is_printed_with_its_link(tmp_path: Path, holdspace: Run) -> None:
+    """The JSON has what a script needs, and the token is good for the secret of this folder."""
+    result = holdspace("token", "create", "--room", "r1", "--role", "moderator", "--name", "Ann", "--json")
+    facts = json.loads(result.stdout)
+    assert set(facts) == {"token", "url", "room", "role", "name", "participant", "expires_at"}
+    assert facts["url"] == f"http://localhost:8080/#{facts['token']}"
+    key = TokenKey("holdspace", (tmp_path / ".holdspace" / "api_secret").read_text().strip())
+    claims = verify(key, facts["token"], int(time.time()))
+    assert (claims.room, claims.role, claims.sub, claims.name) == ("r1", "moderator", facts["participant"], "Ann")
+    assert not claims.ticket
+    assert claims.exp == facts["expires_at"]
+    plain = holdspace("token", "create", "--room", "r1", "--invite", "--port", "9090").stdout.strip()
+    assert plain.startswith("http://localhost:9090/#")
+    assert verify(key, plain.split("#")[1], int(time.time())).sub is None
+
+
+@pytest.mark.parametrize(
+    "words", [["--room", "a b"], ["--room", "r", "--ttl", "0"], ["--room", "r", "--name", "x" * 41], []]
+)
+def test_a_token_that_would_not_work_is_not_made(holdspace: Run, words: list[str]) -> None:
+    """Better now than at the door."""
+    result = holdspace("token", "create", *words)
+    assert result.returncode != 0
+    assert "Traceback" not in result.stderr
+
+
+def test_version_tells_the_protocol_too() -> None:
+    """The installed command, for people and for scripts."""
+    program = Path(sys.executable).with_name("holdspace")
+    result = subprocess.run([program, "version", "--json"], check=True, capture_output=True, text=True)
+    assert json.loads(result.stdout)["protocol"] == 1
