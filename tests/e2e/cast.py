@@ -31,14 +31,16 @@ class Cast:
     def __getitem__(self, name: str) -> Person:
         return self.people[name]
 
-    async def add(self, person: Person) -> Person:
-        """Give somebody a link of their own, and open it."""
+    async def add(self, *people: Person) -> None:
+        """Give everybody a link of their own, and open it."""
+        await asyncio.gather(*(self._open(person) for person in people))
+        self.people |= {person.name: person for person in people}
+
+    async def _open(self, person: Person) -> None:
         role = "moderator" if person.name == MODERATOR else "participant"
         token = await self.server.token(self.room, role, person.name)
-        self.people[person.name] = person
         self.links[person.name] = token["url"]
         await person.open(token["url"])
-        return person
 
     async def apart(self, *rooms: Collection[str]) -> None:
         """Each sees and hears everybody in their own room, and nobody else."""

@@ -10,7 +10,7 @@ from playwright.async_api import expect
 
 from tests.e2e import moderating
 from tests.e2e.cast import MODERATOR, Cast
-from tests.e2e.person import until
+from tests.e2e.person import Person, until
 
 FIRST = {"Ana", "Cleo"}
 SECOND = {"Ben", "Dina", "Eli"}
@@ -94,14 +94,17 @@ async def text_to_all(cast: Cast) -> None:
     await cast.moderator.panel("board")
     await cast.moderator.find("broadcast-text").fill(BROADCAST)
     await cast.moderator.press("broadcast-send")
-    for name in FIRST | SECOND:
-        await cast[name].panel("chat")
-        await expect(cast[name].find("chat-log")).to_contain_text(BROADCAST)
+    await asyncio.gather(*(_reads(cast[name], BROADCAST) for name in FIRST | SECOND))
     await cast["Ana"].find("chat-text").fill("Only for Room 1")
     await cast["Ana"].press("chat-send")
     await expect(cast["Cleo"].find("chat-log")).to_contain_text("Only for Room 1")
     for name in SECOND:
         await expect(cast[name].find("chat-log")).not_to_contain_text("Only for Room 1")
+
+
+async def _reads(person: Person, text: str) -> None:
+    await person.panel("chat")
+    await expect(person.find("chat-log")).to_contain_text(text)
 
 
 async def all_back(cast: Cast) -> None:

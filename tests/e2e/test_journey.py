@@ -40,9 +40,8 @@ async def cautious() -> AsyncIterator[Browser]:
 async def test_the_whole_journey(server: Server, meet: Meet, browser: Browser, cautious: Browser) -> None:
     """Door, lobby, check-in, topic, small groups and back, reflection, end."""
     cast = Cast(server, "journey")
-    for name in (MODERATOR, *PARTICIPANTS):
-        chosen = cautious if name == CAUTIOUS else browser
-        await cast.add(await meet(name, where=chosen, size=(160, 90), fps=8))
+    where = {name: cautious if name == CAUTIOUS else browser for name in (MODERATOR, *PARTICIPANTS)}
+    await cast.add(*[await meet(name, where=chosen, size=(160, 90), fps=5) for name, chosen in where.items()])
     await arrive(cast, await meet("Gus"))
     await together(cast)
     await in_small_groups(cast)
