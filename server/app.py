@@ -79,7 +79,8 @@ class Server:
     def drain(self) -> None:
         """Not ready any more; clients are told to come back in a moment."""
         self._draining = True
-        self.gateway.close(DisconnectCode.SERVER_RESTARTING)
+        self.gateway.close()
+        self._sockets.end_all(DisconnectCode.SERVER_RESTARTING)
 
     async def _stop(self) -> None:
         self.drain()

@@ -112,11 +112,9 @@ class Gateway:
         """How many clients have a seat through this node."""
         return len(self._attendances)
 
-    def close(self, code: DisconnectCode) -> None:
-        """Tell every client why, and let nobody in any more."""
+    def close(self) -> None:
+        """Let nobody in any more."""
         self._closing = True
-        for link in tuple(self._attendances):
-            link.end(code)
 
     # -- called by the transport ---------------------------------------------------------------------------------------
 

@@ -49,18 +49,23 @@ log = structlog.get_logger()
 
 
 class Link:
-    """One client's connection, as the gateway sees it."""
+    """One client's connection, as the gateway sees it. Before its handshake nothing can be sent."""
 
-    def __init__(self, outbox: Outbox) -> None:
+    def __init__(self) -> None:
         self.id: ConnectionId | None = None
         self.over = False
-        self._outbox = outbox
+        self._outbox: Outbox | None = None
         self._busy = False
         self._ending: DisconnectCode | None = None
 
+    def open(self, outbox: Outbox) -> None:
+        """The handshake is done."""
+        self._outbox = outbox
+
     def send(self, frame: bytes) -> None:
         """Write a frame; after the end of the connection it goes nowhere."""
-        self._outbox.write(frame)
+        if self._outbox is not None:
+            self._outbox.write(frame)
 
     def end(self, code: DisconnectCode) -> None:
         """Tell the client why, and disconnect it; a command under way gets its answer first."""
@@ -85,7 +90,8 @@ class Link:
     def close(self) -> None:
         """Close after everything that was written; nothing more is said or heard."""
         self.over = True
-        self._outbox.close()
+        if self._outbox is not None:
+            self._outbox.close()
 
     def lost(self) -> None:
         """The client is gone, or has been given up."""
@@ -93,9 +99,9 @@ class Link:
 
     def _finish(self, code: DisconnectCode) -> None:
         log.info("disconnecting", connection=self.id, code=int(code), reason=code.name.lower())
-        self._outbox.write(notice_frame(disconnecting(code)))
-        self._outbox.write(disconnect_frame())
-        self._outbox.close()
+        self.send(notice_frame(disconnecting(code)))
+        self.send(disconnect_frame())
+        self.close()
 
 
 class Handlers(Protocol):
@@ -126,8 +132,11 @@ class _Packet(socketio.packet.Packet):  # type: ignore[misc] # untyped base
 class _EngineSocket(AsyncSocket):  # type: ignore[misc] # untyped base
     """An Engine.IO connection that is a WebSocket from the start."""
 
-    link: Link
     queue: Outbox
+
+    def __init__(self, server: engineio.AsyncServer, sid: str) -> None:
+        super().__init__(server, sid)
+        self.link = Link()
 
     async def check_ping_timeout(self) -> bool:
         """The read loop keeps time, on the monotonic clock."""
@@ -144,7 +153,7 @@ class _EngineSocket(AsyncSocket):  # type: ignore[misc] # untyped base
         if transport is None:  # gone during the handshake
             return websocket
         self.queue = Outbox(transport, self._overflow)
-        self.link = Link(self.queue)
+        self.link.open(self.queue)
         self.connected = self.upgraded = True
         await self.send(self._open_packet())
         await self.server.handlers["connect"](self.sid, environ)
@@ -257,6 +266,11 @@ class SignalingServer(socketio.AsyncServer):  # type: ignore[misc] # untyped bas
             raise web.HTTPServiceUnavailable(headers={"Retry-After": "5"})
         response: web.StreamResponse = await self.eio.handle_request(request)
         return response
+
+    def end_all(self, code: DisconnectCode) -> None:
+        """Tell every client why, also those without a seat, and disconnect it."""
+        for socket in tuple(self.eio.sockets.values()):
+            socket.link.end(code)
 
     def _unauthenticated(self) -> int:
         return len(self.eio.sockets) - len(self.manager.rooms.get("/", {}).get(None, {}))
