@@ -8,7 +8,7 @@ import contextlib
 import socket
 import sys
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 
@@ -74,12 +74,12 @@ class MediaWorker:
         """Start the process and wait until it listens; `WorkerFailed` if it does not."""
         self._ready = asyncio.get_running_loop().create_future()
         self._keeper = asyncio.create_task(self._keep())
-        try:
-            async with asyncio.timeout(START_S):
-                return await asyncio.shield(self._ready)
-        except TimeoutError:
+        first: tuple[asyncio.Future[Any], ...] = (self._ready, self._keeper)
+        await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+        if not self._ready.done():
             await self.close()
-            raise WorkerFailed from None
+            raise WorkerFailed
+        return self._ready.result()
 
     def send(self, message: ToWorker) -> None:
         """Hand a message to the worker, in order."""
@@ -114,6 +114,9 @@ class MediaWorker:
         while True:
             await asyncio.sleep(_BACKOFF_S[min(failures, len(_BACKOFF_S) - 1)])
             came_up = await self._run_once()
+            if self._ready is not None and not self._ready.done():
+                # The very first start: better to say so than to try again (a port in use stays in use).
+                return
             failures = 1 if came_up else failures + 1
             self._on_lost()
 
@@ -132,7 +135,7 @@ class MediaWorker:
         reader = from_worker(stream)
         came_up = False
         try:
-            while (message := await _read(reader)) is not None:
+            while (message := await _read(reader, SILENCE_S if came_up else START_S)) is not None:
                 if isinstance(message, WorkerReady):
                     came_up = True
                     self._port = message.port
@@ -159,6 +162,6 @@ class MediaWorker:
         return command
 
 
-async def _read(reader: Reader[FromWorker]) -> FromWorker | None:
-    async with asyncio.timeout(SILENCE_S):
+async def _read(reader: Reader[FromWorker], patience_s: float) -> FromWorker | None:
+    async with asyncio.timeout(patience_s):
         return await reader.read()

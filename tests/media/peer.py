@@ -92,6 +92,12 @@ class RawPeer(asyncio.DatagramProtocol):
             await self.dtls.start(RTCDtlsParameters(fingerprints=[fingerprint]))
         assert self.dtls.state == "connected"
 
+    async def move_network(self) -> None:
+        """Go on from another address, as a phone that changes from Wi-Fi to mobile."""
+        assert self._transport is not None
+        self._transport.abort()
+        await asyncio.get_running_loop().create_datagram_endpoint(lambda: self, local_addr=(self._server[0], 0))
+
     def check(self) -> None:
         """One ICE check with nomination."""
         request = stun.Message(stun.Method.BINDING, stun.Class.REQUEST)

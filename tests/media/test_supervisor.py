@@ -51,7 +51,7 @@ async def test_a_killed_worker_comes_back_on_its_port() -> None:
 
 async def test_a_stuck_worker_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker that is alive but says nothing is killed and started again."""
-    monkeypatch.setattr(supervisor, "SILENCE_S", 2.5)
+    monkeypatch.setattr(supervisor, "SILENCE_S", 4.0)
     said: list[FromWorker] = []
     worker = MediaWorker(said.append, options=LOOPBACK)
     await worker.start()
@@ -64,10 +64,9 @@ async def test_a_stuck_worker_is_replaced(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 async def test_a_port_in_use_is_a_failed_start(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     """The caller learns that the worker did not come up; the reason stands on standard error."""
-    monkeypatch.setattr(supervisor, "START_S", 3.0)
     holder = MediaWorker(lambda _: None, options=LOOPBACK)
     port = (await holder.start()).port
     second = MediaWorker(lambda _: None, options=WorkerOptions(port=port, addresses=("127.0.0.1",)))
