@@ -38,12 +38,10 @@ LARGE: Final = {
     "three commands and a retry": Setup((*FOLLOWER, ("b", 0))),
     "a new epoch during a retry": Setup((*RETRY, ("b", 1)), Budget(reseeds=1)),
     "five commands in any order": Setup((*FOLLOWER, *RIVALS)),
-    "five commands and a loss": Setup((*FOLLOWER, *RIVALS), Budget(lost=1), queued=True),
     "six commands": Setup((*FOLLOWER, *RIVALS, ("b", 0)), queued=True),
-    "six commands and a new epoch": Setup((*FOLLOWER, *RIVALS, ("b", 0)), Budget(reseeds=1), queued=True),
     "three nodes": Setup((("x", 0), ("y", 1), ("x", 2)), nodes=3),
     "three losses": Setup(RETRY, Budget(lost=3)),
-    "everything at once": Setup((("x", 0), ("y", 1)), Budget(1, 1, 1, 1, 1), TOY),
+    "a loss, a new epoch, a trimmed log and impatience": Setup((("x", 0),), Budget(1, 1, 1, 1)),
 }
 FAULTS: Final = {
     "no check of the position": Setup(RETRY, pipeline=mutants.NoPosition),
