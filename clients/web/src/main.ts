@@ -6,7 +6,7 @@ import { Media } from "./core/media.ts";
 import { PatientPolicy } from "./core/reconnect.ts";
 import { Session } from "./core/session.ts";
 import { fetchTicket, SeatMemory } from "./core/tickets.ts";
-import { socketIoWire } from "./core/wire.ts";
+import { lazyWire } from "./core/wire.ts";
 import Root from "./ui/Root.svelte";
 import { preferredLocale, useLocale } from "./ui/text.svelte.ts";
 
@@ -26,13 +26,15 @@ function newId(): string {
 
 async function start(): Promise<void> {
   const fragment = takeFragment();
+  // Fetched while the person is still before the door, so that the first page is small.
+  const transport = import("./core/socketio.ts");
   await useLocale(preferredLocale());
   mount(Root, {
     target: document.getElementById("app") as HTMLElement,
     props: {
       makeSession: (narrate, refused) => {
         const session = new Session({
-          wire: socketIoWire(location.origin),
+          wire: lazyWire(async () => (await transport).socketIoWire(location.origin)),
           policy: new PatientPolicy(),
           now,
           later,

@@ -109,6 +109,17 @@ describe("the one peer connection", () => {
     expect(peers).toHaveLength(2);
   });
 
+  test("lost by the server, it starts anew at once if it had worked, else after a while", async () => {
+    peers[0]!.become("connected");
+    await media.lost();
+    expect(peers).toHaveLength(2);
+    await media.lost();
+    expect(peers).toHaveLength(2);
+    time.advance(2_000);
+    await settled();
+    expect(peers).toHaveLength(3);
+  });
+
   test("a refused offer is tried again later", async () => {
     accept = false;
     await media.restart();

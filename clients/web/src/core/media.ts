@@ -72,7 +72,13 @@ export class Media {
     await this.peer.setRemoteDescription({ type: "answer", sdp: answer.sdp });
   }
 
-  /** The server has no peer of ours any more: start anew, with the same tracks. */
+  /** The server says that it has no peer of ours: at once anew if it had worked, else after a while. */
+  async lost(): Promise<void> {
+    if (this.peer && this.state.get() === "connecting") this.failed(this.peer);
+    else await this.restart();
+  }
+
+  /** Starts anew, with the same tracks. */
   async restart(): Promise<void> {
     if (!this.peer) return;
     this.state.set("failed");

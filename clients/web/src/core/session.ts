@@ -225,7 +225,7 @@ export class Session {
         void this.media.answered(notice);
         break;
       case "media_lost":
-        void this.media.restart();
+        void this.media.lost();
         break;
       case "slots":
         this.media.assign(notice.slots);

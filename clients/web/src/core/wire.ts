@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import { io, type Socket } from "socket.io-client";
-import * as parser from "socket.io-msgpack-parser";
 import type { Acknowledgement, CommandFrame, Connect, Notice, RoomMessage } from "../protocol/messages.ts";
 
 /** What `Connection` needs of a transport; tests give a scripted one. */
@@ -23,26 +21,23 @@ export interface WireHandlers {
 
 export type WireFactory = (handlers: WireHandlers) => Wire;
 
-/** Socket.IO over WebSocket with MessagePack frames. Reconnecting is the business of `Connection` alone. */
-export function socketIoWire(url: string): WireFactory {
+/** A wire whose code is fetched when it is first needed; not reachable means the same as a server that is not. */
+export function lazyWire(load: () => Promise<WireFactory>): WireFactory {
   return (handlers) => {
-    const socket: Socket = io(url, {
-      path: "/socket.io/",
-      transports: ["websocket"],
-      parser,
-      reconnection: false,
-      autoConnect: false,
-      forceNew: true,
-      auth: (give: (payload: object) => void) => give(handlers.auth()),
-    });
-    socket.on("event", handlers.message);
-    socket.on("notice", handlers.notice);
-    socket.on("disconnect", handlers.closed);
-    socket.on("connect_error", (error: Error & { data?: unknown }) => handlers.refused(error.data));
+    let wire: Wire | null = null;
+    let closed = false;
+    const start = (factory: WireFactory): void => {
+      if (closed) return;
+      wire = factory(handlers);
+      wire.open();
+    };
     return {
-      open: () => void socket.connect(),
-      close: () => void socket.disconnect(),
-      send: (frame, acknowledged) => void socket.emit("command", frame, acknowledged),
+      open: () => void load().then(start, () => handlers.refused(undefined)),
+      close: () => {
+        closed = true;
+        wire?.close();
+      },
+      send: (frame, acknowledged) => wire?.send(frame, acknowledged),
     };
   };
 }

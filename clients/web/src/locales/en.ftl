@@ -24,6 +24,12 @@ you = You
 nobody = Nobody
 results = Results
 count = ({ $count })
+skip = Skip
+skip-to-toolbar = To the call controls
+keys-title = Keyboard
+keys-toolbar = F2: to the call controls, from anywhere
+keys-arrows = Arrow keys: from one control to the next
+keys-escape = Escape: close a panel, a menu or a question
 
 ## Before joining
 

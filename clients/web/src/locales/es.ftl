@@ -24,6 +24,12 @@ you = Tú
 nobody = Nadie
 results = Resultados
 count = ({ $count })
+skip = Saltar
+skip-to-toolbar = Ir a los controles de la llamada
+keys-title = Teclado
+keys-toolbar = F2: a los controles de la llamada, desde cualquier lugar
+keys-arrows = Flechas: de un control al siguiente
+keys-escape = Escape: cerrar un panel, un menú o una pregunta
 
 ## Before joining
 
