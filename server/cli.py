@@ -47,14 +47,16 @@ app.command(config_app)
 
 
 @app.command
-async def serve(*, config: Settings = DEFAULTS, json: Json = False) -> None:
+def serve(*, config: Settings = DEFAULTS, json: Json = False) -> None:
     """Run the server until SIGTERM or Ctrl-C; a second signal stops it at once."""
+    import uvloop
+
     from server.app import run
 
     def ready(url: str, port: int) -> None:
         _answer({"url": url, "port": port}, f"Holdspace is listening on {url}", as_json=json)
 
-    await run(config, ready, as_json=json)
+    uvloop.run(run(config, ready, as_json=json))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -24,7 +24,7 @@ from server.rooms.templates import default_agenda
 from server.runner.registry import Rooms
 from server.runner.runner import RoomRunner
 from server.signaling.messages import PROTOCOL_VERSION, Connect, Resume, RoomInfo, Ticket
-from server.signaling.tokens import Claims, TokenKey, sign, ticket_from, verify
+from server.signaling.tokens import SKEW_SECONDS, Claims, TokenKey, sign, ticket_from, verify
 
 SECRET_BYTES = 32
 
@@ -75,11 +75,9 @@ class Joining:
         now = int(self._wall())
         claims = verify(self._key, connect.token, now, expired_is_fine=connect.resume is not None)
         known = self._rooms.get(claims.room)
-        resume = None
-        if connect.resume is not None:
-            resume = _checked_resume(known, claims, connect.resume)
-            if resume is None:
-                verify(self._key, connect.token, now)
+        resume = None if connect.resume is None else _checked_resume(known, claims, connect.resume)
+        if resume is None and claims.exp <= now - SKEW_SECONDS:
+            raise JoinRefused(DisconnectCode.RESUME_INVALID)
         # Somebody without `sub` gets a new identity; a link for many is meant to be swapped for a ticket first.
         claims = ticket_from(claims, now, self._ticket_seconds)
         runner = known or await self._rooms.open(claims.room, self._first(claims))
@@ -135,12 +133,13 @@ def _person(claims: Claims) -> ParticipantId:
 def _checked_resume(runner: RoomRunner | None, claims: Claims, resume: Resume) -> Resume | None:
     """The resume if its secret opens the seat; None if only the token can help.
 
-    Raises SESSION_OVER when the seat was in a life of the room that is over, as after a restart on the memory log.
+    Raises SESSION_OVER when the seat was in a life of the room that is over, as after a restart on the memory log. A
+    page that was reloaded may not know the epoch any more and says 0.
     """
     seat = None if runner is None or claims.sub is None else runner.state.seats.get(claims.sub)
     if seat is not None:
         return resume if hmac.compare_digest(seat.resume_hash, digest_of(resume.secret)) else None
-    if runner is None or runner.epoch != resume.epoch:
+    if runner is None or resume.epoch not in (0, runner.epoch):
         raise JoinRefused(DisconnectCode.SESSION_OVER)
     return None
 

@@ -22,7 +22,7 @@ from server.rooms.events import ConnectionLost, ParticipantReturned
 from server.rooms.state import AssignmentStrategy, Presence, Role
 from server.signaling.messages import Resume
 from server.signaling.tokens import TokenKey, sign
-from tests.signaling.clients import KEY, SECRET, Person, Venue, claims, config, plain, token
+from tests.signaling.clients import KEY, SECRET, Person, Venue, claims, config, fresh_room, plain, token
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -275,7 +275,7 @@ async def test_a_secret_works_once(venue: Venue) -> None:
     old = token(venue.room, "ann", Role.MODERATOR, exp=int(time.time()) - 3600)
     resume = plain(ann.resume())
     await venue.back(ann, token=old)
-    assert await venue.refused(token=old, resume=resume) == DisconnectCode.TOKEN_EXPIRED
+    assert await venue.refused(token=old, resume=resume) == DisconnectCode.RESUME_INVALID
 
 
 async def test_a_secret_does_not_help_a_foreign_token(venue: Venue) -> None:
@@ -284,7 +284,20 @@ async def test_a_secret_does_not_help_a_foreign_token(venue: Venue) -> None:
     forged = sign(TokenKey(KEY.name, "z" * 40), claims(venue.room, "ann", Role.MODERATOR))
     assert await venue.refused(token=forged, resume=plain(ann.resume())) == DisconnectCode.TOKEN_FOREIGN
     other = token(venue.room, "bob", exp=int(time.time()) - 3600)
-    assert await venue.refused(token=other, resume=plain(ann.resume())) == DisconnectCode.TOKEN_EXPIRED
+    assert await venue.refused(token=other, resume=plain(ann.resume())) == DisconnectCode.RESUME_INVALID
+
+
+async def test_a_reload_after_the_seat_is_gone_joins_anew(venue: Venue) -> None:
+    """The page knows its secret and no epoch: the token leads back, as long as the room goes on."""
+    await venue.join("ann", Role.MODERATOR)
+    bob = await venue.join("bob")
+    await bob.do(c.Leave())
+    resume = {"epoch": 0, "seq": 0, "secret": bob.welcome.secret}
+    again = await venue.person().connect(token=token(venue.room, "bob"), resume=resume)
+    assert again.welcome.participant == "bob"
+    assert again.welcome.view is not None
+    room = fresh_room()
+    assert await venue.refused(token=token(room, "bob"), resume=resume) == DisconnectCode.SESSION_OVER
 
 
 async def test_no_secret_is_kept(venue: Venue) -> None:
