@@ -7,6 +7,7 @@ import asyncio
 import gc
 import secrets
 import signal
+import socket
 import sys
 from collections.abc import Callable
 from importlib.metadata import version
@@ -22,10 +23,10 @@ from server.api.tickets import add_tickets
 from server.api.web import add_web, web_folder
 from server.cluster.clock import MonotonicClock
 from server.cluster.memory import MemoryLog
-from server.config import ANY_HOSTS, LOOPBACK_HOSTS, Config, load_secret
+from server.config import ANY_HOSTS, LOOPBACK_HOSTS, Config, ConfigError, load_secret
 from server.errors import DisconnectCode
 from server.media.plane import WorkerPlane
-from server.media.supervisor import WorkerOptions
+from server.media.supervisor import WorkerFailed, WorkerOptions
 from server.rooms.state import Agreement, RoomSettings
 from server.runner.core import ROOM_RULES
 from server.runner.registry import Rooms
@@ -64,15 +65,21 @@ class Server:
         self.port = 0
 
     async def __aenter__(self) -> Self:
+        # Bound first, so that a port in use is told at once; nobody is answered before media is there.
+        sockets = _bound(self._config)
+        self.port = sockets[0].getsockname()[1]
         try:
             await self.plane.start()
             await self._runner.setup()
-            site = web.TCPSite(self._runner, self._config.host, self._config.port)
-            await site.start()
-        except BaseException:
+            for bound in sockets:
+                await web.SockSite(self._runner, bound).start()
+        except BaseException as error:
+            for bound in sockets:
+                bound.close()
             await self._stop()
+            if isinstance(error, WorkerFailed):
+                raise ConfigError("the media worker did not start; its last words are above") from error
             raise
-        self.port = self._runner.addresses[0][1]
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -115,6 +122,21 @@ def room_settings(config: Config) -> RoomSettings:
         camera_policy=config.camera_policy,
         camera_reason=config.camera_reason,
     )
+
+
+def _bound(config: Config) -> list[socket.socket]:
+    """TCP sockets on every address of the host, and the certainty that the media port is free too."""
+    try:
+        places = socket.getaddrinfo(config.host or None, config.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        bound: list[socket.socket] = []
+        for family, _, _, _, address in dict.fromkeys(places):
+            port = bound[0].getsockname()[1] if bound else config.port
+            bound.append(socket.create_server((address[0], port), family=family))
+        with socket.socket(places[0][0], socket.SOCK_DGRAM) as media:
+            media.bind((places[0][4][0], config.udp_port))
+    except OSError as error:
+        raise ConfigError(f"cannot listen on {config.host} port {config.port}: {error.strerror}") from error
+    return bound
 
 
 def _worker_options(config: Config) -> WorkerOptions:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -94,6 +95,24 @@ async def _strangers(url: str) -> None:
         async with http.ws_connect(f"{url}/socket.io/?EIO=4&transport=websocket") as websocket:
             await websocket.send_bytes(CANARY.encode())
             await websocket.close()
+
+
+async def test_a_port_in_use_is_named(tmp_path: Path) -> None:
+    """Status 2 and one sentence, for TCP and for UDP."""
+    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+        with socket.socket(type=kind) as taken:
+            taken.bind(("127.0.0.1", 0))
+            if kind is socket.SOCK_STREAM:
+                taken.listen()
+            port = taken.getsockname()[1]
+            process = await asyncio.create_subprocess_exec(
+                *(HOLDSPACE, "serve", "--port", str(port)), stderr=asyncio.subprocess.PIPE, cwd=tmp_path
+            )
+            async with asyncio.timeout(30):
+                _, written = await process.communicate()
+        assert process.returncode == 2
+        assert str(port).encode() in written
+        assert b"Traceback" not in written
 
 
 async def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
