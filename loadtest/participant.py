@@ -12,7 +12,7 @@ from typing import Final, assert_never
 from aiohttp import ClientSession
 from msgspec import UNSET
 
-from loadtest.connection import Connection
+from loadtest.connection import Connection, NotAcknowledged
 from loadtest.mirror import EventsMissed, Mirror
 from loadtest.peer import Peer
 from loadtest.sender import Voice
@@ -53,6 +53,10 @@ class CommandRefused(Exception):
     def __init__(self, reject: Reject) -> None:
         super().__init__(reject.reason)
         self.code = reject.code
+
+
+class ProtocolBroken(Exception):
+    """The server did not keep to the protocol; what was wrong is the cause."""
 
 
 class Participant:
@@ -123,7 +127,7 @@ class Participant:
         return self._mirror.epoch, self._mirror.seq
 
     async def until(self, condition: Callable[[RoomView], bool], timeout_s: float = WAIT_S) -> RoomView:
-        """Wait until the view fulfils the condition. Raises TimeoutError, or what broke the protocol."""
+        """Wait until the view fulfils the condition. Raises TimeoutError or ProtocolBroken."""
         await self._until(lambda: self._mirror.view is not None and condition(self._mirror.view), timeout_s)
         return self.view
 
@@ -136,11 +140,15 @@ class Participant:
         await self._until(lambda: not self.connected, timeout_s)
         return self.goodbye
 
+    def check(self) -> None:
+        """Raises ProtocolBroken once something has not kept to the protocol: the view is not to be trusted any more."""
+        if self._broken is not None:
+            raise ProtocolBroken from self._broken
+
     async def _until(self, condition: Callable[[], bool], timeout_s: float) -> None:
         async with asyncio.timeout(timeout_s):
             while True:
-                if self._broken is not None:
-                    raise self._broken
+                self.check()
                 if condition():
                     return
                 await self._changed.wait()
@@ -195,12 +203,14 @@ class Participant:
     async def set_microphone(self, *, on: bool, voice: Voice = Voice.SPEECH) -> None:
         """Press the microphone. What is sent never goes beyond what the room has on record."""
         await self.do(c.SetMicrophone(on=on))
+        await self.until(lambda _: self.me is not None and self.me.microphone == on)
         if self.peer is not None:
             self.peer.speak(voice if on else None)
 
     async def set_camera(self, *, on: bool) -> None:
         """Press the camera."""
         await self.do(c.SetCamera(on=on))
+        await self.until(lambda _: self.me is not None and self.me.camera == on)
         if self.peer is not None:
             self.peer.show(on=on)
 
@@ -306,6 +316,10 @@ class Participant:
     async def _get_snapshot(self) -> None:
         try:
             await self.do(Resync())
+        except NotAcknowledged:
+            if self.connected:
+                raise
+            # The Welcome of the next connection brings what was missed.
         finally:
             self._resyncing = False
 

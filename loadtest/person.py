@@ -83,6 +83,7 @@ class SyntheticPerson:
 
     async def _moment(self) -> None:
         participant = self.participant
+        participant.check()
         if not participant.connected:
             if participant.goodbye is not None and is_final(participant.goodbye):
                 raise JoinRefused(participant.goodbye)
