@@ -96,6 +96,7 @@ export class Media {
 
   /** Sends this track, or nothing; negotiates nothing. */
   async publish(kind: "audio" | "video", track: MediaStreamTrack | null): Promise<void> {
+    if (this.tracks[kind] === track) return;
     this.tracks[kind] = track;
     await this.senders?.[kind].replaceTrack(track);
   }

@@ -179,11 +179,11 @@ export class Session {
   }
 
   private received(message: RoomMessage): void {
+    if (this.stage.get().kind !== "inside") return;
     this.clock.observe(message.now_ms);
     if (message.type === "welcome") this.remember(message.secret);
     const before = this.mirror.get();
     const { mirror, events, gap } = applyMessage(before, message);
-    if (this.stage.get().kind !== "inside") return;
     if (gap) void this.resync();
     if (!mirror || mirror === before) return;
     this.mirror.set(mirror);

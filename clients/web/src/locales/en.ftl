@@ -284,6 +284,7 @@ lead-option =
     }
 pending-open = Small groups open in
 pending-close = Everyone returns in
+pending-move = { $names }: moving in
 plan-intro =
     { $count ->
         [one] 1 person can be placed.
@@ -329,6 +330,20 @@ move-menu = Move to …
 move-name = Move to … ({ $name })
 moved = { $name } is now in { $room }.
 moving-soon = { $name } has been told and moves to { $room } shortly.
+move-several = Move several people
+move-several-who = Who?
+move-several-where = Where to?
+move-selected = Move selected ({ $count })
+moved-several =
+    { $count ->
+        [one] 1 person is now in { $room }.
+       *[other] { $count } people are now in { $room }.
+    }
+moving-several-soon =
+    { $count ->
+        [one] 1 person has been told and moves to { $room } shortly.
+       *[other] { $count } people have been told and move to { $room } shortly.
+    }
 swap-title = Change places with
 swap-with = { $name } ({ $room })
 swapped = { $first } and { $second } have changed places.

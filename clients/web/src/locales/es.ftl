@@ -278,6 +278,7 @@ lead-option =
     }
 pending-open = Los grupos pequeños se abren en
 pending-close = Todas vuelven en
+pending-move = { $names }: cambio en
 plan-intro =
     { $count ->
         [one] Se puede ubicar a 1 persona.
@@ -323,6 +324,20 @@ move-menu = Mover a …
 move-name = Mover a … ({ $name })
 moved = { $name } está ahora en { $room }.
 moving-soon = { $name } ya lo sabe y pasa a { $room } enseguida.
+move-several = Mover a varias personas
+move-several-who = ¿A quién?
+move-several-where = ¿Adónde?
+move-selected = Mover la selección ({ $count })
+moved-several =
+    { $count ->
+        [one] 1 persona está ahora en { $room }.
+       *[other] { $count } personas están ahora en { $room }.
+    }
+moving-several-soon =
+    { $count ->
+        [one] 1 persona ya lo sabe y pasa a { $room } enseguida.
+       *[other] { $count } personas ya lo saben y pasan a { $room } enseguida.
+    }
 swap-title = Cambiar de lugar con
 swap-with = { $name } ({ $room })
 swapped = { $first } y { $second } han cambiado de lugar.

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+import { describe, expect, test } from "vitest";
+import { whenFirstFrame } from "../src/ui/parts/firstFrame.ts";
+import { roving } from "../src/ui/parts/roving.ts";
+
+describe("a tile after a change of source", () => {
+  class FakeVideo {
+    waiting: VideoFrameRequestCallback | null = null;
+    requestVideoFrameCallback(callback: VideoFrameRequestCallback): number {
+      this.waiting = callback;
+      return 1;
+    }
+    cancelVideoFrameCallback(): void {
+      this.waiting = null;
+    }
+    paint(now: number, frame: Partial<VideoFrameCallbackMetadata>): void {
+      const callback = this.waiting;
+      this.waiting = null;
+      callback?.(now, frame as VideoFrameCallbackMetadata);
+    }
+  }
+
+  const watched = (changedMs: number) => {
+    const video = new FakeVideo();
+    let shown = 0;
+    const stop = whenFirstFrame(video as unknown as HTMLVideoElement, changedMs, () => shown++);
+    return { video, stop, shown: () => shown };
+  };
+
+  test("stays blank for frames that were received before the change, however late they are painted", () => {
+    const { video, shown } = watched(1_000);
+    video.paint(1_150, { receiveTime: 990 });
+    expect(shown()).toBe(0);
+    video.paint(1_160, { receiveTime: 1_040 });
+    expect(shown()).toBe(1);
+    expect(video.waiting).toBeNull();
+  });
+
+  test("waits out the buffer where the browser does not tell when a frame was received", () => {
+    const { video, shown } = watched(1_000);
+    video.paint(1_150, {});
+    expect(shown()).toBe(0);
+    video.paint(1_250, {});
+    expect(shown()).toBe(1);
+  });
+
+  test("waits for nothing any more when it is taken away", () => {
+    const { video, stop } = watched(1_000);
+    stop();
+    expect(video.waiting).toBeNull();
+  });
+});
+
+describe("the toolbar", () => {
+  function toolbar(): { element: HTMLElement; names: () => string; press: (key: string) => void; stop: () => void } {
+    const element = document.createElement("div");
+    element.innerHTML = "<button>a</button><button>b</button><div popover><button>inner</button></div><button>c</button>";
+    document.body.append(element);
+    const stop = roving(element);
+    return {
+      element,
+      stop,
+      names: () => [...element.querySelectorAll("button")].filter((item) => item.tabIndex === 0 && item.textContent !== "inner").map((item) => item.textContent).join(),
+      press: (key) => document.activeElement?.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true })),
+    };
+  }
+
+  test("is one tab stop, and arrows, Home and End move within it", () => {
+    const { element, names, press, stop } = toolbar();
+    expect(names()).toBe("a");
+    element.querySelector("button")!.focus();
+    for (const [key, expected] of [["ArrowRight", "b"], ["ArrowRight", "c"], ["ArrowRight", "a"], ["ArrowLeft", "c"], ["Home", "a"], ["End", "c"]] as const) {
+      press(key);
+      expect(document.activeElement?.textContent).toBe(expected);
+      expect(names()).toBe(expected);
+    }
+    stop();
+  });
+});
