@@ -25,8 +25,8 @@ from server.rooms.view import view_of
 from server.runner.listeners import Commit
 from server.runner.runner import RoomRunner
 from server.signaling.codec import event_frame
+from server.signaling.link import Link
 from server.signaling.messages import Events, Resume, Snapshot, Welcome
-from server.signaling.transport import Link
 
 KEPT_COMMITS: Final = 256
 

@@ -29,9 +29,9 @@ from server.signaling.limits import (
     TokenBucket,
     cost_of,
 )
+from server.signaling.link import Link
 from server.signaling.media import MediaDesk
 from server.signaling.messages import Acknowledgement, CommandFrame, MediaOffer, Ok, Reject, Resync, reject
-from server.signaling.transport import Link
 
 log = structlog.get_logger()
 

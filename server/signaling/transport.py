@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import engineio
 import socketio
@@ -30,12 +30,11 @@ from server.signaling.codec import (
     BadFrame,
     Packet,
     PacketType,
-    disconnect_frame,
-    notice_frame,
     packet_bytes,
     read_packet,
 )
-from server.signaling.messages import disconnecting, refusal_of
+from server.signaling.link import Handlers, Link
+from server.signaling.messages import refusal_of
 from server.signaling.outbox import Outbox
 
 PING_INTERVAL_S: Final = 15
@@ -46,78 +45,6 @@ WEBSOCKET_LIMIT: Final = 2 * MAX_FRAME_BYTES
 """aiohttp itself ends the connection (1009) above this; up to here the client is told why by us."""
 
 log = structlog.get_logger()
-
-
-class Link:
-    """One client's connection, as the gateway sees it. Before its handshake nothing can be sent."""
-
-    def __init__(self) -> None:
-        self.id: ConnectionId | None = None
-        self.over = False
-        self._outbox: Outbox | None = None
-        self._busy = False
-        self._ending: DisconnectCode | None = None
-
-    def open(self, outbox: Outbox) -> None:
-        """The handshake is done."""
-        self._outbox = outbox
-
-    def send(self, frame: bytes) -> None:
-        """Write a frame; after the end of the connection it goes nowhere."""
-        if self._outbox is not None:
-            self._outbox.write(frame)
-
-    def end(self, code: DisconnectCode) -> None:
-        """Tell the client why, and disconnect it; a command under way gets its answer first."""
-        if self.over:
-            return
-        self.over = True
-        if self._busy:
-            self._ending = code
-        else:
-            self._finish(code)
-
-    def begin_command(self) -> None:
-        """From here to `finish_command`, the end of the connection waits."""
-        self._busy = True
-
-    def finish_command(self) -> None:
-        """The command is answered."""
-        self._busy = False
-        if self._ending is not None:
-            self._finish(self._ending)
-
-    def close(self) -> None:
-        """Close after everything that was written; nothing more is said or heard."""
-        self.over = True
-        if self._outbox is not None:
-            self._outbox.close()
-
-    def lost(self) -> None:
-        """The client is gone, or has been given up."""
-        self.over = True
-
-    def _finish(self, code: DisconnectCode) -> None:
-        log.info("disconnecting", connection=self.id, code=int(code), reason=code.name.lower())
-        self.send(notice_frame(disconnecting(code)))
-        self.send(disconnect_frame())
-        self.close()
-
-
-class Handlers(Protocol):
-    """The gateway. For each link the calls come one after the other, in this order."""
-
-    async def connect(self, link: Link, auth: Raw) -> None:
-        """Verify and seat; raises JoinRefused or BadFrame."""
-
-    def welcome(self, link: Link) -> None:
-        """The client knows that it is connected; the first event may be sent."""
-
-    async def command(self, link: Link, packet: Packet) -> None:
-        """Decide and answer; raises BadFrame."""
-
-    async def disconnect(self, link: Link) -> None:
-        """The connection of a seated client is gone."""
 
 
 class _Packet(socketio.packet.Packet):  # type: ignore[misc] # untyped base
