@@ -70,8 +70,15 @@ async def meet(browser: Browser, request: pytest.FixtureRequest) -> AsyncIterato
     """Makes people; when the test fails, what each of them saw is kept under build/e2e/."""
     everyone: list[Person] = []
 
-    async def make(name: str, *, where: Browser = browser, size: tuple[int, int] = (320, 180), fps: int = 10) -> Person:
-        person = await Person.create(where, name, size=size, fps=fps)
+    async def make(
+        name: str,
+        *,
+        where: Browser = browser,
+        size: tuple[int, int] = (320, 180),
+        fps: int = 10,
+        locale: str = "en-US",
+    ) -> Person:
+        person = await Person.create(where, name, size=size, fps=fps, locale=locale)
         everyone.append(person)
         return person
 

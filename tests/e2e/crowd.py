@@ -76,7 +76,7 @@ async def crowd(server: Server, room: str, names: Sequence[str], *, slots: int =
         people: dict[str, Participant] = {}
         for name, clip in zip(names, clips, strict=True):
             ticket = await swap_for_ticket(http, server.url, invite)
-            person = Participant(http, server.url, ticket.ticket, name=name)
+            person = Participant(http, server.url, ticket.ticket, name=name, agreement=ticket.room.agreement.version)
             stack.push_async_callback(person.close)
             await person.join()
             await person.publish(Peer(clip, pacer, signatures=signatures, slots=slots))

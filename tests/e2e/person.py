@@ -62,9 +62,11 @@ class Person:
         page.on("pageerror", lambda error: self.errors.append(str(error)))
 
     @classmethod
-    async def create(cls, browser: Browser, name: str, *, size: tuple[int, int] = (320, 180), fps: int = 10) -> Person:
+    async def create(
+        cls, browser: Browser, name: str, *, size: tuple[int, int] = (320, 180), fps: int = 10, locale: str = "en-US"
+    ) -> Person:
         """A new person; `size` and `fps` of the camera picture are small, so that two cores bear six of them."""
-        context = await browser.new_context(viewport={"width": 1000, "height": 700}, locale="en-US")
+        context = await browser.new_context(viewport={"width": 1000, "height": 700}, locale=locale)
         look = LOOKS[name]
         device = {"hue": look.hue, "hz": look.hz, "width": size[0], "height": size[1], "fps": fps}
         people = {other: each.hue for other, each in LOOKS.items()}
