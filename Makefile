@@ -6,6 +6,7 @@
 #   make lint      the static checks and the web client's unit tests
 #   make format    let ruff and its fixes rewrite the Python code
 #   make docs      the documentation site, into site/
+#   make pictures  the documentation's pictures, from a real run
 #   make lock      resolve the dependencies again
 #   make clean     remove everything that was built or installed here
 #
@@ -35,7 +36,7 @@ NPM := scripts/npm --prefix $(WEB)
 NPM_FLAGS := --no-audit --no-fund --loglevel=error
 WEB_SOURCES := $(shell find $(WEB)/src $(WEB)/public $(WEB)/*.html $(WEB)/*.config.* $(WEB)/tsconfig*.json 2>/dev/null)
 
-.PHONY: run test test-all lint ruff mypy lint-imports svelte-check vitest format web install install-dev browser docs lock clean
+.PHONY: run test test-all lint ruff mypy lint-imports svelte-check vitest format web install install-dev browser docs pictures lock clean
 
 run: install web
 	@exec $(BIN)/holdspace demo --port $(PORT)
@@ -89,6 +90,9 @@ browser:
 
 docs: install-dev
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
+pictures: install-dev web browser
+	@$(BIN)/python scripts/pictures.py
 
 # Resolved for Python 3.11 and later on every platform. No index is written into the files.
 COMPILE = $(BIN)/uv pip compile --quiet --no-config --universal --fork-strategy fewest --python-version 3.11 \

@@ -32,6 +32,8 @@ PATIENCE_MS: Final = 60_000
 LIVELY: Final = 4
 """So many moving pictures make a room look like one."""
 SHOWN: Final = '[data-testid="slot-video"][data-shown="true"]'
+REACTION: Final = ".chip.large"
+"""Emoji look different on every machine, and some have none."""
 
 
 @asynccontextmanager
@@ -115,6 +117,7 @@ class Visitor:
         if self._wanted and name not in self._wanted:
             return
         await self.page.mouse.move(1, 1)
+        await expect(self.page.locator(REACTION)).to_have_count(0, timeout=PATIENCE_MS)
         shot = await (part.screenshot() if part else self.page.screenshot())
         picture = Image.open(io.BytesIO(shot)).convert("RGB")
         small = picture.quantize(COLOURS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
