@@ -28,12 +28,13 @@ from server.errors import DisconnectCode
 from server.media.plane import WorkerPlane
 from server.media.supervisor import WorkerFailed, WorkerOptions
 from server.rooms.state import Agreement, RoomSettings
+from server.rooms.templates import default_agenda
 from server.runner.core import ROOM_RULES
 from server.runner.registry import Rooms
 from server.runner.settings import Environment
 from server.signaling import origins
 from server.signaling.gateway import Gateway
-from server.signaling.joining import Joining
+from server.signaling.joining import Joining, Opening
 from server.signaling.tokens import TokenKey
 from server.signaling.transport import SignalingServer
 
@@ -56,7 +57,7 @@ class Server:
         self.plane = WorkerPlane(_worker_options(config))
         self.rooms = Rooms(Environment(MemoryLog(clock), ROOM_RULES, clock, lambda: secrets.randbits(SEED_BITS)))
         key = TokenKey(config.api_key, load_secret(config))
-        joining = Joining(self.rooms, clock, key, room_settings(config), config.ticket_seconds)
+        joining = Joining(self.rooms, clock, key, opening(config), config.ticket_seconds)
         self.gateway = Gateway(joining, clock, self.plane)
         self._sockets = SignalingServer(self.gateway)
         self._runner = web.AppRunner(
@@ -112,9 +113,9 @@ class Server:
         return await self._sockets.handle(request)
 
 
-def room_settings(config: Config) -> RoomSettings:
-    """How a room begins that nobody has said more about."""
-    return RoomSettings(
+def opening(config: Config) -> Opening:
+    """How a room begins whose first token does not say more."""
+    settings = RoomSettings(
         title=config.room_title,
         capacity=config.capacity,
         auto_admit=config.auto_admit,
@@ -122,6 +123,7 @@ def room_settings(config: Config) -> RoomSettings:
         camera_policy=config.camera_policy,
         camera_reason=config.camera_reason,
     )
+    return Opening(settings, default_agenda(config.language))
 
 
 def _bound(config: Config) -> list[socket.socket]:

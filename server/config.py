@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 from cyclopts import Parameter
 
 from server.rooms.state import MAX_PARTICIPANTS, CameraPolicy
+from server.rooms.templates import Language
 
 ENV_PREFIX: Final = "HOLDSPACE_"
 CONFIG_FILE: Final = "holdspace.toml"
@@ -92,6 +93,9 @@ class Config:
 
     room_title: str = "Group session"
     """Title of a new room whose token names none."""
+
+    language: Language = Language.ENGLISH
+    """Language of the agenda that a new room begins with; everyone chooses that of their own screen."""
 
     agreement: str = ""
     """Text of the group agreement that people accept before they enter. Empty: none."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Final
 
 from server.ids import PhaseId
@@ -12,44 +13,50 @@ from server.rooms.state import Agenda
 _MINUTE: Final = 60_000
 
 
-def default_agenda() -> Agenda:
+class Language(StrEnum):
+    """In which a session is held; each person chooses the language of their own screen apart from this."""
+
+    ENGLISH = "en"
+    SPANISH = "es"
+
+
+_MINUTES: Final[dict[PhaseKind, int]] = {
+    PhaseKind.CHECK_IN: 15,
+    PhaseKind.TOPIC: 20,
+    PhaseKind.BREAKOUTS: 20,
+    PhaseKind.REFLECTION: 15,
+    PhaseKind.CLOSE: 5,
+}
+
+_WORDS: Final[dict[Language, dict[PhaseKind, tuple[str, str]]]] = {
+    Language.ENGLISH: {
+        PhaseKind.CHECK_IN: ("Check-in", "How are you arriving today? You may pass."),
+        PhaseKind.TOPIC: ("Topic", "What would you like to talk about together?"),
+        PhaseKind.BREAKOUTS: ("Small groups", "Share with a few others what has stayed with you."),
+        PhaseKind.REFLECTION: ("Reflection", "What is one small step until we meet again?"),
+        PhaseKind.CLOSE: ("Close", "Thank you for being here."),
+    },
+    Language.SPANISH: {
+        PhaseKind.CHECK_IN: ("Bienvenida", "¿Cómo llega hoy? Puede pasar su turno."),
+        PhaseKind.TOPIC: ("Tema", "¿De qué le gustaría que hablemos?"),
+        PhaseKind.BREAKOUTS: ("Grupos pequeños", "Comparta con unas pocas personas lo que más le ha quedado."),
+        PhaseKind.REFLECTION: ("Reflexión", "¿Cuál es un pequeño paso hasta la próxima vez?"),
+        PhaseKind.CLOSE: ("Cierre", "Gracias por estar aquí."),
+    },
+}
+
+
+def default_agenda(language: Language = Language.ENGLISH) -> Agenda:
     """Check-in round, topic, breakouts, reflection with a goal, close: about 75 minutes."""
-    phases = (
+    phases = tuple(
         Phase(
-            id=PhaseId("check-in"),
-            kind=PhaseKind.CHECK_IN,
-            title="Check-in",
-            prompt="How are you arriving today? You may pass.",
-            duration_ms=15 * _MINUTE,
-            round=RoundPlan(),
-        ),
-        Phase(
-            id=PhaseId("topic"),
-            kind=PhaseKind.TOPIC,
-            title="Topic",
-            prompt="What would you like to talk about together?",
-            duration_ms=20 * _MINUTE,
-        ),
-        Phase(
-            id=PhaseId("breakouts"),
-            kind=PhaseKind.BREAKOUTS,
-            title="Small groups",
-            prompt="Share with a few others what has stayed with you.",
-            duration_ms=20 * _MINUTE,
-        ),
-        Phase(
-            id=PhaseId("reflection"),
-            kind=PhaseKind.REFLECTION,
-            title="Reflection",
-            prompt="What is one small step until we meet again?",
-            duration_ms=15 * _MINUTE,
-        ),
-        Phase(
-            id=PhaseId("close"),
-            kind=PhaseKind.CLOSE,
-            title="Close",
-            prompt="Thank you for being here.",
-            duration_ms=5 * _MINUTE,
-        ),
+            id=PhaseId(kind.value.replace("_", "-")),
+            kind=kind,
+            title=title,
+            prompt=prompt,
+            duration_ms=_MINUTES[kind] * _MINUTE,
+            round=RoundPlan() if kind is PhaseKind.CHECK_IN else None,
+        )
+        for kind, (title, prompt) in _WORDS[language].items()
     )
     return Agenda(version=1, phases=phases)

@@ -16,6 +16,8 @@ from server.runner.runner import RoomRunner
 from server.runner.settings import Environment, RunnerSettings
 
 _MS: Final = 0.001
+MAX_ENDED: Final = 10_000
+"""Rooms whose end is remembered; of all that is forgotten, that alone stays, and the oldest goes first."""
 
 
 def kept_ms(state: RoomState, settings: RunnerSettings) -> int | None:
@@ -33,12 +35,17 @@ class Rooms:
         self._runners: dict[RoomId, RoomRunner] = {}
         self._opening: dict[RoomId, asyncio.Task[RoomRunner]] = {}
         self._forgetting: set[asyncio.Task[None]] = set()
+        self._ended: dict[RoomId, None] = {}
         self._closed = False
 
     def get(self, room: RoomId) -> RoomRunner | None:
         """The runner, if this node has loaded the room and its session is not forgotten."""
         runner = self._runners.get(room)
         return None if runner is None or runner.closed else runner
+
+    def has_ended(self, room: RoomId) -> bool:
+        """Whether a session of this room is over here, and no new one has begun."""
+        return room in self._ended
 
     async def open(self, room: RoomId, first: RoomState) -> RoomRunner:
         """The runner of a room, which begins in the state `first` unless it exists already, here or elsewhere.
@@ -74,13 +81,18 @@ class Rooms:
         if self._closed:
             raise JoinRefused(DisconnectCode.SERVER_RESTARTING)
         runner = self._runners[room] = RoomRunner(room, loaded, self._env)
+        self._ended.pop(room, None)
         keeper = _Keeper(self, runner, self._env.settings)
         runner.subscribe(keeper)
         keeper.look(runner.state)
         return runner
 
     def forget(self, runner: RoomRunner) -> None:
-        """Erase the room here and in the log."""
+        """Erase the room here and in the log. That its session is over is remembered."""
+        if runner.state.status is SessionStatus.ENDED:
+            self._ended[runner.room] = None
+            if len(self._ended) > MAX_ENDED:
+                del self._ended[next(iter(self._ended))]
         runner.close(JoinRefused(DisconnectCode.SESSION_OVER))
         task = asyncio.get_running_loop().create_task(self._forget(runner.room))
         self._forgetting.add(task)

@@ -10,7 +10,7 @@ import time
 import unicodedata
 from collections.abc import Callable
 
-from msgspec import UNSET, Struct
+from msgspec import UNSET, Struct, structs
 
 from server.errors import DisconnectCode, JoinRefused
 from server.ids import CommandId, ConnectionId, ParticipantId, RoomId
@@ -19,8 +19,7 @@ from server.rooms.commands import TakeSeat
 from server.rooms.events import RoomOpened
 from server.rooms.evolve import opened
 from server.rooms.phases import SessionStatus
-from server.rooms.state import RoomSettings, RoomState
-from server.rooms.templates import default_agenda
+from server.rooms.state import Agenda, Role, RoomSettings, RoomState
 from server.runner.registry import Rooms
 from server.runner.runner import RoomRunner
 from server.signaling.messages import PROTOCOL_VERSION, Connect, Resume, RoomInfo, Ticket
@@ -38,6 +37,13 @@ class Seated(Struct, frozen=True):
     resume: Resume | None
 
 
+class Opening(Struct, frozen=True):
+    """How a room begins that nobody has said more about."""
+
+    settings: RoomSettings
+    agenda: Agenda
+
+
 class Joining:
     """Checks tokens, opens rooms, and takes seats."""
 
@@ -46,14 +52,14 @@ class Joining:
         rooms: Rooms,
         clock: Clock,
         key: TokenKey,
-        defaults: RoomSettings,
+        opening: Opening,
         ticket_seconds: int,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._rooms = rooms
         self._clock = clock
         self._key = key
-        self._defaults = defaults
+        self._opening = opening
         self._ticket_seconds = ticket_seconds
         self._wall = wall
 
@@ -64,6 +70,8 @@ class Joining:
         runner = self._rooms.get(claims.room)
         if runner is not None:
             _refuse_in_advance(runner.state, claims)
+        else:
+            self._refuse_after_the_end(claims)
         settings = self._settings(claims) if runner is None else runner.state.settings
         room = RoomInfo(settings.title, settings.agreement, settings.camera_policy, settings.camera_reason)
         return Ticket(sign(self._key, claims), claims.role, claims.name, room)
@@ -80,6 +88,8 @@ class Joining:
             raise JoinRefused(DisconnectCode.RESUME_INVALID)
         # Somebody without `sub` gets a new identity; a link for many is meant to be swapped for a ticket first.
         claims = ticket_from(claims, now, self._ticket_seconds)
+        if known is None:
+            self._refuse_after_the_end(claims)
         runner = known or await self._rooms.open(claims.room, self._first(claims))
         secret = secrets.token_urlsafe(SECRET_BYTES)
         participant = _person(claims)
@@ -97,26 +107,25 @@ class Joining:
         await runner.submit(command, None, CommandId(f"seat:{connection}"))
         return Seated(runner, participant, secret, resume)
 
+    def _refuse_after_the_end(self, claims: Claims) -> None:
+        """An old link must not lead into an empty room: after a session only a moderator begins another one."""
+        if claims.role is not Role.MODERATOR and self._rooms.has_ended(claims.room):
+            raise JoinRefused(DisconnectCode.SESSION_OVER)
+
     def _first(self, claims: Claims) -> RoomState:
         """How a room begins that nobody has opened yet."""
         event = RoomOpened(
             room=RoomId(claims.room),
             settings=self._settings(claims),
-            agenda=default_agenda(),
+            agenda=self._opening.agenda,
             at_ms=self._clock.now_ms(),
         )
         return opened(event)
 
     def _settings(self, claims: Claims) -> RoomSettings:
         title = unicodedata.normalize("NFC", claims.title).strip()
-        return RoomSettings(
-            title=title or self._defaults.title,
-            capacity=self._defaults.capacity,
-            auto_admit=self._defaults.auto_admit,
-            agreement=self._defaults.agreement,
-            camera_policy=self._defaults.camera_policy,
-            camera_reason=self._defaults.camera_reason,
-        )
+        defaults = self._opening.settings
+        return structs.replace(defaults, title=title or defaults.title)
 
 
 def digest_of(secret: str) -> str:

@@ -15,7 +15,7 @@ from server.rooms.phases import PhaseKind
 from server.rooms.recent import recall, remember
 from server.rooms.shuffle import shuffled, splitmix64
 from server.rooms.state import MAX_PHASES, MAX_RECENT_COMMANDS
-from server.rooms.templates import default_agenda
+from server.rooms.templates import Language, default_agenda
 from tests.rooms.builders import new_room
 
 
@@ -90,9 +90,10 @@ def test_recent_commands_are_recalled_and_bounded() -> None:
     assert recall(state, f"ana:{MAX_RECENT_COMMANDS + 1}") == MAX_RECENT_COMMANDS + 1
 
 
-def test_the_default_agenda_goes_from_check_in_to_close() -> None:
-    """It can be edited as it is."""
-    agenda = default_agenda()
+@pytest.mark.parametrize("language", list(Language))
+def test_the_default_agenda_goes_from_check_in_to_close(language: Language) -> None:
+    """It can be edited as it is, in every language."""
+    agenda = default_agenda(language)
     kinds = [phase.kind for phase in agenda.phases]
     assert kinds == [
         PhaseKind.CHECK_IN,

@@ -103,8 +103,10 @@ def test_an_ended_room_is_forgotten_after_a_while() -> None:
         assert isinstance(recorder.error, JoinRefused)
         assert recorder.error.code is DisconnectCode.SESSION_OVER
         assert await log.load(ROOM) is None
+        assert rooms.has_ended(ROOM)
         again = await rooms.open(ROOM, FIRST)
         assert again.epoch > runner.epoch
+        assert not rooms.has_ended(ROOM)
 
     virtually(scenario())
 

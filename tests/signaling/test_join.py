@@ -189,6 +189,19 @@ async def test_the_end_of_the_session_is_told_to_all(venue: Venue) -> None:
     assert await venue.refused(token=token(venue.room, "bob")) == DisconnectCode.SESSION_OVER
 
 
+async def test_an_old_link_does_not_begin_a_new_session(venue: Venue) -> None:
+    """Long after the end participants still hear that it is over; a moderator may begin another session."""
+    ann, bob = await venue.join("ann", Role.MODERATOR), await venue.join("bob")
+    await ann.do(c.EndSession())
+    await gone(bob)
+    runner = venue.server.rooms.get(venue.room)
+    assert runner is not None
+    venue.server.rooms.forget(runner)
+    assert await venue.refused(token=token(venue.room, "bob")) == DisconnectCode.SESSION_OVER
+    await venue.join("ann", Role.MODERATOR)
+    await venue.join("bob")
+
+
 async def test_a_second_tab_supersedes_the_first(venue: Venue) -> None:
     """The first is told and stopped, the second has the seat with its place in the queue."""
     await venue.join("ann", Role.MODERATOR)
