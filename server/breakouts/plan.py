@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import assert_never
 
+from msgspec import structs
+
 from server.breakouts.assignment import assign
 from server.breakouts.lifecycle import require_possible
 from server.breakouts.problems import ProblemKind, is_here, leads_room, problems_of
@@ -56,10 +58,11 @@ def _draft(state: RoomState, command: DraftPlan, actor: ParticipantId, ctx: Cont
         raise CommandRejected(RejectCode.LIMIT_REACHED)
     if command.strategy is not AssignmentStrategy.BY_HAND:
         _refuse(state, rooms, frozenset({ProblemKind.NO_LEADER, ProblemKind.EMPTY_ROOM}))
+    names = map(clean_name, command.names)
     plan = BreakoutPlan(
         version=state.next_plan,
         strategy=command.strategy,
-        rooms=rooms,
+        rooms=tuple(structs.replace(room, name=next(names, room.name)) for room in rooms),
         duration_ms=command.duration_ms,
         prompt=command.prompt,
     )

@@ -231,12 +231,13 @@ class EndRound(_Command, tag="end_round"):
 
 
 class DraftPlan(_Command, tag="draft_plan"):
-    """Make a new draft for the people in main. `by_leader`: one room for each leader; `by_hand`: empty rooms."""
+    """Make a new draft. `by_leader`: one room for each leader; `by_hand`: empty rooms. `names`: else "Room 1", ..."""
 
     strategy: AssignmentStrategy
     rooms: Annotated[int, Meta(ge=1, le=50)]
     duration_ms: DurationMs
     prompt: ShortText = ""
+    names: Annotated[tuple[Name, ...], Meta(max_length=50)] = ()
 
 
 class EditPlan(_Command, tag="edit_plan"):

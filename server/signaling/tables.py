@@ -9,11 +9,14 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from msgspec import Struct
 
 from server.errors import DISCONNECT_MESSAGES, FIRST_FINAL_DISCONNECT, REJECT_MESSAGES
+from server.rooms.phases import SessionStatus
+from server.rooms.roles import GRANTS
+from server.rooms.state import Role
 from server.signaling import limits, outbox, transport
 from server.signaling.codec import MAX_CONNECT_BYTES
 from server.signaling.schema import (
@@ -24,6 +27,8 @@ from server.signaling.schema import (
     constants,
     definitions,
 )
+
+AnyEnum = TypeVar("AnyEnum", bound=Enum)
 
 TARGET: Final = Path(__file__).with_name("PROTOCOL.md")
 BLOCK: Final = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -86,6 +91,24 @@ def _named() -> str:
     structs = _structs()
     rows = ([f"`{name}`", _fields(structs[name]), _line(structs[name].doc)] for name in NAMED_FIRST)
     return _table(("name", "fields", "meaning"), rows)
+
+
+def _rights() -> str:
+    tags = {struct.name: struct.tag for struct in _members("RoomCommand")}
+    rows = [
+        (
+            f"`{tags[command.__name__]}`",
+            _listed(grant.roles, Role),
+            grant.where.name.lower(),
+            _listed(grant.statuses, SessionStatus),
+        )
+        for command, grant in GRANTS.items()
+    ]
+    return _table(("command", "roles", "where", "states of the session"), rows)
+
+
+def _listed(chosen: frozenset[AnyEnum], of: type[AnyEnum]) -> str:
+    return "all" if chosen == frozenset(of) else ", ".join(f"`{one.value}`" for one in of if one in chosen)
 
 
 def _enums() -> str:
@@ -151,6 +174,7 @@ BLOCKS: Final[dict[str, Callable[[], str]]] = {
     "constants": _constants,
     "rates": _rates,
     "costs": _costs,
+    "rights": _rights,
 }
 
 

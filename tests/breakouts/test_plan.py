@@ -52,6 +52,14 @@ def test_a_draft_names_its_author() -> None:
     assert only(decide(room(), command), PlanChanged).by == M
 
 
+def test_rooms_are_called_as_the_moderator_calls_them() -> None:
+    """In the sender's language; a room without a name gets a number, names too many are left over."""
+    command = c.DraftPlan(strategy=AssignmentStrategy.EVEN, rooms=2, duration_ms=0, names=(" Sala 1 ",))
+    plan = only(decide(room(), command), PlanChanged).plan
+    assert plan is not None
+    assert [planned.name for planned in plan.rooms] == ["Sala 1", "Room 2"]
+
+
 def test_a_random_draft_follows_the_seed() -> None:
     """The same seed gives the same draft, another one another."""
     one, again, other = (draft(room(12), 3, AssignmentStrategy.RANDOM, seed=seed) for seed in (1, 1, 2))

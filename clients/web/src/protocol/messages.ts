@@ -496,13 +496,14 @@ export interface EndRound {
   readonly type: "end_round";
 }
 
-/** Make a new draft for the people in main. `by_leader`: one room for each leader; `by_hand`: empty rooms. */
+/** Make a new draft. `by_leader`: one room for each leader; `by_hand`: empty rooms. `names`: else "Room 1", ... */
 export interface DraftPlan {
   readonly type: "draft_plan";
   readonly strategy: AssignmentStrategy;
   readonly rooms: number;
   readonly duration_ms: number;
   readonly prompt?: string;
+  readonly names?: readonly string[];
 }
 
 /** Replace the draft. `version` is the one that was edited. */
