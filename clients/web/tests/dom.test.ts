@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, test } from "vitest";
 import { whenFirstFrame } from "../src/ui/parts/firstFrame.ts";
+import { keepFocus } from "../src/ui/parts/keepFocus.ts";
 import { roving } from "../src/ui/parts/roving.ts";
 
 describe("a tile after a change of source", () => {
@@ -75,5 +76,44 @@ describe("the toolbar", () => {
       expect(names()).toBe(expected);
     }
     stop();
+  });
+});
+
+describe("the focus in a panel", () => {
+  const row = (id: string): string => `<li data-participant="${id}"><button data-testid="move-menu">${id}</button></li>`;
+
+  async function panel(): Promise<{ element: HTMLElement; list: HTMLElement }> {
+    const element = document.createElement("section");
+    element.innerHTML = `<h2 tabindex="-1">Groups</h2><ul>${row("p1")}${row("p2")}</ul>`;
+    document.body.append(element);
+    keepFocus(element);
+    const list = element.querySelector("ul")!;
+    list.querySelector<HTMLElement>('[data-participant="p2"] button')!.focus();
+    return { element, list };
+  }
+  const observed = (): Promise<void> => new Promise((resolve) => setTimeout(resolve));
+
+  test("follows the person who was moved", async () => {
+    const { list } = await panel();
+    list.innerHTML = row("p2") + row("p1");
+    await observed();
+    expect(document.activeElement?.textContent).toBe("p2");
+  });
+
+  test("goes to the heading when the person is not there any more", async () => {
+    const { list } = await panel();
+    list.innerHTML = row("p1");
+    await observed();
+    expect(document.activeElement?.tagName).toBe("H2");
+  });
+
+  test("stays where the person has put it meanwhile", async () => {
+    const { element, list } = await panel();
+    const field = document.createElement("input");
+    element.append(field);
+    field.focus();
+    list.innerHTML = row("p1");
+    await observed();
+    expect(document.activeElement).toBe(field);
   });
 });

@@ -83,7 +83,7 @@ describe("before joining", () => {
   test("a link is swapped for a ticket and nothing is dialled", async () => {
     const tab = new Tab();
     await tab.session.start(`#${TOKEN}`);
-    expect(tab.session.stage.get()).toEqual({ kind: "pre_join", ticket: TICKET });
+    expect(tab.session.stage.get()).toEqual({ kind: "pre_join", ticket: TICKET, name: "" });
     expect(tab.server.dials).toBe(0);
     expect(tab.given.asked).toEqual([]);
   });
@@ -195,7 +195,7 @@ describe("inside", () => {
   test("after leaving one can come back by the same link, with everything off", async () => {
     tab.session.leave();
     await tab.session.rejoin();
-    expect(tab.session.stage.get().kind).toBe("pre_join");
+    expect(tab.session.stage.get()).toMatchObject({ kind: "pre_join", name: "Ana" });
     tab.session.join("Ana");
     tab.time.advance(5_000);
     tab.server.welcome();

@@ -21,12 +21,12 @@ import { applyMessage, type Mirror } from "./mirror.ts";
 import { narrate, type Line } from "./narrator.ts";
 import { Publisher } from "./publisher.ts";
 import { Store } from "./store.ts";
-import { type SeatMemory, TicketRefused, tokenOf } from "./tickets.ts";
+import { type SeatMemory, TicketRefused, tokenOf, withoutSeat } from "./tickets.ts";
 
 /** Where the person is on their way through the page. `over.reason` is a stable word of the server, or our own. */
 export type Stage =
   | { readonly kind: "opening" }
-  | { readonly kind: "pre_join"; readonly ticket: Ticket }
+  | { readonly kind: "pre_join"; readonly ticket: Ticket; readonly name: string }
   | { readonly kind: "inside" }
   | { readonly kind: "over"; readonly reason: string };
 
@@ -126,7 +126,7 @@ export class Session {
   async rejoin(): Promise<void> {
     const memory = this.ports.memory.read();
     if (!memory) return this.finish("no_link");
-    this.ports.memory.write({ token: memory.token });
+    this.ports.memory.write(withoutSeat(memory));
     await this.prepare(memory.token);
   }
 
@@ -150,7 +150,8 @@ export class Session {
   private async prepare(token: string): Promise<void> {
     this.stage.set({ kind: "opening" });
     try {
-      this.stage.set({ kind: "pre_join", ticket: await this.ports.fetchTicket(token) });
+      const ticket = await this.ports.fetchTicket(token);
+      this.stage.set({ kind: "pre_join", ticket, name: this.ports.memory.read()?.name ?? ticket.name });
     } catch (error) {
       if (!(error instanceof TicketRefused)) throw error;
       this.finish(error.reason);
@@ -267,7 +268,7 @@ export class Session {
   private finish(reason: string, hangUp = (): void => this.connection.close()): void {
     this.stop(hangUp);
     const memory = this.ports.memory.read();
-    if (memory) this.ports.memory.write({ token: memory.token });
+    if (memory) this.ports.memory.write(withoutSeat(memory));
     this.stage.set({ kind: "over", reason });
   }
 

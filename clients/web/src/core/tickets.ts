@@ -10,6 +10,11 @@ export interface Remembered {
   readonly secret?: string;
 }
 
+/** What is left when the seat is given up: the link, and the name so that nobody has to type it again. */
+export function withoutSeat({ token, name }: Remembered): Remembered {
+  return name === undefined ? { token } : { token, name };
+}
+
 const KEY = "holdspace.seat";
 
 export class SeatMemory {
