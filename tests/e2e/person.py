@@ -29,7 +29,10 @@ FLAGS: Final = (
     "--disable-backgrounding-occluded-windows",
 )
 AUTOPLAY: Final = "--autoplay-policy=no-user-gesture-required"
+PATIENCE_S: Final = 40
+"""Only a failure takes so long, even when the machine has ten other things to do."""
 T = TypeVar("T")
+expect.set_options(timeout=1000 * PATIENCE_S / 2)
 _DEVICES: Final = Path(__file__).with_name("devices.js").read_text(encoding="utf-8")
 
 
@@ -39,7 +42,9 @@ async def launch(playwright: Playwright, *, autoplay: bool = True) -> Browser:
     return await playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
 
 
-async def until(wanted: Callable[[], Awaitable[T]], accept: Callable[[T], bool], what: str, seconds: float = 20) -> T:
+async def until(
+    wanted: Callable[[], Awaitable[T]], accept: Callable[[T], bool], what: str, seconds: float = PATIENCE_S
+) -> T:
     """Ask again until it is so; fails with the last answer."""
     deadline = time.monotonic() + seconds
     while True:
@@ -101,7 +106,7 @@ class Person:
 
     async def in_room(self) -> None:
         """Wait until the room is shown."""
-        await expect(self.find("screen-room")).to_be_visible(timeout=15_000)
+        await expect(self.find("screen-room")).to_be_visible()
 
     async def panel(self, name: str) -> None:
         """Open a side panel: chat, people, agenda or board."""
@@ -138,11 +143,11 @@ class Person:
         counters: dict[str, dict[str, int]] = await self.page.evaluate("window.__received()")
         return counters
 
-    async def sees_exactly(self, names: set[str], seconds: float = 20) -> None:
+    async def sees_exactly(self, names: set[str], seconds: float = PATIENCE_S) -> None:
         """Everyone of them, and nobody else, in decoded pixels."""
         await until(self.seen, lambda seen: dict(seen) == dict.fromkeys(names, 1), f"{self.name} sees", seconds)
 
-    async def hears_exactly(self, names: set[str], seconds: float = 20) -> None:
+    async def hears_exactly(self, names: set[str], seconds: float = PATIENCE_S) -> None:
         """Everyone of them, and nobody else, in decoded sound."""
         await until(self.heard, lambda heard: heard == names, f"{self.name} hears", seconds)
 

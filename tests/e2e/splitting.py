@@ -43,7 +43,7 @@ async def announced_opening(cast: Cast) -> None:
     assert await cast["Ana"].seen() == dict.fromkeys(set(cast.people) - {"Ana"}, 1)
     await expect(cast.moderator.find("pending-change")).to_be_visible()
     for name in FIRST | SECOND:
-        await expect(cast[name].find("screen-room")).not_to_have_attribute("data-placement", "main", timeout=15_000)
+        await expect(cast[name].find("screen-room")).not_to_have_attribute("data-placement", "main")
         await expect(cast[name].find("announced-move")).to_have_count(0)
         assert await cast[name].page.evaluate("window.__watch.banners") == 1
     await _settled(cast, FIRST, SECOND, ALONE)
