@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
@@ -87,6 +88,20 @@ async def test_a_link_becomes_a_ticket(venue: Venue, http: ClientSession) -> Non
     }
     ann = await venue.person().connect(token=ticket["ticket"], agreement=1)
     assert ann.welcome.participant == "ann"
+
+
+async def test_a_request_may_come_in_pieces(venue: Venue) -> None:
+    """A long token, or a slow network: the body is read to its end, not to the end of its first packet."""
+    body = json.dumps({"token": token(venue.room)}).encode()
+    reader, writer = await asyncio.open_connection("127.0.0.1", venue.server.port)
+    head = f"POST /api/tickets HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
+    writer.write(head.encode() + body[:50])
+    await asyncio.sleep(0.1)
+    writer.write(body[50:])
+    async with asyncio.timeout(8):
+        assert (await reader.readline()).split()[1] == b"200"
+        await reader.read()
+    writer.close()
 
 
 async def test_the_agreement_is_asked_for(venue: Venue, http: ClientSession) -> None:
