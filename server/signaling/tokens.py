@@ -128,7 +128,17 @@ def _well_formed(claims: Claims) -> bool:
         and len(claims.title) <= MAX_TITLE
         and len(claims.jti) <= MAX_NAME
         and not (claims.single_use and not claims.jti)
+        and _is_unicode(claims.name + claims.title + claims.jti)
     )
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether UTF-8 can carry it: JSON can write half a surrogate pair (RFC 8259 section 8.2)."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def is_identifier(text: str) -> bool:

@@ -50,6 +50,12 @@ def test_clocks_may_differ_by_half_a_minute(now: int, fine: bool) -> None:
         assert _code(token, now) in (DisconnectCode.TOKEN_EXPIRED, DisconnectCode.TOKEN_INVALID)
 
 
+@pytest.mark.parametrize("claim", ["name", "title", "jti"])
+def test_half_a_character_is_refused(claim: str) -> None:
+    """JSON can write one half of a surrogate pair; nothing that goes out could carry it."""
+    assert _code(sign(KEY, _claims(**{claim: "x\ud83d"}))) == DisconnectCode.TOKEN_INVALID
+
+
 def _forged(header: dict[str, str], payload: dict[str, object], signature: bytes = b"") -> str:
     parts = (json.dumps(header).encode(), json.dumps(payload).encode(), signature)
     return ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts)
