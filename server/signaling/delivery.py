@@ -52,7 +52,7 @@ class Client:
 
 
 class Chapter(Struct, frozen=True):
-    """One commit as it is told: who hears which of its events, and whose `Viewer` changed on the way."""
+    """One commit as it is told: who hears which of its events, and whose `Viewer` began or changed on the way."""
 
     first: Seq
     last: Seq
@@ -194,14 +194,10 @@ def _chapter(commit: Commit) -> Chapter:
 
 
 def _changed(before: RoomState, after: RoomState) -> Iterator[ParticipantId]:
-    """Whose `Viewer` differs; states share what an event does not touch."""
+    """Whose `Viewer` differs, newcomers' too; states share what an event does not touch."""
     if before.participants is after.participants:
         return
     for participant, person in after.participants.items():
-        earlier = before.participants.get(participant)
-        if (
-            earlier is not None
-            and earlier is not person
-            and viewer_of(before, participant) != viewer_of(after, participant)
-        ):
+        known = before.participants.get(participant) is person
+        if not known and viewer_of(before, participant) != viewer_of(after, participant):
             yield participant

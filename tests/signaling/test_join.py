@@ -19,7 +19,7 @@ from server.ids import LOBBY, MAIN, ParticipantId, Placement
 from server.ports import Epoch, Seq
 from server.rooms import commands as c
 from server.rooms.events import ConnectionLost, ParticipantReturned
-from server.rooms.state import AssignmentStrategy, Presence, Role
+from server.rooms.state import AssignmentStrategy, GoalVisibility, Presence, Role
 from server.signaling.messages import Resume
 from server.signaling.tokens import TokenKey, sign
 from tests.signaling.clients import KEY, SECRET, Person, Venue, claims, config, fresh_room, plain, token
@@ -271,6 +271,20 @@ async def test_a_position_that_cannot_be_served_gets_a_snapshot(venue: Venue, se
     resume = Resume(Epoch(epoch or ann.welcome.epoch), Seq(seq), ann.welcome.secret)
     again = await venue.join("ann", Role.MODERATOR, resume=plain(resume))
     assert again.welcome.view is not None
+
+
+async def test_nothing_from_before_one_came_is_sent(venue: Venue) -> None:
+    """Who asks for what was missed since before they joined gets the present view: what was taken back stays so."""
+    ann = await venue.join("ann", Role.MODERATOR)
+    await ann.do(c.SetGoal("not for latecomers", GoalVisibility.GROUP))
+    early = ann.mirror.seq - 1
+    await ann.do(c.SetGoal(""))
+    bob = await venue.join("bob")
+    await bob.close()
+    again = await venue.person().connect(token=token(venue.room, "bob"), resume=plain(bob.resume()) | {"seq": early})
+    assert again.welcome.tail is None
+    assert again.welcome.view is not None
+    assert not again.welcome.view.goals
 
 
 async def test_a_secret_works_with_an_expired_token(venue: Venue) -> None:
