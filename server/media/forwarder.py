@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import Final
 
 from aiortc.rtp import (
@@ -29,8 +30,11 @@ from server.media.streams import Source
 
 Send = Callable[[bytes, Path], None]
 
-MAX_FEEDBACK: Final = 64
-"""Lost packets of one NACK that are looked up; a longer list is no honest one."""
+MAX_FEEDBACK: Final = 128
+"""Lost packets that are looked up for one datagram of a subscriber; a longer list is no honest one."""
+
+REPORT_GAP_NS: Final = 100_000_000
+"""Sender reports of a source that come closer are ignored: each goes out again to everyone who gets the source."""
 
 _LIVE_NS: Final = 2_000_000_000
 """A source that sent nothing for this long is off: it is not asked again and again."""
@@ -131,6 +135,7 @@ class Forwarder:
             return
         for packet in packets:
             self._feedback(peer, packet, now_ns)
+        self._send_again(peer, packets)
 
     def _feedback(self, peer: Peer, packet: AnyRtcpPacket, now_ns: int) -> None:
         match packet:
@@ -140,17 +145,22 @@ class Forwarder:
                 self._keyframe_wanted(peer, packet.media_ssrc, now_ns)
             case RtcpPsfbPacket(fmt=fmt) if fmt == RTCP_PSFB_FIR and len(packet.fci) >= 4:
                 self._keyframe_wanted(peer, int.from_bytes(packet.fci[:4]), now_ns)
-            case RtcpRtpfbPacket(fmt=fmt) if fmt == RTCP_RTPFB_NACK:
-                line = peer.lines.get(packet.media_ssrc)
-                if line is not None:
-                    self.forwarded += sum(line.resend(sequence) for sequence in packet.lost[:MAX_FEEDBACK])
             case _:
-                # Receiver reports, REMB, SDES and BYE: nothing is steered by them yet.
+                # Receiver reports, REMB, SDES and BYE: nothing is steered by them yet. NACKs: see `_send_again`.
                 pass
+
+    def _send_again(self, peer: Peer, packets: Iterable[AnyRtcpPacket]) -> None:
+        """Answer all NACKs of one datagram, within one bound."""
+        nacks = (packet for packet in packets if isinstance(packet, RtcpRtpfbPacket) and packet.fmt == RTCP_RTPFB_NACK)
+        asked = ((packet.media_ssrc, sequence) for packet in nacks for sequence in packet.lost)
+        for ssrc, sequence in islice(asked, MAX_FEEDBACK):
+            line = peer.lines.get(ssrc)
+            if line is not None:
+                self.forwarded += line.resend(sequence)
 
     def _sender_report(self, peer: Peer, packet: RtcpSrPacket, now_ns: int) -> None:
         source = peer.source_with_ssrc(packet.ssrc)
-        if source is None:
+        if source is None or (source.report is not None and now_ns - source.report.arrived_ns < REPORT_GAP_NS):
             return
         info = packet.sender_info
         peer.clock.reported(info.ntp_timestamp, self._ntp_base + ntp_units(now_ns))

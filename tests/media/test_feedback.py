@@ -3,10 +3,13 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from aiortc.rtp import RtcpPsfbPacket, RtcpRrPacket, RtcpSrPacket, unpack_remb_fci
 
+from server.media.forwarder import MAX_FEEDBACK
 from server.media.rtcp import negative_acknowledgement, picture_loss, sender_report
 from server.media.rtp import Packet
+from server.media.streams import Line
 from tests.media.offers import CAMERA_RTX_SSRC, CAMERA_SSRC, MICROPHONE_SSRC, MID_ID, RTX
 from tests.media.packets import rtp, vp8
 from tests.media.peer import RawPeer
@@ -145,3 +148,33 @@ async def test_a_camera_that_is_off_is_left_alone(stage: Stage) -> None:
     ana.send_packet(rtp(5, ssrc=CAMERA_SSRC, payload_type=96, payload=vp8(), extensions=[(MID_ID, b"1")]))
     await ana.until(lambda: len(_losses(ana)) == 1, 0.3)
     assert bo.packets == []
+
+
+async def test_many_reports_in_one_datagram_go_out_once(stage: Stage) -> None:
+    """A publisher cannot multiply its traffic: one datagram makes one report for each subscriber."""
+    ana, bo = await stage.join("ana", "bo")
+    stage.route(group("ana", "bo"))
+    ana.show(vp8(keyframe=True))
+    await bo.until(lambda: len(bo.seen()) == 1)
+    ana.send_report(sender_report(CAMERA_SSRC, 1000 << 32, 3000, 1, 1) * 40)
+    await bo.until(lambda: any(isinstance(report, RtcpSrPacket) for report in bo.reports))
+    await stage.settled()
+    assert len([report for report in bo.reports if isinstance(report, RtcpSrPacket)]) == 1
+
+
+async def test_what_one_datagram_asks_for_is_bounded(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forty NACKs for sixty packets each cost no more than a long list that is honest."""
+    ana, bo = await stage.join("ana", "bo")
+    stage.route(group("ana", "bo"))
+    ana.show(vp8(keyframe=True))
+    await bo.until(lambda: len(bo.seen()) == 1)
+    asked: list[int] = []
+
+    def counted(_: Line, sequence: int) -> bool:
+        asked.append(sequence)
+        return False
+
+    monkeypatch.setattr(Line, "resend", counted)
+    bo.send_report(negative_acknowledgement(1, bo.slot_ssrcs[0][1], list(range(60))) * 40)
+    await stage.settled()
+    assert 60 <= len(asked) <= MAX_FEEDBACK
