@@ -71,11 +71,10 @@ class Visitor:
         self._wanted = wanted
 
     @classmethod
-    async def create(cls, browser: Browser, size: dict[str, int], wanted: frozenset[str], scale: float = 1) -> Visitor:
+    async def create(cls, browser: Browser, size: dict[str, int], wanted: frozenset[str]) -> Visitor:
         """A context of its own: light, in English, nothing moves but the people."""
         context = await browser.new_context(
             viewport={"width": size["width"], "height": size["height"]},
-            device_scale_factor=scale,
             locale="en-US",
             color_scheme="light",
             reduced_motion="reduce",
@@ -300,7 +299,7 @@ async def main(wanted: frozenset[str]) -> None:
     async with demo() as links, async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS])
         moderator = await Visitor.create(browser, WIDE, wanted)
-        guest = await Visitor.create(browser, PHONE, wanted, scale=1.5)
+        guest = await Visitor.create(browser, PHONE, wanted)
         await arrive(moderator, guest, links)
         for chapter in (together, split, tend, close):
             await chapter(moderator, guest)
