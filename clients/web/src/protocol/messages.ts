@@ -737,7 +737,11 @@ export interface ParticipantLeft {
   readonly at_ms: number;
 }
 
-/** Internal, sent to nobody: the connection that now speaks for a participant. `ticket` is consumed. */
+/**
+ * Internal, sent to nobody: the connection that now speaks for a participant. `ticket` is consumed.
+ *
+ * `shown_hash` is of the secret that led back to the seat; empty: the token did.
+ */
 export interface SeatBound {
   readonly type: "seat_bound";
   readonly participant: ParticipantId;
@@ -746,6 +750,7 @@ export interface SeatBound {
   readonly resume_hash: string;
   readonly agreement: number;
   readonly ticket: string;
+  readonly shown_hash: string;
 }
 
 /** Lock or auto-admit was changed. */
@@ -1050,7 +1055,7 @@ export interface VoiceLevel {
 }
 
 /**
- * Come back to a seat: the position last seen and the secret of the last Welcome (each works once).
+ * Come back to a seat: the position last seen, and the secret of the last Welcome, good until the next was used.
  *
  * `seq` 0 asks for a snapshot, as after a reload, when the page knows its secret and its epoch but no view.
  */
