@@ -43,6 +43,7 @@ class Peer:
         self.id = peer
         self.room = room
         self.participant = participant
+        self.offer = offer
         self.ssrc = _random_ssrc()
         """Ours, in the feedback we send."""
         self.ice: IceSession[Peer] | None = None

@@ -7,6 +7,8 @@ import asyncio
 from collections.abc import Callable
 from typing import assert_never
 
+import structlog
+
 from server.errors import CommandRejected, RejectCode
 from server.ids import ParticipantId, PeerId, RoomId
 from server.media.channel import (
@@ -29,6 +31,8 @@ from server.media.sdp_answer import plan_lines
 from server.media.supervisor import MediaWorker, WorkerOptions
 from server.ports import MediaReport
 from server.rooms.routes import RouteGroup
+
+log = structlog.get_logger()
 
 Sink = Callable[[MediaReport], None]
 
@@ -100,8 +104,10 @@ class WorkerPlane:
         try:
             plan = plan_lines(parse_offer(sdp))
         except OfferRefused as refusal:
+            log.info("bad_offer", problem=refusal.problem.value)
             raise CommandRejected(RejectCode.BAD_OFFER) from refusal
         if not plan.send and not plan.slots:
+            log.info("bad_offer", problem="no_common_codec")
             raise CommandRejected(RejectCode.BAD_OFFER)
 
     # -- called by the worker ------------------------------------------------------------------------------------------

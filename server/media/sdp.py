@@ -113,12 +113,17 @@ class Section(Struct, frozen=True):
 
 
 class Offer(Struct, frozen=True):
-    """All that is needed to answer a client and to let its media in."""
+    """All that is needed to answer a client and to let its media in. `origin`: user and session id of the `o=` line."""
 
+    origin: str
     ufrag: str
     pwd: str
     fingerprint: str
     sections: tuple[Section, ...]
+
+    def renegotiates(self, earlier: Offer) -> bool:
+        """Whether both come from one RTCPeerConnection: its session id and its certificate stay (RFC 8829 5.2.2)."""
+        return (self.origin, self.fingerprint) == (earlier.origin, earlier.fingerprint)
 
 
 _CODECS: Final = {MediaKind.AUDIO: "opus/48000/2", MediaKind.VIDEO: "vp8/90000"}
@@ -137,10 +142,12 @@ _UNSAFE: Final = re.compile(r"[^\x20-\x7e\r\n]")
 
 def parse_offer(text: str) -> Offer:
     """The typed form of an offer of at most 128 KiB, or `OfferRefused`."""
-    session, *sections = _split(_bounded_lines(text))
+    lines = _bounded_lines(text)
+    session, *sections = _split(lines)
     offers = tuple(_parse_section(section) for section in sections)
     _check_sections(session, offers)
     return Offer(
+        origin=_origin(lines),
         ufrag=_ice(session, sections, "ice-ufrag", _ICE_UFRAG),
         pwd=_ice(session, sections, "ice-pwd", _ICE_PWD),
         fingerprint=_fingerprint(session, sections),
@@ -196,6 +203,11 @@ def _split(lines: list[str]) -> list[_Block]:
     if len(blocks) == 1:
         raise OfferRefused(OfferProblem.NO_MEDIA)
     return blocks
+
+
+def _origin(lines: list[str]) -> str:
+    line = next((line for line in lines if line.startswith("o=")), "o=")
+    return " ".join(line[2:].split(" ")[:2])
 
 
 def _integer(text: str, low: int, high: int) -> int:

@@ -34,7 +34,7 @@ from server.media.ice import IceSession
 from server.media.peer import CloseReason, Peer
 from server.media.router import RoomRoutes
 from server.media.rtcp import picture_bps, receiver_estimate, receiver_report, report_block
-from server.media.sdp import OfferRefused, parse_offer
+from server.media.sdp import Offer, OfferRefused, parse_offer
 from server.media.sdp_answer import Candidate, Local, answer, plan_lines
 from server.media.streams import SILENT, Source
 from server.media.udp import UdpMux
@@ -123,7 +123,9 @@ class MediaService:
             self._emit(PeerRefused(peer=message.peer, reason="no_common_codec"))
             return
         room = self._room(message.room)
-        self._replace(room, message)
+        if self._replace(room, message, offer):
+            self._emit(PeerRefused(peer=message.peer, reason="renegotiated"))
+            return
         peer = Peer(message.peer, message.room, message.participant, offer, plan, self.mux.send)
         ufrag, pwd = secrets.token_hex(8), secrets.token_hex(16)
         peer.ice = IceSession(peer, ufrag, pwd, offer.ufrag, _now_ms())
@@ -138,12 +140,18 @@ class MediaService:
         room.add(peer)
         room.rebuild()
 
-    def _replace(self, room: RoomRoutes, message: OpenPeer) -> None:
+    def _replace(self, room: RoomRoutes, message: OpenPeer, offer: Offer) -> bool:
+        """Close the earlier peer; whether the offer comes from the same RTCPeerConnection, which cannot go on.
+
+        Its DTLS is done and would not begin again with our new peer: it would be connected, and nothing would come.
+        """
         earlier = room.peers.get(message.participant)
+        stuck = earlier is not None and earlier.srtp is not None and offer.renegotiates(earlier.offer)
         if earlier is not None:
             self._close(earlier.id, CloseReason.REPLACED)
         if message.peer in self._peers:
             self._close(message.peer, CloseReason.REPLACED)
+        return stuck
 
     def _candidates(self) -> tuple[Candidate, ...]:
         """Host candidates; the local preference falls in the order of the addresses (RFC 8445 section 5.1.2)."""

@@ -116,6 +116,28 @@ async def test_a_bad_offer_is_refused_with_a_word(stage: Stage) -> None:
     assert refused.reason == "no_common_codec"
 
 
+async def test_an_offer_of_a_connected_peer_asks_for_a_new_connection(stage: Stage) -> None:
+    """An ICE restart or a further line cannot be answered: the peer is closed and a fresh one is welcome."""
+    (ana,) = await stage.join("ana")
+    restart = ana.offer.replace(ana.ufrag, "restarted")
+    stage.service.apply(OpenPeer(peer=PeerId("p-again"), room=ROOM, participant=ParticipantId("ana"), sdp=restart))
+    refused = stage.last(PeerRefused, "again")
+    assert refused is not None
+    assert refused.reason == "renegotiated"
+    assert stage.last(PeerClosed, "ana") is not None
+    fresh = RawPeer("ana")
+    stage.peers.append(fresh)
+    await fresh.connect(stage.open(fresh).sdp)
+
+
+async def test_an_offer_whose_answer_got_lost_may_be_sent_again(stage: Stage) -> None:
+    """As long as its connection has not begun, the later answer counts."""
+    ana = RawPeer("ana")
+    stage.peers.append(ana)
+    stage.open(ana)
+    await ana.connect(stage.open(ana).sdp)
+
+
 async def test_an_off_path_spray_does_not_stop_handshakes(stage: Stage) -> None:
     """ClientHellos, media and rubbish from addresses that were never checked: 8 of 8 handshakes succeed."""
     port = next(message for message in stage.said if isinstance(message, WorkerReady)).port
