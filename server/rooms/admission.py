@@ -92,6 +92,7 @@ def _same_seat(state: RoomState, command: TakeSeat, person: Participant, ctx: Co
         resume_hash=command.resume_hash,
         agreement=seat.agreement,
         ticket=command.ticket,
+        shown_hash=command.shown_hash,
     )
     microphone = person.microphone and command.microphone
     camera = person.camera and command.camera

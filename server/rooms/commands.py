@@ -360,7 +360,7 @@ class TakeSeat(_Command, tag="take_seat"):
 
     `role` and `name` count only when the seat is first taken. `agreement` is the version the person accepted.
     `microphone` and `camera` tell what the client still sends; they can only turn the room's record off, never on.
-    `ticket` is consumed (empty: not single use).
+    `ticket` is consumed (empty: not single use). `shown_hash`: of the resume secret that was shown (empty: none).
     """
 
     participant: ParticipantId
@@ -370,6 +370,7 @@ class TakeSeat(_Command, tag="take_seat"):
     resume_hash: str
     agreement: int = 0
     ticket: str = ""
+    shown_hash: str = ""
     microphone: bool = False
     camera: bool = False
 

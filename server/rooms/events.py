@@ -130,7 +130,10 @@ class ParticipantLeft(_Event, tag="participant_left"):
 
 
 class SeatBound(_Event, tag="seat_bound"):
-    """Internal, sent to nobody: the connection that now speaks for a participant. `ticket` is consumed."""
+    """Internal, sent to nobody: the connection that now speaks for a participant. `ticket` is consumed.
+
+    `shown_hash` is of the secret that led back to the seat; empty: the token did.
+    """
 
     participant: ParticipantId
     connection: ConnectionId
@@ -138,6 +141,7 @@ class SeatBound(_Event, tag="seat_bound"):
     resume_hash: str
     agreement: int
     ticket: str = ""
+    shown_hash: str = ""
 
 
 class SettingsChanged(_Event, tag="settings_changed"):

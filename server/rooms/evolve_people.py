@@ -90,7 +90,13 @@ def _change(state: RoomState, participant: ParticipantId, **changes: Any) -> Roo
 
 
 def _bind(state: RoomState, event: SeatBound) -> RoomState:
-    seat = Seat(event.connection, event.generation, event.resume_hash, event.agreement)
+    seat = Seat(
+        connection=event.connection,
+        generation=event.generation,
+        resume_hash=event.resume_hash,
+        agreement=event.agreement,
+        shown_hash=event.shown_hash,
+    )
     return replace(
         state,
         seats={**state.seats, event.participant: seat},

@@ -249,13 +249,18 @@ class RoomView(Struct, frozen=True, kw_only=True):
 
 
 class Seat(Struct, frozen=True):
-    """What binds a participant to their present connection. A new connection raises `generation`."""
+    """What binds a participant to their present connection. A new connection raises `generation`.
+
+    `resume_hash` is of the secret that the last Welcome carried, `shown_hash` of the one that was shown to get it: if
+    that Welcome was lost on its way, the client has no other.
+    """
 
     connection: ConnectionId | None
     generation: int
     resume_hash: str
     agreement: int
     lost_ms: int | None = None
+    shown_hash: str = ""
 
 
 class Past(Struct, frozen=True):

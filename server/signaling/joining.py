@@ -101,6 +101,7 @@ class Joining:
             resume_hash=digest_of(secret),
             agreement=connect.agreement,
             ticket="" if resume is not None else claims.ticket,
+            shown_hash="" if resume is None else digest_of(resume.secret),
             microphone=connect.microphone,
             camera=connect.camera,
         )
@@ -142,12 +143,16 @@ def _person(claims: Claims) -> ParticipantId:
 def _checked_resume(runner: RoomRunner | None, claims: Claims, resume: Resume) -> Resume | None:
     """The resume if its secret opens the seat; None if only the token can help.
 
+    The secret before the last works until the last one was used: nobody is shut out because a Welcome was lost.
+
     Raises SESSION_OVER when the seat was in a life of the room that is over, as after a restart on the memory log. A
     page that was reloaded may not know the epoch any more and says 0.
     """
     seat = None if runner is None or claims.sub is None else runner.state.seats.get(claims.sub)
     if seat is not None:
-        return resume if hmac.compare_digest(seat.resume_hash, digest_of(resume.secret)) else None
+        shown = digest_of(resume.secret)
+        good = [hmac.compare_digest(known, shown) for known in (seat.resume_hash, seat.shown_hash)]
+        return resume if any(good) else None
     if runner is None or resume.epoch not in (0, runner.epoch):
         raise JoinRefused(DisconnectCode.SESSION_OVER)
     return None

@@ -27,7 +27,7 @@ MAX_OFFER_BYTES: Final = 128 * 1024
 
 
 class Resume(Struct, frozen=True, forbid_unknown_fields=True):
-    """Come back to a seat: the position last seen and the secret of the last Welcome (each works once).
+    """Come back to a seat: the position last seen, and the secret of the last Welcome, good until the next was used.
 
     `seq` 0 asks for a snapshot, as after a reload, when the page knows its secret and its epoch but no view.
     """

@@ -296,13 +296,29 @@ async def test_a_secret_works_with_an_expired_token(venue: Venue) -> None:
     assert await venue.refused(token=old) == DisconnectCode.TOKEN_EXPIRED
 
 
-async def test_a_secret_works_once(venue: Venue) -> None:
-    """Each Welcome brings a new one; with an expired token the old one opens nothing."""
+async def test_a_secret_works_until_the_next_is_used(venue: Venue) -> None:
+    """Each Welcome brings a new one; older ones open nothing, nor does any from before another tab came."""
     ann = await venue.join("ann", Role.MODERATOR)
     old = token(venue.room, "ann", Role.MODERATOR, exp=int(time.time()) - 3600)
     resume = plain(ann.resume())
-    await venue.back(ann, token=old)
+    again = await venue.back(ann, token=old)
+    third = await venue.back(again, token=old)
     assert await venue.refused(token=old, resume=resume) == DisconnectCode.RESUME_INVALID
+    await venue.join("ann", Role.MODERATOR)
+    assert await venue.refused(token=old, resume=plain(third.resume())) == DisconnectCode.RESUME_INVALID
+
+
+async def test_a_welcome_that_never_arrived_locks_nobody_out(venue: Venue) -> None:
+    """However often it is lost: the secret that the client still has leads back, even when the link was used up."""
+    once = token(venue.room, "ann", Role.MODERATOR, single_use=True, jti="once")
+    ann = await venue.person().connect(token=once)
+    resume = plain(ann.resume()) | {"seq": 0}
+    for _ in range(3):
+        lost = await venue.person().connect(token=once, resume=resume)
+        assert lost.welcome.secret != resume["secret"]
+        await lost.close()
+    back = await venue.person().connect(token=once, resume=resume)
+    assert back.welcome.participant == "ann"
 
 
 async def test_a_secret_does_not_help_a_foreign_token(venue: Venue) -> None:
