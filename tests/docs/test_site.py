@@ -12,6 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 OUTSIDE = (
     *(ROOT / name for name in ("README.md", "ACCESSIBILITY.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")),
+    ROOT / "clients" / "web" / "README.md",
     ROOT / "server" / "signaling" / "PROTOCOL.md",
 )
 """What people read beside the code; MkDocs looks after the links of `docs/`."""
@@ -47,7 +48,7 @@ def broken(page: Path, root: Path = ROOT) -> set[str]:
     return {link for link in links if not leads_somewhere(link, page, root)}
 
 
-@pytest.mark.parametrize("page", OUTSIDE, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", OUTSIDE, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_outside_the_site_resolve(page: Path) -> None:
     """Every relative link, and the heading it names, exists."""
     assert broken(page) == set()
