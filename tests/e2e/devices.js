@@ -39,6 +39,14 @@
     }
   };
 
+  // Said on the console, which can be listened to without touching the page: a touch would count as a press.
+  const nativePlay = HTMLMediaElement.prototype.play;
+  HTMLMediaElement.prototype.play = function () {
+    const playing = nativePlay.call(this);
+    playing.catch((error) => error.name === 'NotAllowedError' && console.debug('sound is blocked'));
+    return playing;
+  };
+
   new MutationObserver((changes) => {
     const added = changes.flatMap((change) => [...change.addedNodes]).filter((node) => node instanceof Element);
     watch.banners += added.filter((node) => node.matches('[data-testid="announced-move"]')).length;
