@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { svelte } from "@sveltejs/vite-plugin-svelte";
+import { compression } from "vite-plugin-compression2";
 import { defineConfig } from "vitest/config";
 
 /** What the server sends too; the preview server enforces it so that a violation is seen before deployment. */
@@ -10,7 +11,8 @@ export default defineConfig(({ mode }) => {
   const fixtures = mode === "fixtures";
   return {
     base: "./",
-    plugins: [svelte()],
+    // Side files that the server hands to browsers which take them.
+    plugins: [svelte(), compression({ algorithms: ["brotliCompress", "gzip"], threshold: 1_000 })],
     build: {
       outDir: fixtures ? "dist-fixtures" : "dist",
       emptyOutDir: true,
