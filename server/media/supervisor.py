@@ -8,6 +8,7 @@ import contextlib
 import socket
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from msgspec import Struct
@@ -113,24 +114,32 @@ class MediaWorker:
         failures = 0
         while True:
             await asyncio.sleep(_BACKOFF_S[min(failures, len(_BACKOFF_S) - 1)])
-            came_up = await self._run_once()
+            came_up = False
+            try:
+                came_up = await self._run_once()
+            except OSError as error:  # no process, socket or memory to be had now; later perhaps
+                self._report(error)
             if self._ready is not None and not self._ready.done():
                 # The very first start: better to say so than to try again (a port in use stays in use).
                 return
             failures = 1 if came_up else failures + 1
-            self._on_lost()
+            self._tell(self._on_lost)
 
     async def _run_once(self) -> bool:
         """One life of the process; returns whether it came up."""
         ours, theirs = socket.socketpair()
         ours.settimeout(0)
         with theirs:
-            self._process = await asyncio.create_subprocess_exec(
-                *self._command(theirs.fileno()),
-                stdout=_STDERR,
-                stdin=asyncio.subprocess.DEVNULL,
-                pass_fds=[theirs.fileno()],
-            )
+            try:
+                self._process = await asyncio.create_subprocess_exec(
+                    *self._command(theirs.fileno()),
+                    stdout=_STDERR,
+                    stdin=asyncio.subprocess.DEVNULL,
+                    pass_fds=[theirs.fileno()],
+                )
+            except OSError:
+                ours.close()
+                raise
         stream, self._writer = await asyncio.open_connection(sock=ours)
         reader = from_worker(stream)
         came_up = False
@@ -141,12 +150,23 @@ class MediaWorker:
                     self._port = message.port
                     if self._ready is not None and not self._ready.done():
                         self._ready.set_result(message)
-                self._on_message(message)
+                self._tell(partial(self._on_message, message))
         except (ChannelBroken, TimeoutError):
             self._process.kill()
         self._drop_channel()
         await self._process.wait()
         return came_up
+
+    def _tell(self, callback: Callable[[], None]) -> None:
+        """Call back; a fault there is reported, and the worker goes on being kept."""
+        try:
+            callback()
+        except Exception as error:  # noqa: BLE001 - without its keeper there would be no media ever again
+            self._report(error)
+
+    def _report(self, error: Exception) -> None:
+        message = f"fault beside a media worker: {type(error).__name__}"
+        asyncio.get_running_loop().call_exception_handler({"message": message, "exception": error})
 
     def _drop_channel(self) -> None:
         if self._writer is not None:

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
+from typing import Any
 
 import pytest
 
@@ -47,6 +49,35 @@ async def test_a_killed_worker_comes_back_on_its_port() -> None:
     await after.close()
     await worker.close()
     assert worker.pid is None
+
+
+async def test_a_worker_that_cannot_be_started_again_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No process to be had for a moment, and a fault in what listens: both are reported, and media comes back."""
+    said: list[FromWorker] = []
+    reported: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
+
+    def hear(message: FromWorker) -> None:
+        said.append(message)
+        if len(said) == 1:
+            raise LookupError
+
+    worker = MediaWorker(hear, options=LOOPBACK)
+    await worker.start()
+    spawn = asyncio.create_subprocess_exec
+    refusals = iter([BlockingIOError(11, "no process")])
+
+    async def sometimes(*command: str, **options: Any) -> asyncio.subprocess.Process:  # noqa: ANN401
+        for refusal in refusals:
+            raise refusal
+        return await spawn(*command, **options)
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", sometimes)
+    assert worker.pid is not None
+    os.kill(worker.pid, signal.SIGKILL)
+    await until(lambda: next((m for m in said[1:] if isinstance(m, WorkerReady)), None))
+    assert [type(context["exception"]) for context in reported] == [LookupError, BlockingIOError]
+    await worker.close()
 
 
 async def test_a_stuck_worker_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
