@@ -122,8 +122,13 @@ class Offer(Struct, frozen=True):
     sections: tuple[Section, ...]
 
     def renegotiates(self, earlier: Offer) -> bool:
-        """Whether both come from one RTCPeerConnection: its session id and its certificate stay (RFC 8829 5.2.2)."""
-        return (self.origin, self.fingerprint) == (earlier.origin, earlier.fingerprint)
+        """Whether both come from one RTCPeerConnection.
+
+        Its certificate stays, and so does its session id (RFC 8829 section 5.2.2); aiortc makes a new session id for
+        each offer, but restarts no ICE.
+        """
+        same_session = self.origin == earlier.origin or self.ufrag == earlier.ufrag
+        return same_session and self.fingerprint == earlier.fingerprint
 
 
 _CODECS: Final = {MediaKind.AUDIO: "opus/48000/2", MediaKind.VIDEO: "vp8/90000"}

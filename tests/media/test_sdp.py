@@ -54,6 +54,14 @@ def test_recorded_offers_are_understood(name: str, opus: int, vp8: int, rtx: int
     assert None not in (camera.ssrc, camera.rtx_ssrc)
 
 
+def test_a_new_connection_is_told_from_a_renegotiation() -> None:
+    """A certificate that is used again makes no renegotiation: session id and ufrag are new with each connection."""
+    first = parse_offer(make_offer(ufrag="frst"))
+    assert parse_offer(make_offer(ufrag="rstd")).renegotiates(first)
+    other = make_offer(ufrag="scnd").replace("o=- 1 ", "o=- 7 ")
+    assert not parse_offer(other).renegotiates(first)
+
+
 def test_crlf_and_lf_read_the_same() -> None:
     """Line ends as RFC 8866 wants them, and as text tools leave them."""
     text = make_offer()

@@ -116,11 +116,13 @@ async def test_a_bad_offer_is_refused_with_a_word(stage: Stage) -> None:
     assert refused.reason == "no_common_codec"
 
 
-async def test_an_offer_of_a_connected_peer_asks_for_a_new_connection(stage: Stage) -> None:
+@pytest.mark.parametrize(("there", "then"), [("a=ice-ufrag:", "a=ice-ufrag:x"), ("o=- 1 ", "o=- 9 ")])
+async def test_an_offer_of_a_connected_peer_asks_for_a_new_connection(stage: Stage, there: str, then: str) -> None:
     """An ICE restart or a further line cannot be answered: the peer is closed and a fresh one is welcome."""
     (ana,) = await stage.join("ana")
-    restart = ana.offer.replace(ana.ufrag, "restarted")
-    stage.service.apply(OpenPeer(peer=PeerId("p-again"), room=ROOM, participant=ParticipantId("ana"), sdp=restart))
+    offer = ana.offer.replace(there, then)
+    assert offer != ana.offer
+    stage.service.apply(OpenPeer(peer=PeerId("p-again"), room=ROOM, participant=ParticipantId("ana"), sdp=offer))
     refused = stage.last(PeerRefused, "again")
     assert refused is not None
     assert refused.reason == "renegotiated"
