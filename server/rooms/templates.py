@@ -37,9 +37,9 @@ _WORDS: Final[dict[Language, dict[PhaseKind, tuple[str, str]]]] = {
         PhaseKind.CLOSE: ("Close", "Thank you for being here."),
     },
     Language.SPANISH: {
-        PhaseKind.CHECK_IN: ("Bienvenida", "¿Cómo llega hoy? Puede pasar su turno."),
-        PhaseKind.TOPIC: ("Tema", "¿De qué le gustaría que hablemos?"),
-        PhaseKind.BREAKOUTS: ("Grupos pequeños", "Comparta con unas pocas personas lo que más le ha quedado."),
+        PhaseKind.CHECK_IN: ("Bienvenida", "¿Cómo llegas hoy? Puedes pasar."),
+        PhaseKind.TOPIC: ("Tema", "¿De qué te gustaría que habláramos?"),
+        PhaseKind.BREAKOUTS: ("Grupos pequeños", "Comparte con unas pocas personas lo que más te ha quedado."),
         PhaseKind.REFLECTION: ("Reflexión", "¿Cuál es un pequeño paso hasta la próxima vez?"),
         PhaseKind.CLOSE: ("Cierre", "Gracias por estar aquí."),
     },

@@ -532,3 +532,6 @@ say-help = { $name } asks for a moderator.
 say-help-seen = { $name } has seen your call.
 say-connection-lost = Connection lost. Reconnecting. Your place is kept.
 say-connection-back = You are connected again.
+
+outdated = This page is older than the server. Load it again; your place is kept.
+outdated-reload = Load the page again

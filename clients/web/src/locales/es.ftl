@@ -526,3 +526,6 @@ say-help = { $name } pide que alguien vaya.
 say-help-seen = { $name } ha visto tu aviso.
 say-connection-lost = Se perdió la conexión. Volviendo a conectar. Tu lugar está guardado.
 say-connection-back = Ya hay conexión de nuevo.
+
+outdated = Esta página es más antigua que el servidor. Vuelve a cargarla; tu lugar se conserva.
+outdated-reload = Cargar la página de nuevo
