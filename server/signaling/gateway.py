@@ -22,10 +22,12 @@ from server.signaling.delivery import Client, Delivery
 from server.signaling.joining import Joining, Seated
 from server.signaling.limits import (
     CONNECTION_RATE,
+    JOIN_RATE,
     MALFORMED_COST,
     OFFER_RATE,
     PARTICIPANT_RATE,
     STRIKES,
+    Buckets,
     TokenBucket,
     cost_of,
 )
@@ -51,15 +53,8 @@ class Hall:
         self.runner = runner
         self.delivery = Delivery(runner, clock, over)
         self.media = MediaDesk(runner, self.delivery, plane)
-        self._buckets: dict[ParticipantId, TokenBucket] = {}
-
-    def bucket(self, participant: ParticipantId, now_ms: int) -> TokenBucket:
-        """The bucket of a participant; it outlives their connections."""
-        if participant not in self._buckets:
-            seats = self.runner.state.seats
-            self._buckets = {known: bucket for known, bucket in self._buckets.items() if known in seats}
-            self._buckets[participant] = TokenBucket(PARTICIPANT_RATE, now_ms)
-        return self._buckets[participant]
+        self.buckets: Buckets[ParticipantId] = Buckets(PARTICIPANT_RATE)
+        """What a participant may ask for, whichever connection they use."""
 
     def release(self, participant: ParticipantId, connection: ConnectionId) -> None:
         """Tell the room that a connection is gone, again and again until it has heard: nobody else would."""
@@ -88,7 +83,7 @@ class Attendance:
         self.seated = seated
         self.client: Client | None = None
         self.own = TokenBucket(CONNECTION_RATE, now_ms)
-        self.bucket = hall.bucket(seated.participant, now_ms)
+        self.bucket = hall.buckets.of(seated.participant, now_ms)
         self.offers = TokenBucket(OFFER_RATE, now_ms)
         self.strikes = 0
 
@@ -105,6 +100,7 @@ class Gateway:
         self._now_ms = now_ms
         self._halls: dict[RoomId, Hall] = {}
         self._attendances: dict[Link, Attendance] = {}
+        self._joins: Buckets[tuple[RoomId, ParticipantId]] = Buckets(JOIN_RATE)
         self._closing = False
 
     @property
@@ -125,7 +121,7 @@ class Gateway:
         if self._closing:
             raise JoinRefused(DisconnectCode.SERVER_RESTARTING)
         try:
-            seated = await self._joining.seat(read_connect(auth), link.id)
+            seated = await self._joining.seat(read_connect(auth), link.id, self._charge_join)
         except CommandRejected as error:
             raise JoinRefused(DisconnectCode.SERVER_BUSY) from error
         self._attendances[link] = Attendance(self._hall(seated.runner), seated, self._now_ms())
@@ -187,6 +183,14 @@ class Gateway:
             raise
         self._charge(attendance, cost_of(frame.command))
         return frame
+
+    def _charge_join(self, room: RoomId, participant: ParticipantId) -> None:
+        """Refuse with RATE_LIMITED whoever connects again and again."""
+        now_ms = self._now_ms()
+        bucket = self._joins.of((room, participant), now_ms)
+        if bucket.wait_ms(1, now_ms):
+            raise JoinRefused(DisconnectCode.RATE_LIMITED)
+        bucket.take(1)
 
     def _charge(self, attendance: Attendance, cost: float) -> None:
         """Take the cost from both buckets, or from none: raises RATE_LIMITED; too often ends the connection."""

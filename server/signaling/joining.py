@@ -76,8 +76,13 @@ class Joining:
         room = RoomInfo(settings.title, settings.agreement, settings.camera_policy, settings.camera_reason)
         return Ticket(sign(self._key, claims), claims.role, claims.name, room)
 
-    async def seat(self, connect: Connect, connection: ConnectionId) -> Seated:
-        """Take the seat that this payload is good for; raises JoinRefused."""
+    async def seat(
+        self, connect: Connect, connection: ConnectionId, charge: Callable[[RoomId, ParticipantId], None]
+    ) -> Seated:
+        """Take the seat that this payload is good for; raises JoinRefused.
+
+        `charge` may refuse the person, once it is certain who they are.
+        """
         if connect.protocol != PROTOCOL_VERSION:
             raise JoinRefused(DisconnectCode.PROTOCOL_UNSUPPORTED)
         now = int(self._wall())
@@ -90,9 +95,10 @@ class Joining:
         claims = ticket_from(claims, now, self._ticket_seconds)
         if known is None:
             self._refuse_after_the_end(claims)
+        participant = _person(claims)
+        charge(claims.room, participant)
         runner = known or await self._rooms.open(claims.room, self._first(claims))
         secret = secrets.token_urlsafe(SECRET_BYTES)
-        participant = _person(claims)
         command = TakeSeat(
             participant=participant,
             name=claims.name if connect.name is UNSET else connect.name,

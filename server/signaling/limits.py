@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 from msgspec import Struct
 
 from server.rooms import commands as c
 from server.signaling.messages import ClientCommand, MediaOffer, Resync
+
+Key = TypeVar("Key")
 
 
 class Rate(Struct, frozen=True):
@@ -21,6 +23,8 @@ class Rate(Struct, frozen=True):
 CONNECTION_RATE: Final = Rate(per_second=10, burst=40)
 PARTICIPANT_RATE: Final = Rate(per_second=15, burst=60)
 """Over all connections a person has opened one after the other."""
+JOIN_RATE: Final = Rate(per_second=1, burst=100)
+"""Connections of one participant: each is an entry of the log that everybody in the room is told of."""
 OFFER_RATE: Final = Rate(per_second=0.5, burst=3)
 MALFORMED_COST: Final = 4.0
 STRIKES: Final = 20
@@ -62,6 +66,25 @@ class TokenBucket:
     def take(self, cost: float) -> None:
         """Use what `wait_ms` has allowed."""
         self._level -= cost
+
+    def is_full(self, now_ms: int) -> bool:
+        """Whether nothing is missing: as good as a new one."""
+        return self.wait_ms(self._rate.burst, now_ms) == 0
+
+
+class Buckets(Generic[Key]):
+    """One bucket for each key. Those that are full again are forgotten, so that only the busy ones take room."""
+
+    def __init__(self, rate: Rate) -> None:
+        self._rate = rate
+        self._buckets: dict[Key, TokenBucket] = {}
+
+    def of(self, key: Key, now_ms: int) -> TokenBucket:
+        """The bucket of this key; holds on to what was used as long as it matters."""
+        if key not in self._buckets:
+            self._buckets = {known: bucket for known, bucket in self._buckets.items() if not bucket.is_full(now_ms)}
+            self._buckets[key] = TokenBucket(self._rate, now_ms)
+        return self._buckets[key]
 
 
 def cost_of(command: ClientCommand) -> float:

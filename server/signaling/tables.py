@@ -146,6 +146,7 @@ def _rates() -> str:
     rates = {
         "commands of one connection": limits.CONNECTION_RATE,
         "commands of one participant": limits.PARTICIPANT_RATE,
+        "connections of one participant": limits.JOIN_RATE,
         "`media_offer` of one connection": limits.OFFER_RATE,
     }
     return _table(

@@ -20,6 +20,7 @@ from server.rooms import commands as c
 from server.rooms.state import Presence, Role
 from server.signaling import outbox, transport
 from server.signaling.delivery import Client
+from server.signaling.limits import Buckets, Rate
 from server.signaling.messages import MAX_COMMAND_BYTES, MAX_OFFER_BYTES
 from tests.signaling.clients import RawSocket, Venue, code_of, fresh_room, token
 
@@ -177,6 +178,17 @@ async def test_a_new_connection_does_not_refill_the_bucket(venue: Venue) -> None
     again = await venue.join("ann", Role.MODERATOR)
     answers = await asyncio.gather(*(again.send(c.React(c.Reaction.HEART)) for _ in range(39)))
     assert RejectCode.RATE_LIMITED in {code_of(answer) for answer in answers if not hasattr(answer, "seq")}
+
+
+async def test_connecting_again_and_again_is_refused(venue: Venue, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each connection is an entry that everyone is told of; the one that the person has goes on, others may come."""
+    monkeypatch.setattr(venue.server.gateway, "_joins", Buckets(Rate(per_second=0.01, burst=3)))
+    await venue.join("ann", Role.MODERATOR)
+    eve = [await venue.join("eve") for _ in range(3)][-1]
+    assert await venue.refused(token=token(venue.room, "eve")) == DisconnectCode.RATE_LIMITED
+    assert venue.state.seats[EVE].generation == 3
+    await eve.do(c.RaiseHand())
+    await venue.join("bob")
 
 
 @pytest_asyncio.fixture(loop_scope="session")

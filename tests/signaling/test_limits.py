@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.rooms.commands import RaiseHand, SendChat
-from server.signaling.limits import Rate, TokenBucket, cost_of
+from server.signaling.limits import Buckets, Rate, TokenBucket, cost_of
 
 
 def test_a_burst_then_a_wait() -> None:
@@ -16,6 +16,17 @@ def test_a_burst_then_a_wait() -> None:
         bucket.take(1)
     assert bucket.wait_ms(1, 0) == 501
     assert bucket.wait_ms(1, 501) == 0
+
+
+def test_only_busy_buckets_are_kept() -> None:
+    """What somebody has used is known until it would have come back anyway."""
+    buckets = Buckets[str](Rate(per_second=1, burst=3))
+    used = buckets.of("ann", 0)
+    used.take(2)
+    buckets.of("bob", 1_000)
+    assert buckets.of("ann", 1_000) is used
+    buckets.of("cid", 2_000)
+    assert buckets.of("ann", 2_000) is not used
 
 
 def test_costs_differ() -> None:
