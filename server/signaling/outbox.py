@@ -77,6 +77,15 @@ class Outbox:
         self._forget_check()
         self._loop.call_later(CLOSE_PATIENCE_S, self._transport.abort)
 
+    @property
+    def closed(self) -> bool:
+        """Whether nothing more is said, the goodbye included."""
+        return self._closed
+
+    def hang_up(self) -> None:
+        """Close the connection under the WebSocket."""
+        self._transport.close()
+
     def release(self) -> None:
         """The connection is gone."""
         self._closed = True

@@ -74,7 +74,7 @@ class _EngineSocket(AsyncSocket):  # type: ignore[misc] # untyped base
     async def serve(self, environ: dict[str, Any]) -> web.StreamResponse:
         """Run the connection from its handshake to its end."""
         request: web.Request = environ["aiohttp.request"]
-        websocket = web.WebSocketResponse(compress=False, max_msg_size=WEBSOCKET_LIMIT)
+        websocket = web.WebSocketResponse(compress=False, max_msg_size=WEBSOCKET_LIMIT, autoclose=False)
         await websocket.prepare(request)
         transport = request.transport
         if transport is None:  # gone during the handshake
@@ -103,9 +103,17 @@ class _EngineSocket(AsyncSocket):  # type: ignore[misc] # untyped base
                 self.link.end(DisconnectCode.CONNECTION_LOST)
                 return
             if message.type not in (WSMsgType.BINARY, WSMsgType.TEXT):
+                # After a close frame of ours another one would break RFC 6455 section 5.5.1.
+                await self._closed_by_peer(websocket)
                 return
             if not self.link.over:
                 await self._take(message.data)
+
+    async def _closed_by_peer(self, websocket: web.WebSocketResponse) -> None:
+        if self.queue.closed:
+            self.queue.hang_up()
+        else:
+            await websocket.close(drain=False)
 
     async def _take(self, data: bytes | str) -> None:
         """One message; what is not understood ends the connection with its number."""
