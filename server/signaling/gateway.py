@@ -19,7 +19,7 @@ from server.rooms.commands import LoseConnection
 from server.runner.runner import RoomRunner
 from server.signaling.codec import Packet, acknowledgement_frame, read_command, read_connect
 from server.signaling.delivery import Client, Delivery
-from server.signaling.joining import Joining, Seated
+from server.signaling.joining import Joining, Seated, SeatInDoubt
 from server.signaling.limits import (
     CONNECTION_RATE,
     JOIN_RATE,
@@ -122,8 +122,10 @@ class Gateway:
             raise JoinRefused(DisconnectCode.SERVER_RESTARTING)
         try:
             seated = await self._joining.seat(read_connect(auth), link.id, self._charge_join)
-        except CommandRejected as error:
-            raise JoinRefused(DisconnectCode.SERVER_BUSY) from error
+        except SeatInDoubt as doubt:
+            if not doubt.runner.closed:
+                self._hall(doubt.runner).release(doubt.participant, link.id)
+            raise JoinRefused(DisconnectCode.SERVER_BUSY) from doubt
         self._attendances[link] = Attendance(self._hall(seated.runner), seated, self._now_ms())
 
     def welcome(self, link: Link) -> None:

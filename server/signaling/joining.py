@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from msgspec import UNSET, Struct, structs
 
-from server.errors import DisconnectCode, JoinRefused
+from server.errors import CommandRejected, DisconnectCode, JoinRefused
 from server.ids import CommandId, ConnectionId, ParticipantId, RoomId
 from server.ports import Clock
 from server.rooms.commands import TakeSeat
@@ -42,6 +42,15 @@ class Opening(Struct, frozen=True):
 
     settings: RoomSettings
     agenda: Agenda
+
+
+class SeatInDoubt(Exception):
+    """The log did not answer: the seat may still be taken later, for a connection that will not be there."""
+
+    def __init__(self, runner: RoomRunner, participant: ParticipantId) -> None:
+        super().__init__()
+        self.runner = runner
+        self.participant = participant
 
 
 class Joining:
@@ -79,7 +88,7 @@ class Joining:
     async def seat(
         self, connect: Connect, connection: ConnectionId, charge: Callable[[RoomId, ParticipantId], None]
     ) -> Seated:
-        """Take the seat that this payload is good for; raises JoinRefused.
+        """Take the seat that this payload is good for; raises JoinRefused, or SeatInDoubt.
 
         `charge` may refuse the person, once it is certain who they are.
         """
@@ -111,7 +120,10 @@ class Joining:
             microphone=connect.microphone,
             camera=connect.camera,
         )
-        await runner.submit(command, None, CommandId(f"seat:{connection}"))
+        try:
+            await runner.submit(command, None, CommandId(f"seat:{connection}"))
+        except CommandRejected as busy:
+            raise SeatInDoubt(runner, participant) from busy
         return Seated(runner, participant, secret, resume)
 
     def _refuse_after_the_end(self, claims: Claims) -> None:
