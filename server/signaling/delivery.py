@@ -115,7 +115,15 @@ class Delivery:
     # -- listening to the room -----------------------------------------------------------------------------------------
 
     def committed(self, commit: Commit) -> None:
-        """Tell everyone what they may see of it."""
+        """Tell everyone what they may see of it. A fault must not leave a gap that nobody sees: all come back anew."""
+        try:
+            self._tell(commit)
+        except Exception:
+            self._chapters.clear()
+            self.end_all(DisconnectCode.INTERNAL)
+            raise
+
+    def _tell(self, commit: Commit) -> None:
         chapter = _chapter(commit)
         self._chapters.append(chapter)
         self._part(commit.after, chapter.events)
