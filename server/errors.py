@@ -142,12 +142,16 @@ class HoldspaceError(Exception):
 
 
 class CommandRejected(HoldspaceError):
-    """A command is refused with a numbered reason, and nothing has changed."""
+    """A command is refused with a numbered reason, and nothing has changed.
 
-    def __init__(self, code: RejectCode, *, retry_after_ms: int | None = None) -> None:
+    `detail` tells the author of a client what to correct. It may quote the sender, so only the sender gets it.
+    """
+
+    def __init__(self, code: RejectCode, *, retry_after_ms: int | None = None, detail: str = "") -> None:
         super().__init__(code.name.lower())
         self.code = code
         self.retry_after_ms = retry_after_ms
+        self.detail = detail
 
 
 class JoinRefused(HoldspaceError):

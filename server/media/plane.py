@@ -105,10 +105,10 @@ class WorkerPlane:
             plan = plan_lines(parse_offer(sdp))
         except OfferRefused as refusal:
             log.info("bad_offer", problem=refusal.problem.value)
-            raise CommandRejected(RejectCode.BAD_OFFER) from refusal
+            raise CommandRejected(RejectCode.BAD_OFFER, detail=refusal.problem.value) from refusal
         if not plan.send and not plan.slots:
             log.info("bad_offer", problem="no_common_codec")
-            raise CommandRejected(RejectCode.BAD_OFFER)
+            raise CommandRejected(RejectCode.BAD_OFFER, detail="no_common_codec")
 
     # -- called by the worker ------------------------------------------------------------------------------------------
 

@@ -34,6 +34,7 @@ ENVELOPE_BYTES: Final = 512
 """What the envelope adds to a command."""
 MAX_FRAME_BYTES: Final = MAX_OFFER_BYTES + ENVELOPE_BYTES
 MAX_CONNECT_BYTES: Final = 8 * 1024
+MAX_DETAIL: Final = 200
 
 
 _LENGTH_16: Final = 126
@@ -122,7 +123,7 @@ def read_command(data: Raw) -> CommandFrame:
         if not is_command(data):
             raise BadFrame("not a command") from error
         code = RejectCode.BAD_MESSAGE if len(data) <= MAX_COMMAND_BYTES else RejectCode.TOO_LARGE
-        raise CommandRejected(code) from error
+        raise CommandRejected(code, detail=str(error)[:MAX_DETAIL]) from error
 
 
 def is_command(data: Raw) -> bool:

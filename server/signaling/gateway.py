@@ -172,7 +172,7 @@ class Gateway:
             frame = self._read(attendance, data)
             return Ok(await self._perform(attendance, client, frame))
         except CommandRejected as rejection:
-            return reject(rejection.code, rejection.retry_after_ms)
+            return reject(rejection)
         except JoinRefused as refusal:  # the room has closed meanwhile; the connection ends with its number
             return Reject(RejectCode.BUSY, refusal.code.name.lower(), DISCONNECT_MESSAGES[refusal.code])
 

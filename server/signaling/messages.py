@@ -11,7 +11,14 @@ from typing import Annotated, Final
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
-from server.errors import DISCONNECT_MESSAGES, REJECT_MESSAGES, DisconnectCode, RejectCode, is_final
+from server.errors import (
+    DISCONNECT_MESSAGES,
+    REJECT_MESSAGES,
+    CommandRejected,
+    DisconnectCode,
+    RejectCode,
+    is_final,
+)
 from server.ids import CommandId, ParticipantId, RoomId
 from server.ports import Epoch, Seq, Slot, VoiceLevel
 from server.rooms.commands import Name, RoomCommand
@@ -96,12 +103,16 @@ class Ok(Struct, frozen=True, tag_field="type", tag="ok"):
 
 
 class Reject(Struct, frozen=True, tag_field="type", tag="reject"):
-    """Refused; nothing has changed. `reason` is the code's name in lower case, `message` plain English."""
+    """Refused; nothing has changed. `reason` is the code's name in lower case, `message` plain English.
+
+    `detail` is for the author of the client: which field is wrong, or which problem an offer has. Not to be shown.
+    """
 
     code: RejectCode
     reason: str
     message: str
     retry_after_ms: int | None = None
+    detail: str = ""
 
 
 Acknowledgement = Ok | Reject
@@ -159,7 +170,10 @@ class MediaAnswer(Struct, frozen=True, tag_field="type", tag="media_answer"):
 
 
 class MediaLost(Struct, frozen=True, tag_field="type", tag="media_lost"):
-    """The peer is gone on the server; make a new RTCPeerConnection and a new offer."""
+    """The peer is gone on the server; make a new RTCPeerConnection and a new offer.
+
+    `reason`: closed, consent_expired, dtls_closed, replaced, worker_lost, renegotiated, or no_common_codec.
+    """
 
     reason: str
 
@@ -219,9 +233,10 @@ class Ticket(Struct, frozen=True):
 # -- in the words of their numbers -------------------------------------------------------------------------------------
 
 
-def reject(code: RejectCode, retry_after_ms: int | None = None) -> Reject:
+def reject(refusal: CommandRejected) -> Reject:
     """A refused command."""
-    return Reject(code, code.name.lower(), REJECT_MESSAGES[code], retry_after_ms)
+    code = refusal.code
+    return Reject(code, code.name.lower(), REJECT_MESSAGES[code], refusal.retry_after_ms, refusal.detail)
 
 
 def refusal_of(code: DisconnectCode) -> ConnectRefused:

@@ -57,7 +57,10 @@ async def test_what_is_not_a_command_is_refused(venue: Venue, case: str) -> None
     """Anything outside the schema gets BAD_MESSAGE, changes nothing, and the connection goes on."""
     ann = await venue.join("ann", Role.MODERATOR)
     before = venue.state
-    assert code_of(await ann.raw(BAD_MESSAGES[case])) == RejectCode.BAD_MESSAGE
+    answer = await ann.raw(BAD_MESSAGES[case])
+    assert code_of(answer) == RejectCode.BAD_MESSAGE
+    assert isinstance(answer, Reject)
+    assert answer.detail, "its author is told what to correct"
     assert venue.state is before
     await ann.do(c.RaiseHand())
 

@@ -258,7 +258,7 @@ describe("device, record and sending in step", () => {
   });
 
   test("refused, the device is turned off and the reason is told", async () => {
-    answer = { type: "reject", code: 1018, reason: "hard_muted", message: "", retry_after_ms: null };
+    answer = { type: "reject", code: 1018, reason: "hard_muted", message: "", retry_after_ms: null, detail: "" };
     publisher.recorded(me());
     await devices.turnOn("microphone");
     await settled();

@@ -162,7 +162,7 @@ describe("inside", () => {
   test("a refusal of one's command is told", async () => {
     tab.server.acknowledge();
     const done = tab.session.run({ type: "raise_hand" });
-    tab.server.acknowledge({ type: "reject", code: 1011, reason: "not_now", message: "", retry_after_ms: null });
+    tab.server.acknowledge({ type: "reject", code: 1011, reason: "not_now", message: "", retry_after_ms: null, detail: "" });
     expect(await done).toBe(false);
     expect(tab.refusals).toEqual(["not_now"]);
   });

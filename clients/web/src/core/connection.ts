@@ -52,6 +52,7 @@ const NO_ANSWER: Acknowledgement = {
   reason: "busy",
   message: "no answer",
   retry_after_ms: null,
+  detail: "",
 };
 
 /**

@@ -1119,13 +1119,18 @@ export interface Ok {
   readonly seq: Seq;
 }
 
-/** Refused; nothing has changed. `reason` is the code's name in lower case, `message` plain English. */
+/**
+ * Refused; nothing has changed. `reason` is the code's name in lower case, `message` plain English.
+ *
+ * `detail` is for the author of the client: which field is wrong, or which problem an offer has. Not to be shown.
+ */
 export interface Reject {
   readonly type: "reject";
   readonly code: RejectCode;
   readonly reason: string;
   readonly message: string;
   readonly retry_after_ms: number | null;
+  readonly detail: string;
 }
 
 export type Acknowledgement = Ok | Reject;
@@ -1175,7 +1180,11 @@ export interface MediaAnswer {
   readonly sdp: string;
 }
 
-/** The peer is gone on the server; make a new RTCPeerConnection and a new offer. */
+/**
+ * The peer is gone on the server; make a new RTCPeerConnection and a new offer.
+ *
+ * `reason`: closed, consent_expired, dtls_closed, replaced, worker_lost, renegotiated, or no_common_codec.
+ */
 export interface MediaLost {
   readonly type: "media_lost";
   readonly reason: string;
