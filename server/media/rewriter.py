@@ -13,6 +13,10 @@ from typing import Final
 from server.media.rtp import HEADER, Packet, Vp8, with_vp8_ids
 
 NS: Final = 1_000_000_000
+MAX_LEAP: Final = 1024
+"""How far a number may be ahead of the one before. A subscriber that misses a packet between two leaps of 2**15 guesses
+the wrong cycle (RFC 3711 section 3.3.1) and can never decrypt that line again, whoever is in the slot later."""
+
 _SEQUENCE: Final = 0xFFFF
 _TIMESTAMP: Final = 0xFFFFFFFF
 
@@ -73,6 +77,7 @@ class Rewriter:
             self._begin(packet, extended, now_ns)
         elif extended < self._start:
             return None
+        self._bridge(extended)
         return self._header(packet, extended) + packet.payload
 
     def video(self, packet: Packet, vp8: Vp8, extended: int, now_ns: int) -> bytes | None:
@@ -84,6 +89,7 @@ class Rewriter:
             self._begin_vp8(vp8)
         elif extended < self._start:
             return None
+        self._bridge(extended)
         return self._header(packet, extended) + self._continued(packet, vp8)
 
     def sequence_of(self, sequence: int) -> int | None:
@@ -117,6 +123,12 @@ class Rewriter:
                 timestamp = self._last_timestamp + 1 & _TIMESTAMP
         self._timestamp_offset = timestamp - packet.timestamp & _TIMESTAMP
         self._last_timestamp = timestamp
+
+    def _bridge(self, extended: int) -> None:
+        """A leap of the source becomes a hole of one packet, after which the segment starts again."""
+        if extended + self._sequence_offset - self._next >= MAX_LEAP:
+            self._sequence_offset = self._next + 1 - extended
+            self._start = extended
 
     def _begin_vp8(self, vp8: Vp8) -> None:
         self._picture_offset = self._picture_id + 1 - vp8.picture_id if self._picture_id >= 0 else 0

@@ -225,3 +225,37 @@ def test_padding_goes_through() -> None:
     sent = Feed().audio(out, rtp(1, payload=b"", padding=4), 0)
     assert sent is not None
     assert (sent.flags, sent.payload) == (0xA0, b"\x00\x00\x00\x04")
+
+
+def test_a_source_that_leaps_spoils_no_line() -> None:
+    """A publisher can make numbers leap at will; with packets lost in between, the line still carries its successor."""
+    out = line()
+    key = bytes(range(30))
+    sending = Session(Policy(key=key, ssrc_type=Policy.SSRC_ANY_OUTBOUND))
+    receiving = Session(Policy(key=key, ssrc_type=Policy.SSRC_ANY_INBOUND))
+
+    def send(extended: int, now_ns: int) -> bytes:
+        made = out.audio(Packet(rtp(extended)), extended, now_ns)
+        assert made is not None
+        return sending.protect(made)
+
+    receiving.unprotect(send(0x10000, 0))
+    for leap in range(1, 9):
+        protected = send(0x10000 + 32_000 * leap, SECOND * leap)
+        if leap % 2:
+            receiving.unprotect(protected)
+    out.switch()
+    receiving.unprotect(send(0x10000, SECOND * 9))
+
+
+def test_a_leap_is_a_hole_of_one_and_a_new_start() -> None:
+    """The receiver sees that something is missing; what is from before the leap goes out no more."""
+    out, feed = line(), Feed()
+    first = feed.audio(out, rtp(10), 0)
+    leapt = feed.audio(out, rtp(10 + 5_000), SECOND)
+    assert first is not None
+    assert leapt is not None
+    assert leapt.sequence - first.sequence == 2
+    assert feed.audio(out, rtp(10 + 4_990), SECOND) is None
+    assert out.sequence_of(leapt.sequence) == 0x10000 + 10 + 5_000
+    assert out.sequence_of(leapt.sequence - 1) is None
