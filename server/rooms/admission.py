@@ -131,7 +131,11 @@ def _refuse_newcomer(state: RoomState, command: TakeSeat, role: Role) -> None:
         raise JoinRefused(DisconnectCode.AGREEMENT_REQUIRED)
     if state.settings.locked and role is not Role.MODERATOR:
         raise JoinRefused(DisconnectCode.ROOM_LOCKED)
-    if len(state.participants) >= min(state.settings.capacity, MAX_PARTICIPANTS) or _remembers_too_much(state):
+    if len(state.participants) >= min(state.settings.capacity, MAX_PARTICIPANTS):
+        raise JoinRefused(DisconnectCode.ROOM_FULL)
+    # Whoever opens a link for many again and again must not lock out those who run the session or belong to it.
+    stranger = role is not Role.MODERATOR and command.participant not in state.past
+    if stranger and _remembers_too_much(state):
         raise JoinRefused(DisconnectCode.ROOM_FULL)
 
 

@@ -22,7 +22,7 @@ MAX_PENDING: Final = 64
 MAX_CHAT_MESSAGES: Final = 100
 MAX_RECENT_COMMANDS: Final = 512
 MAX_EVER: Final = 5_000
-"""How many people and tickets a session remembers in all; after that it takes nobody new."""
+"""How many people and tickets a session remembers in all; after that it takes nobody new but moderators."""
 SEAT_GRACE_MS: Final = 60_000
 WARNINGS_MS: Final = (300_000, 60_000, 15_000)
 

@@ -200,7 +200,7 @@ def test_no_capacity_goes_beyond_the_hard_cap() -> None:
 
 
 def test_a_session_remembers_only_so_many_people_and_tickets() -> None:
-    """What has to be remembered for safety is bounded by taking nobody new."""
+    """What has to be remembered for safety is bounded by taking nobody new, but those who were here and moderators."""
     session = circle(ANA)
     session.state = replace(session.state, used_tickets=frozenset(f"t{number}" for number in range(MAX_EVER)))
     assert session.turned_away(BEN) is DisconnectCode.ROOM_FULL
@@ -208,6 +208,8 @@ def test_a_session_remembers_only_so_many_people_and_tickets() -> None:
     session.state = replace(session.state, used_tickets=frozenset(), past=past)
     assert session.turned_away(BEN) is DisconnectCode.ROOM_FULL
     session.knock(ANA)
+    session.knock(ParticipantId("p7"))
+    session.knock(MOD, Role.MODERATOR)
 
 
 @pytest.mark.parametrize("accepted", [0, 1, 3])
