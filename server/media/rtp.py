@@ -10,9 +10,6 @@ HEADER_BYTES: Final = 12
 HEADER: Final = Layout("!BBHII")
 """Version and flags, marker and payload type, sequence number, timestamp, SSRC (RFC 3550 section 5.1)."""
 
-SEQUENCE_MODULUS: Final = 1 << 16
-TIMESTAMP_MODULUS: Final = 1 << 32
-
 _ONE_BYTE: Final = 0xBEDE
 _TWO_BYTE: Final = 0x1000
 _U16: Final = Layout("!H")

@@ -141,11 +141,6 @@ def _is_unicode(text: str) -> bool:
     return True
 
 
-def is_identifier(text: str) -> bool:
-    """Whether this may be the name of a room or of a person in a token."""
-    return _IDENTIFIER.fullmatch(text) is not None
-
-
 def fresh_participant() -> ParticipantId:
     """A random identity."""
     return ParticipantId("p-" + secrets.token_urlsafe(12))
