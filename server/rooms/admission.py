@@ -100,8 +100,8 @@ def _same_seat(state: RoomState, command: TakeSeat, person: Participant, ctx: Co
 
 
 def _first_seat(state: RoomState, command: TakeSeat, ctx: Context) -> Events:
-    past = state.past.get(command.participant, Past(command.role, hard_muted=False))
-    _refuse_newcomer(state, command, past.role)
+    past = state.past.get(command.participant, Past(command.role))
+    _refuse_newcomer(state, command, past)
     name = clean_name(command.name)
     if name is None:
         raise JoinRefused(DisconnectCode.NAME_INVALID)
@@ -109,7 +109,7 @@ def _first_seat(state: RoomState, command: TakeSeat, ctx: Context) -> Events:
         id=command.participant,
         name=name,
         role=past.role,
-        placement=_entrance(state, past.role),
+        placement=_entrance(state, past),
         joined_ms=ctx.now_ms,
         hard_muted=past.hard_muted,
     )
@@ -124,17 +124,17 @@ def _first_seat(state: RoomState, command: TakeSeat, ctx: Context) -> Events:
     return (bound, ParticipantJoined(person))
 
 
-def _refuse_newcomer(state: RoomState, command: TakeSeat, role: Role) -> None:
-    if state.status is SessionStatus.DEBRIEF and role is Role.PARTICIPANT:
+def _refuse_newcomer(state: RoomState, command: TakeSeat, past: Past) -> None:
+    if state.status is SessionStatus.DEBRIEF and past.role is Role.PARTICIPANT:
         raise JoinRefused(DisconnectCode.SESSION_OVER)
     if command.agreement != state.settings.agreement.version:
         raise JoinRefused(DisconnectCode.AGREEMENT_REQUIRED)
-    if state.settings.locked and role is not Role.MODERATOR:
+    if state.settings.locked and past.role is not Role.MODERATOR and not past.admitted:
         raise JoinRefused(DisconnectCode.ROOM_LOCKED)
     if len(state.participants) >= min(state.settings.capacity, MAX_PARTICIPANTS):
         raise JoinRefused(DisconnectCode.ROOM_FULL)
     # Whoever opens a link for many again and again must not lock out those who run the session or belong to it.
-    stranger = role is not Role.MODERATOR and command.participant not in state.past
+    stranger = past.role is not Role.MODERATOR and command.participant not in state.past
     if stranger and _remembers_too_much(state):
         raise JoinRefused(DisconnectCode.ROOM_FULL)
 
@@ -144,10 +144,11 @@ def _remembers_too_much(state: RoomState) -> bool:
     return max(ever, len(state.used_tickets), len(state.goals)) >= MAX_EVER
 
 
-def _entrance(state: RoomState, role: Role) -> Placement:
-    if role is Role.MODERATOR:
+def _entrance(state: RoomState, past: Past) -> Placement:
+    """Who has been admitted to this session needs no new admission, however long they were away."""
+    if past.role is Role.MODERATOR:
         return MAIN
-    return late_placement(state) if state.settings.auto_admit else LOBBY
+    return late_placement(state) if state.settings.auto_admit or past.admitted else LOBBY
 
 
 def _admit(state: RoomState, people: list[Participant], actor: Participant) -> Events:

@@ -53,7 +53,7 @@ class Deny(_Command, tag="deny"):
 
 
 class SetLocked(_Command, tag="set_locked"):
-    """A locked room lets nobody new in but moderators; people with a seat come back as before."""
+    """A locked room lets nobody new in but moderators; people who were admitted before come back."""
 
     locked: bool
 

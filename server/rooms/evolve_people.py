@@ -7,7 +7,7 @@ from typing import Any, assert_never
 
 from msgspec.structs import replace
 
-from server.ids import ParticipantId
+from server.ids import LOBBY, ParticipantId
 from server.rooms.events import (
     CameraChanged,
     ConnectionLost,
@@ -116,7 +116,9 @@ def _lose(state: RoomState, event: ConnectionLost) -> RoomState:
 def _leave(state: RoomState, event: ParticipantLeft) -> RoomState:
     gone = event.participant
     person = state.participants.get(gone)
-    past = state.past if person is None else {**state.past, gone: Past(person.role, person.hard_muted)}
+    past = state.past
+    if person is not None:
+        past = {**past, gone: Past(person.role, person.hard_muted, admitted=person.placement != LOBBY)}
     return replace(
         state,
         participants={other: person for other, person in state.participants.items() if other != gone},

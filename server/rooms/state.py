@@ -264,10 +264,11 @@ class Seat(Struct, frozen=True):
 
 
 class Past(Struct, frozen=True):
-    """What stays with a person who left and comes back: nobody regains a right by leaving."""
+    """What stays with a person who left and comes back: no right is regained, no admission lost."""
 
     role: Role
-    hard_muted: bool
+    hard_muted: bool = False
+    admitted: bool = False
 
 
 class BreakoutsMemo(Struct, frozen=True):

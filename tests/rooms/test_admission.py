@@ -179,6 +179,23 @@ def test_a_locked_room_lets_only_moderators_and_returning_people_in() -> None:
     assert session.person(MOD).placement == MAIN
 
 
+def test_whoever_was_admitted_needs_no_new_admission() -> None:
+    """I2: not after the grace, not after leaving, not while the room is locked; whoever only waited waits again."""
+    session = circle(ANA)
+    session.knock(BEN)
+    session.do(MOD, c.SetLocked(locked=True))
+    for person in (ANA, BEN):
+        session.lose(person)
+    session.pass_time(SEAT_GRACE_MS)
+    assert ANA not in session.state.seats
+    session.knock(ANA)
+    assert session.person(ANA).placement == MAIN
+    assert session.turned_away(BEN) is DisconnectCode.ROOM_LOCKED
+    session.do(ANA, c.Leave())
+    session.knock(ANA)
+    assert session.person(ANA).placement == MAIN
+
+
 def test_capacity_counts_the_lobby() -> None:
     """A full room refuses the next, and takes somebody when one has left."""
     session = Session(settings(capacity=2))

@@ -128,7 +128,7 @@ def test_participant_left() -> None:
     assert state.rounds == {MAIN: a_round(BEN)}
     assert state.help == (HelpRequest(BEN, MAIN, 4),)
     assert state.spotlight is None
-    assert state.past == {ANA: Past(Role.PARTICIPANT, hard_muted=False)}
+    assert state.past == {ANA: Past(Role.PARTICIPANT, admitted=True)}
     assert state.removed == frozenset()
 
 

@@ -307,7 +307,7 @@ export interface Deny {
   readonly participant: ParticipantId;
 }
 
-/** A locked room lets nobody new in but moderators; people with a seat come back as before. */
+/** A locked room lets nobody new in but moderators; people who were admitted before come back. */
 export interface SetLocked {
   readonly type: "set_locked";
   readonly locked: boolean;
