@@ -15,7 +15,7 @@ from server.ids import LOBBY, ParticipantId
 from server.rooms.commands import DiscardPlan, DraftPlan, EditPlan, PlanCommand
 from server.rooms.context import Context, Events
 from server.rooms.events import PlanChanged
-from server.rooms.names import clean_name
+from server.rooms.names import clean_name, clean_text
 from server.rooms.people import in_order
 from server.rooms.state import (
     MAX_BREAKOUTS,
@@ -58,13 +58,13 @@ def _draft(state: RoomState, command: DraftPlan, actor: ParticipantId, ctx: Cont
         raise CommandRejected(RejectCode.LIMIT_REACHED)
     if command.strategy is not AssignmentStrategy.BY_HAND:
         _refuse(state, rooms, frozenset({ProblemKind.NO_LEADER, ProblemKind.EMPTY_ROOM}))
-    names = map(clean_name, command.names)
+    names = map(require_name, command.names)
     plan = BreakoutPlan(
         version=state.next_plan,
         strategy=command.strategy,
         rooms=tuple(structs.replace(room, name=next(names, room.name)) for room in rooms),
         duration_ms=command.duration_ms,
-        prompt=command.prompt,
+        prompt=clean_text(command.prompt),
     )
     return (PlanChanged(plan=plan, by=actor),)
 
@@ -91,7 +91,7 @@ def _edit(state: RoomState, command: EditPlan, actor: ParticipantId) -> Events:
         strategy=AssignmentStrategy.BY_HAND if known - gone - _members(rooms) else old.strategy,
         rooms=rooms,
         duration_ms=command.duration_ms,
-        prompt=command.prompt,
+        prompt=clean_text(command.prompt),
     )
     return (PlanChanged(plan=plan, by=actor),)
 

@@ -58,6 +58,8 @@ def test_rooms_are_called_as_the_moderator_calls_them() -> None:
     plan = only(decide(room(), command), PlanChanged).plan
     assert plan is not None
     assert [planned.name for planned in plan.rooms] == ["Sala 1", "Room 2"]
+    unseen = c.DraftPlan(strategy=AssignmentStrategy.EVEN, rooms=2, duration_ms=0, names=("\u200b",))
+    assert refused(room(), unseen) is RejectCode.NAME_INVALID
 
 
 def test_a_random_draft_follows_the_seed() -> None:
