@@ -149,7 +149,7 @@ class _EngineSocket(AsyncSocket):  # type: ignore[misc] # untyped base
 
     def _require_authentication(self) -> None:
         if self.link.id is None:
-            self.link.end(DisconnectCode.TOKEN_INVALID)
+            self.link.end(DisconnectCode.CONNECTION_LOST)
 
     def _overflow(self) -> None:
         log.info("disconnecting", connection=self.link.id, code=int(DisconnectCode.SLOW_CLIENT), reason="slow_client")

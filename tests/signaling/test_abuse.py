@@ -257,7 +257,7 @@ async def test_who_does_not_authenticate_is_closed(
     """An open socket without a token has a few seconds."""
     monkeypatch.setattr(transport, "AUTH_DEADLINE_S", 0.2)
     raw = await RawSocket.open(http, venue.url)
-    assert await raw.goodbye() == DisconnectCode.TOKEN_INVALID
+    assert await raw.goodbye() == DisconnectCode.CONNECTION_LOST
 
 
 async def test_too_many_unauthenticated_sockets_are_turned_away(
