@@ -38,6 +38,7 @@ PUBLIC_KEYS: Final = frozenset(
         "signal",
         "version",
         "error",
+        "problem",
         "where",
         "worker",
         "logger",
