@@ -126,7 +126,7 @@ class MediaDesk:
                 self._notify(participant, Slots(report.revision, report.slots))
             case PeerRefused() | PeerClosed():
                 del self._peers[participant]
-                self._notify(participant, MediaLost(report.reason))
+                self._notify(participant, MediaLost(report.reason, peer.offer))
             case PeerConnected():
                 pass
             case _:

@@ -172,10 +172,13 @@ class MediaAnswer(Struct, frozen=True, tag_field="type", tag="media_answer"):
 class MediaLost(Struct, frozen=True, tag_field="type", tag="media_lost"):
     """The peer is gone on the server; make a new RTCPeerConnection and a new offer.
 
-    `reason`: closed, consent_expired, dtls_closed, replaced, worker_lost, renegotiated, or no_common_codec.
+    `reason`: closed, consent_expired, dtls_closed, replaced, worker_lost, renegotiated, or no_common_codec. `offer` is
+    the number that the peer was offered with: ignore it if that is not the last one of this page, since the peer of a
+    page before it (a reload) may end late. Begin with a random number to tell them apart.
     """
 
     reason: str
+    offer: int = 0
 
 
 class Slots(Struct, frozen=True, tag_field="type", tag="slots"):

@@ -40,6 +40,7 @@ async def reload(cast: Cast, name: str) -> None:
     assert await person.page.evaluate("window.__watch.userMedia") == []
 
     await expect(person.find("hear")).to_be_visible()
+    assert await person.page.evaluate("window.__watch.peers.length") == 1
     assert await person.page.evaluate(_PLAYING) == 0
     await person.press("hear")
     await expect(person.find("hear")).to_have_count(0)

@@ -163,7 +163,7 @@ async def test_moves_with_six_browsers(server: Server, meet: Meet, report: Repor
     }
     await ana.page.evaluate("window.__measure()")
     here, cpu, moves = where["Ana"], Cpu(), []
-    for _ in range(MOVES // 2):
+    for _ in range(MOVES):
         to = next(place for place in rooms if place != here)
         moves.append(await measure(moderator, ana, rooms[to], partial(moderator.move_in_board, "Ana", to)))
         here = to

@@ -209,7 +209,7 @@ async def test_a_dead_worker_is_told_and_replaced(tmp_path: Path) -> None:
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
         await ann.until(lambda: len(ann.notices) == 2)
-        assert ann.notices[1] == MediaLost("worker_lost")
+        assert ann.notices[1] == MediaLost("worker_lost", offer=1)
         assert code_of(await ann.send(MediaOffer(2, CHROMIUM))) == RejectCode.NO_MEDIA
         await server.plane.until_ready()
         await ann.do(MediaOffer(3, CHROMIUM))

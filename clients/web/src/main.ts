@@ -47,6 +47,7 @@ async function start(): Promise<void> {
               createPeer: (config) => new RTCPeerConnection(config),
               codecs: (kind) => RTCRtpReceiver.getCapabilities(kind)?.codecs ?? null,
               sendOffer,
+              firstOffer: crypto.getRandomValues(new Uint32Array(1))[0] ?? 1,
               now,
               later,
             }),

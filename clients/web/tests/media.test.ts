@@ -34,6 +34,7 @@ describe("the one peer connection", () => {
         offers.push(sdp);
         return Promise.resolve(accept);
       },
+      firstOffer: 1,
       now: time.now,
       later: time.later,
     });
@@ -111,13 +112,21 @@ describe("the one peer connection", () => {
 
   test("lost by the server, it starts anew at once if it had worked, else after a while", async () => {
     peers[0]!.become("connected");
-    await media.lost();
+    await media.lost(1);
     expect(peers).toHaveLength(2);
-    await media.lost();
+    await media.lost(2);
     expect(peers).toHaveLength(2);
     time.advance(2_000);
     await settled();
     expect(peers).toHaveLength(3);
+  });
+
+  test("the end of another page's peer is none of its business", async () => {
+    await media.lost(7);
+    time.advance(10_000);
+    await settled();
+    expect(media.state.get()).toBe("connecting");
+    expect(peers).toHaveLength(1);
   });
 
   test("a refused offer is tried again later", async () => {

@@ -52,6 +52,7 @@ class Tab {
           },
           codecs: () => null,
           sendOffer,
+          firstOffer: 1,
           now: this.time.now,
           later: this.time.later,
         }),

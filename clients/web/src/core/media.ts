@@ -25,6 +25,8 @@ export interface MediaPorts {
   /** The receiver's codecs, for trimming the offer; null where the browser does not tell. */
   readonly codecs: (kind: "audio" | "video") => readonly RTCRtpCodec[] | null;
   readonly sendOffer: (offer: number, sdp: string) => Promise<boolean>;
+  /** Where the numbers of offers begin: not where those of the page before a reload did. */
+  readonly firstOffer: number;
   readonly now: () => number;
   readonly later: (run: () => void, ms: number) => void;
 }
@@ -47,9 +49,11 @@ export class Media {
     video: null,
   };
   private map: readonly Slot[] = [];
-  private offer = 0;
+  private offer: number;
 
-  constructor(private readonly ports: MediaPorts) {}
+  constructor(private readonly ports: MediaPorts) {
+    this.offer = ports.firstOffer - 1;
+  }
 
   get connection(): RTCPeerConnection | null {
     return this.peer;
@@ -72,8 +76,9 @@ export class Media {
     await this.peer.setRemoteDescription({ type: "answer", sdp: answer.sdp });
   }
 
-  /** The server says that it has no peer of ours: at once anew if it had worked, else after a while. */
-  async lost(): Promise<void> {
+  /** The server says that the peer of this offer is gone: at once anew if it had worked, else after a while. */
+  async lost(offer: number): Promise<void> {
+    if (offer !== this.offer) return;
     if (this.peer && this.state.get() === "connecting") this.failed(this.peer);
     else await this.restart();
   }

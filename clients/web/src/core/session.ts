@@ -226,7 +226,7 @@ export class Session {
         void this.media.answered(notice);
         break;
       case "media_lost":
-        void this.media.lost();
+        void this.media.lost(notice.offer);
         break;
       case "slots":
         this.media.assign(notice.slots);

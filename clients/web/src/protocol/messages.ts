@@ -1183,11 +1183,14 @@ export interface MediaAnswer {
 /**
  * The peer is gone on the server; make a new RTCPeerConnection and a new offer.
  *
- * `reason`: closed, consent_expired, dtls_closed, replaced, worker_lost, renegotiated, or no_common_codec.
+ * `reason`: closed, consent_expired, dtls_closed, replaced, worker_lost, renegotiated, or no_common_codec. `offer` is
+ * the number that the peer was offered with: ignore it if that is not the last one of this page, since the peer of a
+ * page before it (a reload) may end late. Begin with a random number to tell them apart.
  */
 export interface MediaLost {
   readonly type: "media_lost";
   readonly reason: string;
+  readonly offer: number;
 }
 
 /** Whom each receive slot carries from now on; slots not listed are empty. Blank a tile whose source changed. */
