@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import secrets
 import sys
 from collections.abc import MutableMapping
 from pathlib import Path
@@ -49,11 +50,13 @@ QUIET_LOGGERS: Final = ("aiohttp", "engineio", "socketio", "asyncio", "aiortc", 
 """Kept at WARNING: below it, engineio logs whole payloads."""
 
 FRAMES: Final = 3
+_DIGEST_KEY: Final = secrets.token_bytes(16)
+"""Of this process alone: nobody finds a room's name in old logs by trying names."""
 
 
 def digest(identifier: str) -> str:
-    """A short stable stand-in for an identifier that may tell something about people."""
-    return hashlib.sha256(identifier.encode()).hexdigest()[:10]
+    """A short stand-in for an identifier that may tell something about people; the same until the process ends."""
+    return hashlib.blake2b(identifier.encode(), key=_DIGEST_KEY, digest_size=5).hexdigest()
 
 
 def fault(error: BaseException) -> dict[str, str]:
