@@ -6,6 +6,7 @@
   const device = window.__device;
   const watch = (window.__watch = {
     peers: [], // RTCPeerConnection objects, in the order of their making
+    plays: 0, // how often an audio element was told to play
     negotiationNeeded: 0, // events after the first answer
     userMedia: [], // {audio, video} of each getUserMedia call
     tracks: [], // what these calls gave
@@ -43,6 +44,7 @@
   const nativePlay = HTMLMediaElement.prototype.play;
   HTMLMediaElement.prototype.play = function () {
     const playing = nativePlay.call(this);
+    if (this instanceof HTMLAudioElement) watch.plays += 1;
     playing.catch((error) => error.name === 'NotAllowedError' && console.debug('sound is blocked'));
     return playing;
   };

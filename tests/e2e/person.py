@@ -165,13 +165,14 @@ class Person:
         await until(stuck, lambda none: not none, f"{self.name} decodes nothing new in slots")
 
     async def media_identity(self) -> dict[str, Any]:
-        """What must not change by any move: peers made, DTLS session, negotiations, device requests."""
+        """What must not change by any move: peers made, DTLS session, negotiations, device requests, sound elements."""
         identity: dict[str, Any] = await self.page.evaluate(
             """async () => ({
                 peers: window.__watch.peers.length,
                 dtls: await window.__dtls(),
                 negotiationNeeded: window.__watch.negotiationNeeded,
                 userMedia: window.__watch.userMedia.length,
+                plays: window.__watch.plays,
                 sending: window.__watch.peers.at(-1).getSenders()
                     .map((s) => s.track ? s.track.id + s.track.readyState : null),
             })"""
