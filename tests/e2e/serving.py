@@ -7,22 +7,14 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import sys
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from loadtest.serving import free_port
+
 HOLDSPACE = Path(sys.executable).with_name("holdspace")
-
-
-def free_port() -> int:
-    """A port that is free for TCP and UDP right now."""
-    with socket.socket() as tcp, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-        tcp.bind(("127.0.0.1", 0))
-        port: int = tcp.getsockname()[1]
-        udp.bind(("127.0.0.1", port))
-        return port
 
 
 class Server:
