@@ -7,6 +7,7 @@ Every port has at least two adapters that pass the same contract suite.
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import StrEnum
 from typing import NewType, Protocol
 
 from msgspec import Struct
@@ -162,10 +163,23 @@ class PeerConnected(Struct, frozen=True, tag="peer_connected"):
 
 
 class PeerClosed(Struct, frozen=True, tag="peer_closed"):
-    """The peer is gone; `reason` is one of closed, consent_expired, dtls_closed, replaced, worker_lost."""
+    """The peer is gone; `reason` is one of closed, consent_expired, dtls_closed, replaced, worker_lost, moved."""
 
     peer: PeerId
     reason: str
+
+
+class PauseReason(StrEnum):
+    """Why the picture of a slot does not flow although the room lets it through."""
+
+    BANDWIDTH = "bandwidth"
+    """The subscriber's link does not bear it."""
+    HIDDEN = "hidden"
+    """The client does not show it."""
+    OVERLOAD = "overload"
+    """The server has more to send than it can."""
+    CODEC = "codec"
+    """The subscriber cannot decode what the publisher sends."""
 
 
 class Slot(Struct, frozen=True):
