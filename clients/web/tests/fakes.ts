@@ -52,8 +52,14 @@ export class ScriptedServer {
 
 export class FakeTrack extends EventTarget {
   stopped = false;
-  constructor(readonly kind: string) {
+  constructor(
+    readonly kind: string,
+    readonly settings: MediaTrackSettings = {},
+  ) {
     super();
+  }
+  getSettings(): MediaTrackSettings {
+    return this.settings;
   }
   stop(): void {
     this.stopped = true;
@@ -70,12 +76,24 @@ export function givingDevices(): { ports: DevicePorts; asked: MediaStreamConstra
     tracks.push(track);
     return Promise.resolve({ getTracks: () => [track] } as unknown as MediaStream);
   };
-  return { ports: { getUserMedia, enumerateDevices: null }, asked, tracks };
+  return { ports: { getUserMedia, enumerateDevices: null, capture: { height: { ideal: 360 } } }, asked, tracks };
 }
 
 export class FakeSender {
   track: unknown = null;
   readonly replaced: unknown[] = [];
+  parameters: { encodings: RTCRtpEncodingParameters[]; degradationPreference?: string };
+  constructor(encodings: readonly RTCRtpEncodingParameters[] = [{}]) {
+    this.parameters = { encodings: encodings.map((encoding) => ({ ...encoding })) };
+  }
+  getParameters(): unknown {
+    return structuredClone(this.parameters);
+  }
+  setParameters(parameters: FakeSender["parameters"]): Promise<void> {
+    if (parameters.encodings.length !== this.parameters.encodings.length) return Promise.reject(new TypeError("encodings"));
+    this.parameters = parameters;
+    return Promise.resolve();
+  }
   replaceTrack(track: unknown): Promise<void> {
     this.track = track;
     this.replaced.push(track);
@@ -101,7 +119,7 @@ export class FakePeer extends EventTarget {
   closed = false;
 
   addTransceiver(kind: string, init: RTCRtpTransceiverInit): unknown {
-    const line: FakeLine = { kind, direction: init.direction, sender: new FakeSender(), codecs: [] };
+    const line: FakeLine = { kind, direction: init.direction, sender: new FakeSender(init.sendEncodings), codecs: [] };
     this.lines.push(line);
     return {
       sender: line.sender,

@@ -8,7 +8,13 @@ import type { Acknowledgement, ClientCommand } from "../src/protocol/messages.ts
 import { FakePeer, FakeTrack, givingDevices } from "./fakes.ts";
 import { settled, VirtualTime } from "./virtual.ts";
 
-const CODECS = ["audio/opus", "audio/red", "audio/PCMU", "video/VP8", "video/rtx", "video/H264", "video/ulpfec"];
+const CODECS: readonly [string, string?][] = [
+  ["audio/opus", "minptime=10;useinbandfec=1"], ["audio/red"], ["audio/PCMU"], ["video/VP8"], ["video/rtx"],
+  ["video/VP9", "profile-id=0"], ["video/VP9", "profile-id=2"], ["video/ulpfec"],
+  ["video/H264", "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f"],
+  ["video/H264", "level-asymmetry-allowed=1;packetization-mode=0;profile-level-id=42e01f"],
+  ["video/H264", "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=4d001f"],
+];
 
 describe("the one peer connection", () => {
   let peers: FakePeer[];
@@ -29,7 +35,7 @@ describe("the one peer connection", () => {
         peers.push(new FakePeer());
         return peers.at(-1) as unknown as RTCPeerConnection;
       },
-      codecs: (kind) => CODECS.filter((type) => type.startsWith(kind)).map((mimeType) => ({ mimeType, clockRate: 0 })),
+      codecs: (kind) => CODECS.filter(([type]) => type.startsWith(kind)).map(([mimeType, sdpFmtpLine = ""]) => ({ mimeType, sdpFmtpLine, clockRate: 0 })),
       sendOffer: (_, sdp) => {
         offers.push(sdp);
         return Promise.resolve(accept);
@@ -50,6 +56,32 @@ describe("the one peer connection", () => {
   test("offers no codec that it does not need", () => {
     expect(peers[0]!.lines[0]!.codecs).toEqual(["audio/opus"]);
     expect(peers[0]!.lines[1]!.codecs).toEqual(["video/VP8", "video/rtx"]);
+    expect(peers[0]!.lines[4]!.codecs).toEqual(["video/VP8", "video/rtx", "video/VP9", "video/H264"]);
+  });
+
+  test("offers the camera in three layers, smallest first", () => {
+    expect(peers[0]!.lines[1]!.sender.parameters.encodings).toMatchObject([
+      { rid: "q", scaleResolutionDownBy: 4, active: true },
+      { rid: "h", scaleResolutionDownBy: 2, active: true },
+      { rid: "f", scaleResolutionDownBy: 1, active: true },
+    ]);
+  });
+
+  test("the layers follow the size of the picture, and movement counts more than sharpness", async () => {
+    const sender = peers[0]!.lines[1]!.sender;
+    await media.publish("video", new FakeTrack("video", { width: 640, height: 360 }) as unknown as MediaStreamTrack);
+    expect(sender.parameters.encodings.map((one) => [one.active, one.scaleResolutionDownBy])).toEqual([[true, 2], [true, 1], [false, 1]]);
+    expect(sender.parameters.degradationPreference).toBe("maintain-framerate");
+    await media.publish("video", new FakeTrack("video", { width: 540, height: 960 }) as unknown as MediaStreamTrack);
+    expect(sender.parameters.encodings.map((one) => [one.active, one.scaleResolutionDownBy])).toEqual([[true, 4], [true, 2], [true, 1]]);
+  });
+
+  test("an answer without simulcast leaves one encoding, which becomes the whole picture", async () => {
+    const sender = peers[0]!.lines[1]!.sender;
+    await media.publish("video", new FakeTrack("video", { width: 960, height: 540 }) as unknown as MediaStreamTrack);
+    sender.parameters.encodings.length = 1;
+    await media.answered({ type: "media_answer", offer: 1, sdp: "answer" });
+    expect(sender.parameters.encodings).toMatchObject([{ active: true, scaleResolutionDownBy: 1, maxBitrate: 400_000 }]);
   });
 
   test("negotiates once: devices and people come and go without an offer", async () => {
@@ -175,7 +207,7 @@ describe("microphone and camera", () => {
     ["NotReadableError", "busy"],
     ["TypeError", "unsupported"],
   ])("%s is told as %s", async (name, problem) => {
-    const devices = new Devices({ getUserMedia: () => Promise.reject(new DOMException("", name)), enumerateDevices: null });
+    const devices = new Devices({ getUserMedia: () => Promise.reject(new DOMException("", name)), enumerateDevices: null, capture: {} });
     expect(await devices.turnOn("camera")).toBe(false);
     expect(devices.camera.get()).toEqual({ state: "off", problem, track: null });
   });

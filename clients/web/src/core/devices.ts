@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { captureFor } from "./encodings.ts";
 import { Store } from "./store.ts";
 
 export type DeviceKind = "microphone" | "camera";
@@ -23,14 +24,13 @@ export interface DeviceChoice {
 export interface DevicePorts {
   readonly getUserMedia: ((constraints: MediaStreamConstraints) => Promise<MediaStream>) | null;
   readonly enumerateDevices: (() => Promise<MediaDeviceInfo[]>) | null;
+  /** The picture to ask the camera for. */
+  readonly capture: MediaTrackConstraints;
 }
 
 const OFF: DeviceStatus = { state: "off", problem: null, track: null };
 
-const CONSTRAINTS = {
-  microphone: { echoCancellation: true, noiseSuppression: true, autoGainControl: true },
-  camera: { width: { ideal: 640 }, height: { ideal: 360 }, frameRate: { ideal: 20, max: 30 } },
-} as const;
+const SOUND: MediaTrackConstraints = { echoCancellation: true, noiseSuppression: true, autoGainControl: true };
 
 const BROWSER_KIND: Record<DeviceKind, MediaDeviceKind> = { microphone: "audioinput", camera: "videoinput" };
 
@@ -98,7 +98,7 @@ export class Devices {
   private async capture(kind: DeviceKind): Promise<MediaStreamTrack> {
     if (!this.ports.getUserMedia) throw new DOMException("", "NotSupportedError");
     const id = this.chosen[kind];
-    const wanted = { ...CONSTRAINTS[kind], ...(id ? { deviceId: { exact: id } } : {}) };
+    const wanted = { ...(kind === "microphone" ? SOUND : this.ports.capture), ...(id ? { deviceId: { exact: id } } : {}) };
     const stream = await this.ports.getUserMedia(kind === "microphone" ? { audio: wanted } : { video: wanted });
     const [track] = stream.getTracks();
     if (!track) throw new DOMException("", "NotFoundError");
@@ -130,10 +130,20 @@ function problemOf(error: unknown): DeviceProblem {
   }
 }
 
+/** Network Information, which only some browsers have. */
+interface SavingNavigator extends Navigator {
+  readonly connection?: { readonly saveData?: boolean };
+}
+
 export function browserDevices(): Devices {
-  const media = (navigator as Partial<Navigator>).mediaDevices;
+  const { mediaDevices: media, hardwareConcurrency, connection } = navigator as Partial<SavingNavigator>;
   return new Devices({
     getUserMedia: media ? (constraints) => media.getUserMedia(constraints) : null,
     enumerateDevices: media ? () => media.enumerateDevices() : null,
+    capture: captureFor({
+      cores: hardwareConcurrency,
+      touch: matchMedia("(pointer: coarse)").matches,
+      saveData: connection?.saveData ?? false,
+    }),
   });
 }

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { MediaAnswer, ParticipantId, Slot } from "../protocol/messages.ts";
+import { CameraLine } from "./camera.ts";
+import { trimExtensions, wantedCodecs } from "./codecs.ts";
+import { offeredEncodings } from "./encodings.ts";
 import { Store } from "./store.ts";
 
 export const RECEIVE_SLOTS = 12;
 
-const CAMERA_BITRATE = 400_000;
 const MICROPHONE_BITRATE = 32_000;
 
 export type MediaState = "idle" | "connecting" | "connected" | "failed";
@@ -43,7 +45,7 @@ export class Media {
   readonly state = new Store<MediaState>("idle");
   readonly slots = new Store<readonly ReceiveSlot[]>([]);
   private peer: RTCPeerConnection | null = null;
-  private senders: { audio: RTCRtpSender; video: RTCRtpSender } | null = null;
+  private senders: { microphone: RTCRtpSender; camera: CameraLine } | null = null;
   private readonly tracks: { audio: MediaStreamTrack | null; video: MediaStreamTrack | null } = {
     audio: null,
     video: null,
@@ -74,6 +76,7 @@ export class Media {
   async answered(answer: MediaAnswer): Promise<void> {
     if (!this.peer || answer.offer !== this.offer || this.peer.signalingState !== "have-local-offer") return;
     await this.peer.setRemoteDescription({ type: "answer", sdp: answer.sdp });
+    await this.senders?.camera.negotiated();
   }
 
   /** The server says that the peer of this offer is gone: at once anew if it had worked, else after a while. */
@@ -103,7 +106,8 @@ export class Media {
   async publish(kind: "audio" | "video", track: MediaStreamTrack | null): Promise<void> {
     if (this.tracks[kind] === track) return;
     this.tracks[kind] = track;
-    await this.senders?.[kind].replaceTrack(track);
+    if (kind === "audio") await this.senders?.microphone.replaceTrack(track);
+    else await this.senders?.camera.send(track);
   }
 
   /** The server's slot map; slots not listed are empty. */
@@ -114,12 +118,12 @@ export class Media {
   }
 
   private addLines(peer: RTCPeerConnection): void {
-    const microphone = this.line(peer, "audio", "sendonly", MICROPHONE_BITRATE);
-    const camera = this.line(peer, "video", "sendonly", CAMERA_BITRATE);
-    this.line(peer, "video", "sendonly", CAMERA_BITRATE);
-    this.senders = { audio: microphone.sender, video: camera.sender };
-    void microphone.sender.replaceTrack(this.tracks.audio);
-    void camera.sender.replaceTrack(this.tracks.video);
+    const microphone = this.line(peer, "audio", "sendonly", [{ maxBitrate: MICROPHONE_BITRATE }]).sender;
+    const camera = new CameraLine(this.line(peer, "video", "sendonly", offeredEncodings()).sender);
+    this.line(peer, "video", "sendonly");
+    this.senders = { microphone, camera };
+    void microphone.replaceTrack(this.tracks.audio);
+    void camera.send(this.tracks.video);
     const now = this.ports.now();
     const slots = Array.from({ length: RECEIVE_SLOTS }, (_, index): ReceiveSlot => {
       const audioTrack = this.line(peer, "audio", "recvonly").receiver.track;
@@ -134,14 +138,12 @@ export class Media {
     peer: RTCPeerConnection,
     kind: "audio" | "video",
     direction: "sendonly" | "recvonly",
-    maxBitrate?: number,
+    sendEncodings?: RTCRtpEncodingParameters[],
   ): RTCRtpTransceiver {
-    const line = peer.addTransceiver(kind, {
-      direction,
-      ...(maxBitrate === undefined ? {} : { sendEncodings: [{ maxBitrate }] }),
-    });
+    const line = peer.addTransceiver(kind, { direction, ...(sendEncodings ? { sendEncodings } : {}) });
     const codecs = this.ports.codecs(kind);
-    if (codecs) line.setCodecPreferences(wantedCodecs(codecs));
+    if (codecs) line.setCodecPreferences(wantedCodecs(codecs, direction));
+    trimExtensions(line);
     return line;
   }
 
@@ -176,12 +178,6 @@ function assigned(slot: ReceiveSlot, map: readonly Slot[], nowMs: number): Recei
   if (source === slot.source && audio === slot.audio && video === slot.video) return slot;
   const changedMs = source === slot.source ? slot.changedMs : nowMs;
   return { ...slot, source, audio, video, changedMs };
-}
-
-/** Opus, VP8 and its retransmission only: the offer shrinks to a third. */
-export function wantedCodecs(codecs: readonly RTCRtpCodec[]): RTCRtpCodec[] {
-  const wanted = ["audio/opus", "video/vp8", "video/rtx"];
-  return codecs.filter((codec) => wanted.includes(codec.mimeType.toLowerCase()));
 }
 
 /** In which slot a person is; undefined when in none. */
