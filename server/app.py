@@ -54,10 +54,10 @@ class Server:
         self._config = config
         self._draining = False
         clock = MonotonicClock()
-        self.plane = WorkerPlane(_worker_options(config))
+        self.plane = WorkerPlane(_worker_options(config), config.worker_count)
         self.rooms = Rooms(Environment(MemoryLog(clock), ROOM_RULES, clock, lambda: secrets.randbits(SEED_BITS)))
         key = TokenKey(config.api_key, load_secret(config))
-        joining = Joining(self.rooms, clock, key, opening(config), config.ticket_seconds)
+        joining = Joining(self.rooms, clock, key, opening(config, lambda: self.plane.full), config.ticket_seconds)
         self.gateway = Gateway(joining, clock, self.plane)
         self._sockets = SignalingServer(self.gateway)
         self._runner = web.AppRunner(
@@ -113,7 +113,7 @@ class Server:
         return await self._sockets.handle(request)
 
 
-def opening(config: Config) -> Opening:
+def opening(config: Config, full: Callable[[], bool]) -> Opening:
     """How a room begins whose first token does not say more."""
     settings = RoomSettings(
         title=config.room_title,
@@ -123,7 +123,7 @@ def opening(config: Config) -> Opening:
         camera_policy=config.camera_policy,
         camera_reason=config.camera_reason,
     )
-    return Opening(settings, default_agenda(config.language))
+    return Opening(settings, default_agenda(config.language), full)
 
 
 def _bound(config: Config) -> list[socket.socket]:
@@ -134,8 +134,9 @@ def _bound(config: Config) -> list[socket.socket]:
         for family, _, _, _, address in dict.fromkeys(places):
             port = bound[0].getsockname()[1] if bound else config.port
             bound.append(socket.create_server((address[0], port), family=family))
-        with socket.socket(places[0][0], socket.SOCK_DGRAM) as media:
-            media.bind((places[0][4][0], config.udp_port))
+        for number in range(config.worker_count):
+            with socket.socket(places[0][0], socket.SOCK_DGRAM) as media:
+                media.bind((places[0][4][0], config.udp_port + number if config.udp_port else 0))
     except OSError as error:
         raise ConfigError(f"cannot listen on {config.host} port {config.port}: {error.strerror}") from error
     return bound

@@ -28,6 +28,7 @@ CONFIG_FILE: Final = "holdspace.toml"
 MIN_SECRET_LENGTH: Final = 32
 """HS256 needs a key at least as long as its hash (RFC 7518 section 3.2)."""
 MAX_PORT: Final = 65_535
+MAX_MEDIA_WORKERS: Final = 64
 LOOPBACK_HOSTS: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 ANY_HOSTS: Final = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - recognised, not bound
 
@@ -60,6 +61,9 @@ class Config:
 
     media_announce: tuple[str, ...] = ()
     """IP addresses under which browsers reach the media port; needed behind NAT. Default: those of this machine."""
+
+    media_workers: int = 0
+    """Processes that forward media, each on the next UDP port. 0: one for each core but one, and at least one."""
 
     public_url: str = ""
     """What stands before `/#TOKEN` in join links. Default: http://HOST:PORT."""
@@ -114,6 +118,7 @@ class Config:
             ("port", 0, MAX_PORT),
             ("capacity", 1, MAX_PARTICIPANTS),
             ("ticket_seconds", 60, 24 * 3600),
+            ("media_workers", 0, MAX_MEDIA_WORKERS),
         ):
             if not low <= getattr(self, name) <= high:
                 raise ConfigError(f"{name} must be from {low} to {high}")
@@ -129,6 +134,11 @@ class Config:
     def udp_port(self) -> int:
         """The media port."""
         return self.port if self.media_port is None else self.media_port
+
+    @property
+    def worker_count(self) -> int:
+        """How many media workers to start: signaling needs a core too."""
+        return self.media_workers or max(1, len(os.sched_getaffinity(0)) - 1)
 
     def base_url(self, port: int | None = None) -> str:
         """What join links begin with; `port` is the one really bound when `port` was 0."""

@@ -98,6 +98,10 @@ class WorkerStats(Struct, frozen=True, tag="worker_stats"):
     keyframe_requests: int
     peers: int
     loop_lag_ms: float
+    busy: float
+    """Share of one core used in the last second, by the whole process."""
+    shed: int
+    """What is left out for want of a faster core, as `overload.Shed` counts it."""
 
 
 ToWorker = OpenPeer | ClosePeer | SetRoutes | CloseRoom | Shutdown

@@ -48,6 +48,9 @@ def expected_busy(groups: Iterable[RouteGroup]) -> float:
 
 
 def choose_worker(loads: Sequence[WorkerLoad]) -> int | None:
-    """Index of the least loaded worker that may take a room; None when there is none."""
-    able = [index for index, load in enumerate(loads) if load.takes_rooms]
+    """Index of the least loaded worker that is there to stay; None when there is none.
+
+    Also one that takes no new rooms: people who are in a room already are carried as well as can be.
+    """
+    able = [index for index, load in enumerate(loads) if load.ready and not load.draining]
     return min(able, key=lambda index: loads[index].load, default=None)

@@ -25,12 +25,14 @@ from server.media.channel import (
     ToWorker,
     VoiceLevel,
     VoicesHeard,
+    WatchTiles,
     WorkerReady,
     WorkerStats,
 )
 from server.media.dtls import Certificate, DtlsSession, HandshakeFailed
 from server.media.forwarder import Forwarder
 from server.media.ice import IceSession
+from server.media.overload import Overload
 from server.media.peer import CloseReason, Peer
 from server.media.router import RoomRoutes
 from server.media.rtcp import picture_bps, receiver_estimate, receiver_report, report_block
@@ -65,6 +67,9 @@ class MediaService:
         self._loop = asyncio.get_running_loop()
         self._ticks = 0
         self._lag_ms = 0.0
+        self._overload = Overload()
+        self._process_s = time.process_time()
+        self._counted_ns = time.monotonic_ns()
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
@@ -90,6 +95,8 @@ class MediaService:
                 self._close(peer, CloseReason.CLOSED)
             case SetRoutes(room=room):
                 self._room(room).set_routes(message)
+            case WatchTiles():
+                self._watch(message)
             case CloseRoom(room=room):
                 self._close_room(room)
             case Shutdown():
@@ -139,6 +146,11 @@ class MediaService:
         self._emit(PeerAnswered(peer=peer.id, sdp=answer(offer, local, peer.ssrcs), slots=len(peer.slots)))
         room.add(peer)
         room.rebuild()
+
+    def _watch(self, message: WatchTiles) -> None:
+        peer = self._peers.get(message.peer)
+        if peer is not None:
+            self._room(peer.room).watch(peer.participant, message.watch)
 
     def _replace(self, room: RoomRoutes, message: OpenPeer, offer: Offer) -> bool:
         """Close the earlier peer; whether the offer comes from the same RTCPeerConnection, which cannot go on.
@@ -242,6 +254,8 @@ class MediaService:
                 _report_to_publisher(peer, picture_bps(seen.get(participant, 0)), now_ns)
         for peer in self.forwarder.ice.expire(now_ns // 1_000_000):
             self._close(peer.id, CloseReason.CONSENT_EXPIRED)
+        busy = self._busy(now_ns)
+        self._overload.update(busy, self._lag_ms)
         self._emit(
             WorkerStats(
                 packets_received=self.forwarder.received,
@@ -252,9 +266,18 @@ class MediaService:
                 keyframe_requests=self.forwarder.keyframe_requests,
                 peers=len(self._peers),
                 loop_lag_ms=round(self._lag_ms, 3),
+                busy=round(busy, 3),
+                shed=self._overload.shed,
             )
         )
         self._lag_ms = 0.0
+
+    def _busy(self, now_ns: int) -> float:
+        """Share of one core used since the last call."""
+        process_s = time.process_time()
+        busy = (process_s - self._process_s) * 1e9 / max(1, now_ns - self._counted_ns)
+        self._process_s, self._counted_ns = process_s, now_ns
+        return busy
 
 
 def _report_to_publisher(peer: Peer, bits_per_second: int, now_ns: int) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from server.media.channel import FromWorker, Shutdown, ToWorker, WorkerReady
 from server.media.wire import ChannelBroken, Reader, encode, from_worker
@@ -37,6 +37,11 @@ class WorkerOptions(Struct, frozen=True):
 
 
 _ANYWHERE: Final = WorkerOptions()
+
+
+def numbered(options: WorkerOptions, number: int) -> WorkerOptions:
+    """The options of the worker with this number: its UDP port counts up from the first one's, unless any will do."""
+    return structs.replace(options, port=options.port + number if options.port else 0)
 
 
 class WorkerFailed(RuntimeError):

@@ -42,6 +42,8 @@ class Opening(Struct, frozen=True):
 
     settings: RoomSettings
     agenda: Agenda
+    full: Callable[[], bool]
+    """Whether this server should not begin another room now."""
 
 
 class SeatInDoubt(Exception):
@@ -104,6 +106,9 @@ class Joining:
         claims = ticket_from(claims, now, self._ticket_seconds)
         if known is None:
             self._refuse_after_the_end(claims)
+            if self._opening.full():
+                # Whoever is in a room already must not suffer for one that has not begun.
+                raise JoinRefused(DisconnectCode.SERVER_BUSY)
         participant = _person(claims)
         charge(claims.room, participant)
         runner = known or await self._rooms.open(claims.room, self._first(claims))

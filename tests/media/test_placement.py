@@ -30,15 +30,23 @@ LOADS = st.builds(
 
 
 @given(st.lists(LOADS, max_size=6))
-def test_the_least_loaded_able_worker_takes_the_room(loads: list[WorkerLoad]) -> None:
-    """Never one that is away, leaving or full, and never a busier one than need be."""
+def test_the_least_loaded_worker_that_stays_takes_the_room(loads: list[WorkerLoad]) -> None:
+    """Never one that is away or leaving, and never a busier one than need be."""
     chosen = choose_worker(loads)
-    able = [each.load for each in loads if each.ready and not each.draining and each.load < FULL]
+    able = [each.load for each in loads if each.ready and not each.draining]
     if chosen is None:
         assert not able
     else:
-        assert loads[chosen].takes_rooms
+        assert loads[chosen].ready
+        assert not loads[chosen].draining
         assert loads[chosen].load == min(able)
+
+
+@given(LOADS)
+def test_a_worker_takes_new_rooms_only_with_room_to_grow(worker: WorkerLoad) -> None:
+    """What is measured and what is promised both count."""
+    free = max(worker.measured, worker.expected) < FULL
+    assert worker.takes_rooms == (worker.ready and not worker.draining and free)
 
 
 def test_a_room_counts_before_its_packets_do() -> None:

@@ -15,10 +15,11 @@ import pytest_asyncio
 
 from server.app import Server
 from server.errors import DisconnectCode
-from server.ids import LOBBY, MAIN, ParticipantId, Placement
+from server.ids import LOBBY, MAIN, ParticipantId, PeerId, Placement, RoomId
 from server.ports import Epoch, Seq
 from server.rooms import commands as c
 from server.rooms.events import ConnectionLost, ParticipantReturned
+from server.rooms.routes import RouteGroup
 from server.rooms.state import AssignmentStrategy, GoalVisibility, Presence, Role
 from server.signaling.messages import Resume
 from server.signaling.tokens import TokenKey, sign
@@ -374,3 +375,20 @@ async def test_a_restart_ends_the_session(restarted: tuple[dict[str, Any], Venue
     ann = await venue.person().connect(token=auth["token"])
     assert ann.welcome.participant == "ann"
     assert await venue.refused(**(auth | {"token": token(venue.room, "bob")})) == DisconnectCode.SESSION_OVER
+
+
+async def test_a_full_server_begins_no_room(tmp_path: Path) -> None:
+    """Who is in a room comes and goes as before; another room is refused for now, and begins when there is space."""
+    async with Server(config(tmp_path, media_workers=1)) as server:
+        venue = Venue(server)
+        await venue.join("ann", Role.MODERATOR)
+        crowd = tuple(ParticipantId(f"p{number}") for number in range(80))
+        server.plane.open_room(RoomId("workshop"), lambda _: None)
+        server.plane.open_peer(PeerId("x"), RoomId("workshop"), crowd[0], "")
+        server.plane.set_routes(RoomId("workshop"), (RouteGroup(MAIN, crowd, crowd, crowd),))
+        await venue.join("bob")
+        other = token(fresh_room(), "cem", Role.MODERATOR)
+        assert await venue.refused(token=other) == DisconnectCode.SERVER_BUSY
+        server.plane.close_room(RoomId("workshop"))
+        assert (await venue.person().connect(token=other)).welcome.participant == "cem"
+        await venue.close()

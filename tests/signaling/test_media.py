@@ -205,7 +205,7 @@ async def test_a_dead_worker_is_told_and_replaced(tmp_path: Path) -> None:
         ann = await venue.join("ann", Role.MODERATOR)
         await ann.do(MediaOffer(1, CHROMIUM))
         await ann.until(lambda: len(ann.notices) == 1)
-        pid = server.plane._worker.pid  # noqa: SLF001 - to kill it
+        pid = server.plane.pids[0]
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
         await ann.until(lambda: len(ann.notices) == 2)

@@ -1183,9 +1183,9 @@ export interface MediaAnswer {
 /**
  * The peer is gone on the server; make a new RTCPeerConnection and a new offer.
  *
- * `reason`: closed, consent_expired, dtls_closed, replaced, worker_lost, renegotiated, or no_common_codec. `offer` is
- * the number that the peer was offered with: ignore it if that is not the last one of this page, since the peer of a
- * page before it (a reload) may end late. Begin with a random number to tell them apart.
+ * `reason`: closed, consent_expired, dtls_closed, replaced, worker_lost, moved, renegotiated, or no_common_codec.
+ * `offer` is the number that the peer was offered with: ignore it if that is not the last one of this page, since the
+ * peer of a page before it (a reload) may end late. Begin with a random number to tell them apart.
  */
 export interface MediaLost {
   readonly type: "media_lost";
