@@ -15,7 +15,7 @@ _MASK: Final = SIZE - 1
 class SendHistory:
     """Numbers every packet of one transport and keeps when it left and how long it was.
 
-    `state[0]` is the next sequence number (unwrapped; the low 16 bits go on the wire). The entry of number `n` is at
+    `state[0]` is the next sequence number (unwrapped; the low 16 bits go on the wire), `state[1]` all bytes sent. The entry of number `n` is at
     `n % SIZE` of `times` (monotonic ns; 0: not sent, or acknowledged) and `sizes` (bytes on the wire, UDP payload).
     Compiled code may write the same memory by the rules of `next` and `sent`.
     """
@@ -23,7 +23,7 @@ class SendHistory:
     __slots__ = ("sizes", "state", "times")
 
     def __init__(self, first: int = 1) -> None:
-        self.state = array("q", [first])
+        self.state = array("q", [first, 0])
         self.times = array("q", bytes(8 * SIZE))
         self.sizes = array("H", bytes(2 * SIZE))
 
@@ -39,6 +39,12 @@ class SendHistory:
         at = sequence & _MASK
         self.times[at] = now_ns
         self.sizes[at] = size_bytes
+        self.state[1] += size_bytes
+
+    @property
+    def total_bytes(self) -> int:
+        """Everything sent so far."""
+        return self.state[1]
 
     def unwrap(self, sequence16: int) -> int:
         """The latest number given out whose low 16 bits are these; below zero if none was."""

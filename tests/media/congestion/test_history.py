@@ -10,6 +10,7 @@ def test_numbers_rise_and_keep_what_was_sent() -> None:
     numbers = [history.next() for _ in range(3)]
     for number in numbers:
         history.sent(number, 1_000 + number % 3, 5_000 + number)
+    assert history.total_bytes == 3_003
     assert numbers == [65_535, 65_536, 65_537]
     assert [history.unwrap(number & 0xFFFF) for number in numbers] == numbers
     assert [history.times[number % SIZE] for number in numbers] == [5_000 + number for number in numbers]
