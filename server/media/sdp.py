@@ -13,55 +13,38 @@ from typing import Final
 
 from msgspec import Struct
 
-MAX_OFFER_BYTES: Final = 128 * 1024
-MAX_LINES: Final = 4_096
-MAX_LINE_LENGTH: Final = 1_024
-MAX_SECTIONS: Final = 64
+from server.media.sdp_codecs import Codec, MediaKind, codecs_of
+from server.media.sdp_lines import Block, OfferProblem, OfferRefused, bounded_lines, integer, split
+from server.media.sdp_simulcast import Rid, rids_of
+
+__all__ = [
+    "LEVEL_URI",
+    "MID_URI",
+    "REPAIRED_RID_URI",
+    "RID_URI",
+    "TRANSPORT_CC_URI",
+    "Codec",
+    "Direction",
+    "Extension",
+    "MediaKind",
+    "Offer",
+    "OfferProblem",
+    "OfferRefused",
+    "Rid",
+    "Section",
+    "parse_offer",
+]
+
 MAX_SSRCS_PER_SECTION: Final = 16
 MAX_EXTENSIONS_PER_SECTION: Final = 32
 
 LEVEL_URI: Final = "urn:ietf:params:rtp-hdrext:ssrc-audio-level"
 MID_URI: Final = "urn:ietf:params:rtp-hdrext:sdes:mid"
+RID_URI: Final = "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id"
+REPAIRED_RID_URI: Final = "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id"
+"""RFC 8852; the second stands in retransmissions."""
 
-
-class OfferProblem(StrEnum):
-    """Why an offer is refused; stable words, safe to log and to show."""
-
-    TOO_LARGE = "too_large"
-    TOO_MANY_LINES = "too_many_lines"
-    LINE_TOO_LONG = "line_too_long"
-    MALFORMED = "malformed"
-    BAD_NUMBER = "bad_number"
-    TOO_MANY_SECTIONS = "too_many_sections"
-    TOO_MANY_SSRCS = "too_many_ssrcs"
-    TOO_MANY_EXTENSIONS = "too_many_extensions"
-    NO_MEDIA = "no_media"
-    NO_MID = "no_mid"
-    DUPLICATE_MID = "duplicate_mid"
-    DUPLICATE_SSRC = "duplicate_ssrc"
-    NOT_BUNDLED = "not_bundled"
-    NO_RTCP_MUX = "no_rtcp_mux"
-    NO_FINGERPRINT = "no_fingerprint"
-    MIXED_FINGERPRINTS = "mixed_fingerprints"
-    NO_ICE_CREDENTIALS = "no_ice_credentials"
-    MIXED_ICE_CREDENTIALS = "mixed_ice_credentials"
-    BAD_SETUP = "bad_setup"
-
-
-class OfferRefused(ValueError):
-    """An offer outside the bounds; carries the reason and never any part of the offer."""
-
-    def __init__(self, problem: OfferProblem) -> None:
-        super().__init__(problem.value)
-        self.problem = problem
-
-
-class MediaKind(StrEnum):
-    """What an m-line carries; `OTHER` is anything we take no part in, such as data channels."""
-
-    AUDIO = "audio"
-    VIDEO = "video"
-    OTHER = "other"
+TRANSPORT_CC_URI: Final = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
 
 
 class Direction(StrEnum):
@@ -73,16 +56,6 @@ class Direction(StrEnum):
     INACTIVE = "inactive"
 
 
-class Codec(Struct, frozen=True):
-    """The one payload format we take in a section, with its retransmission format where offered (RFC 4588)."""
-
-    payload_type: int
-    clock_rate: int
-    feedback: frozenset[str]
-    parameters: str
-    rtx_payload_type: int | None
-
-
 class Extension(Struct, frozen=True):
     """One `a=extmap`, RFC 8285; `suffix` is the direction as it was written ("" or "/sendonly")."""
 
@@ -92,7 +65,11 @@ class Extension(Struct, frozen=True):
 
 
 class Section(Struct, frozen=True):
-    """One m-section. `media`, `protocol` and `formats` are those of the m-line, for mirroring a refusal."""
+    """One m-section. `media`, `protocol` and `formats` are those of the m-line, for mirroring a refusal.
+
+    `codecs`: those we know, preferred first. `rids`: the simulcast streams that the client would send, in its order
+    (smallest picture first, see PROTOCOL.md); without them `ssrc` and `rtx_ssrc` are those of the one stream, if told.
+    """
 
     mid: str
     kind: MediaKind
@@ -101,7 +78,8 @@ class Section(Struct, frozen=True):
     media: str
     protocol: str
     formats: str
-    codec: Codec | None
+    codecs: tuple[Codec, ...]
+    rids: tuple[Rid, ...]
     extensions: tuple[Extension, ...]
     ssrc: int | None
     rtx_ssrc: int | None
@@ -131,7 +109,7 @@ class Offer(Struct, frozen=True):
         return same_session and self.fingerprint == earlier.fingerprint
 
 
-_CODECS: Final = {MediaKind.AUDIO: "opus/48000/2", MediaKind.VIDEO: "vp8/90000"}
+_SENDING: Final = (Direction.SENDONLY, Direction.SENDRECV)
 _KINDS: Final = {"audio": MediaKind.AUDIO, "video": MediaKind.VIDEO}
 _RTP_PROFILE: Final = "UDP/TLS/RTP/SAVPF"
 _TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`{|}~-]{1,16}")
@@ -140,15 +118,13 @@ _ICE_PWD: Final = re.compile(r"[A-Za-z0-9+/]{22,256}")
 _SHA256: Final = re.compile(r"(?:[0-9A-Fa-f]{2}:){31}[0-9A-Fa-f]{2}")
 _SUFFIX: Final = re.compile(r"(?:/(?:sendonly|recvonly|sendrecv|inactive))?")
 _URI: Final = re.compile(r"[!-~]{1,128}")
-_PARAMETERS: Final = re.compile(r"[ -~]{1,256}")
 _FORMATS: Final = re.compile(r"[A-Za-z0-9-]{1,32}(?: [A-Za-z0-9-]{1,32}){0,63}")
-_UNSAFE: Final = re.compile(r"[^\x20-\x7e\r\n]")
 
 
 def parse_offer(text: str) -> Offer:
     """The typed form of an offer of at most 128 KiB, or `OfferRefused`."""
-    lines = _bounded_lines(text)
-    session, *sections = _split(lines)
+    lines = bounded_lines(text)
+    session, *sections = split(lines)
     offers = tuple(_parse_section(section) for section in sections)
     _check_sections(session, offers)
     return Offer(
@@ -160,87 +136,36 @@ def parse_offer(text: str) -> Offer:
     )
 
 
-class _Block:
-    """The lines of the session or of one section, attributes by name in their order."""
-
-    __slots__ = ("attributes", "media")
-
-    def __init__(self, media: str) -> None:
-        self.media = media
-        self.attributes: dict[str, list[str]] = {}
-
-    def all(self, name: str) -> list[str]:
-        return self.attributes.get(name, [])
-
-    def first(self, name: str) -> str | None:
-        values = self.attributes.get(name)
-        return values[0] if values else None
-
-
-def _bounded_lines(text: str) -> list[str]:
-    if len(text) > MAX_OFFER_BYTES:
-        raise OfferRefused(OfferProblem.TOO_LARGE)
-    if text.count("\n") > MAX_LINES:
-        raise OfferRefused(OfferProblem.TOO_MANY_LINES)
-    if _UNSAFE.search(text):
-        # A client of WebRTC writes ASCII only; names do not belong in an offer.
-        raise OfferRefused(OfferProblem.MALFORMED)
-    lines = text.replace("\r\n", "\n").strip("\n").split("\n")
-    if max(map(len, lines)) > MAX_LINE_LENGTH:
-        raise OfferRefused(OfferProblem.LINE_TOO_LONG)
-    return lines
-
-
-def _split(lines: list[str]) -> list[_Block]:
-    if lines[0] != "v=0":
-        raise OfferRefused(OfferProblem.MALFORMED)
-    blocks = [_Block("")]
-    for line in lines:
-        if line[1:2] != "=" or "\r" in line:
-            raise OfferRefused(OfferProblem.MALFORMED)
-        if line[0] == "m":
-            if len(blocks) > MAX_SECTIONS:
-                raise OfferRefused(OfferProblem.TOO_MANY_SECTIONS)
-            blocks.append(_Block(line[2:]))
-        elif line[0] == "a":
-            name, _, value = line[2:].partition(":")
-            blocks[-1].attributes.setdefault(name, []).append(value)
-    if len(blocks) == 1:
-        raise OfferRefused(OfferProblem.NO_MEDIA)
-    return blocks
-
-
 def _origin(lines: list[str]) -> str:
     line = next((line for line in lines if line.startswith("o=")), "o=")
     return " ".join(line[2:].split(" ")[:2])
 
 
-def _integer(text: str, low: int, high: int) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= 10 and low <= int(text) <= high):
-        raise OfferRefused(OfferProblem.BAD_NUMBER)
-    return int(text)
-
-
-def _parse_section(block: _Block) -> Section:
+def _parse_section(block: Block) -> Section:
     media, port, protocol, formats = _media_line(block.media)
     kind = _KINDS.get(media, MediaKind.OTHER) if protocol == _RTP_PROFILE else MediaKind.OTHER
     mid = block.first("mid")
     if mid is None or not _TOKEN.fullmatch(mid):
         raise OfferRefused(OfferProblem.NO_MID)
+    direction = _direction(block)
+    codecs = codecs_of(block, kind, formats)
+    rids = rids_of(block, codecs) if direction in _SENDING else ()
     ssrc, rtx_ssrc = _ssrcs(block)
     return Section(
         mid=mid,
         kind=kind,
-        direction=_direction(block),
+        direction=direction,
         # Port 0 with bundle-only is an offered section (RFC 8843 section 6), and so Firefox writes it.
         rejected=port == 0 and "bundle-only" not in block.attributes,
         media=media,
         protocol=protocol,
         formats=formats,
-        codec=_codec(block, kind, formats) if kind is not MediaKind.OTHER else None,
+        codecs=codecs,
+        rids=rids,
         extensions=_extensions(block),
-        ssrc=ssrc,
-        rtx_ssrc=rtx_ssrc,
+        # Of several streams the SSRC lines do not say which is which; the RIDs do (RFC 8853 section 5.5).
+        ssrc=None if rids else ssrc,
+        rtx_ssrc=None if rids else rtx_ssrc,
         reduced_size="rtcp-rsize" in block.attributes,
     )
 
@@ -254,54 +179,17 @@ def _media_line(line: str) -> tuple[str, int, str, str]:
         raise OfferRefused(OfferProblem.MALFORMED)
     if not _FORMATS.fullmatch(formats):
         raise OfferRefused(OfferProblem.MALFORMED)
-    return media, _integer(port, 0, 65_535), protocol, formats
+    return media, integer(port, 0, 65_535), protocol, formats
 
 
-def _direction(block: _Block) -> Direction:
+def _direction(block: Block) -> Direction:
     found = [direction for direction in Direction if direction.value in block.attributes]
     if len(found) > 1:
         raise OfferRefused(OfferProblem.MALFORMED)
     return found[0] if found else Direction.SENDRECV
 
 
-def _codec(block: _Block, kind: MediaKind, formats: str) -> Codec | None:
-    listed = {_integer(payload_type, 0, 127) for payload_type in formats.split(" ")}
-    wanted = _CODECS[kind]
-    parameters = dict(_numbered(value) for value in block.all("fmtp"))
-    chosen: int | None = None
-    retransmissions: list[int] = []
-    for value in block.all("rtpmap"):
-        payload_type, name = _numbered(value)
-        if payload_type not in listed:
-            raise OfferRefused(OfferProblem.MALFORMED)
-        if chosen is None and name.lower() == wanted:
-            chosen = payload_type
-        elif name.lower() == "rtx/90000":
-            retransmissions.append(payload_type)
-    if chosen is None:
-        return None
-    return Codec(
-        payload_type=chosen,
-        clock_rate=48_000 if kind is MediaKind.AUDIO else 90_000,
-        feedback=_feedback(block, chosen),
-        parameters=parameters.get(chosen, ""),
-        rtx_payload_type=next((pt for pt in retransmissions if parameters.get(pt) == f"apt={chosen}"), None),
-    )
-
-
-def _numbered(value: str) -> tuple[int, str]:
-    payload_type, _, rest = value.partition(" ")
-    if not _PARAMETERS.fullmatch(rest):
-        raise OfferRefused(OfferProblem.MALFORMED)
-    return _integer(payload_type, 0, 127), rest
-
-
-def _feedback(block: _Block, payload_type: int) -> frozenset[str]:
-    prefixes = (f"{payload_type} ", "* ")
-    return frozenset(value.partition(" ")[2] for value in block.all("rtcp-fb") if value.startswith(prefixes))
-
-
-def _extensions(block: _Block) -> tuple[Extension, ...]:
+def _extensions(block: Block) -> tuple[Extension, ...]:
     values = block.all("extmap")
     if len(values) > MAX_EXTENSIONS_PER_SECTION:
         raise OfferRefused(OfferProblem.TOO_MANY_EXTENSIONS)
@@ -315,23 +203,23 @@ def _extension(value: str) -> Extension:
     suffix = slash + direction
     if not (_SUFFIX.fullmatch(suffix) and _URI.fullmatch(uri)):
         raise OfferRefused(OfferProblem.MALFORMED)
-    return Extension(id=_integer(number, 1, 255), suffix=suffix, uri=uri)
+    return Extension(id=integer(number, 1, 255), suffix=suffix, uri=uri)
 
 
-def _ssrcs(block: _Block) -> tuple[int | None, int | None]:
+def _ssrcs(block: Block) -> tuple[int | None, int | None]:
     listed = dict.fromkeys(value.partition(" ")[0] for value in block.all("ssrc"))
     if len(listed) > MAX_SSRCS_PER_SECTION:
         raise OfferRefused(OfferProblem.TOO_MANY_SSRCS)
-    ssrcs = [_integer(text, 1, 0xFFFFFFFF) for text in listed]
+    ssrcs = [integer(text, 1, 0xFFFFFFFF) for text in listed]
     for value in block.all("ssrc-group"):
         semantics, *members = value.split(" ")
         if semantics == "FID" and len(members) == 2:
-            media, retransmission = (_integer(text, 1, 0xFFFFFFFF) for text in members)
+            media, retransmission = (integer(text, 1, 0xFFFFFFFF) for text in members)
             return media, retransmission
     return (ssrcs[0] if ssrcs else None), None
 
 
-def _check_sections(session: _Block, sections: tuple[Section, ...]) -> None:
+def _check_sections(session: Block, sections: tuple[Section, ...]) -> None:
     mids = [section.mid for section in sections]
     if len(set(mids)) != len(mids):
         raise OfferRefused(OfferProblem.DUPLICATE_MID)
@@ -344,7 +232,7 @@ def _check_sections(session: _Block, sections: tuple[Section, ...]) -> None:
         raise OfferRefused(OfferProblem.NOT_BUNDLED)
 
 
-def _ice(session: _Block, sections: list[_Block], name: str, shape: re.Pattern[str]) -> str:
+def _ice(session: Block, sections: list[Block], name: str, shape: re.Pattern[str]) -> str:
     values = {value for block in (session, *sections) for value in block.all(name)}
     if not values:
         raise OfferRefused(OfferProblem.NO_ICE_CREDENTIALS)
@@ -356,7 +244,7 @@ def _ice(session: _Block, sections: list[_Block], name: str, shape: re.Pattern[s
     return value
 
 
-def _fingerprint(session: _Block, sections: list[_Block]) -> str:
+def _fingerprint(session: Block, sections: list[Block]) -> str:
     """The sha-256 fingerprint (RFC 8122), the same wherever it stands; weaker hashes do not count."""
     blocks = (session, *sections)
     if any(value not in ("actpass", "active") for block in blocks for value in block.all("setup")):

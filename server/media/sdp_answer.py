@@ -8,7 +8,18 @@ from typing import Final
 
 from msgspec import Struct
 
-from server.media.sdp import LEVEL_URI, MID_URI, Codec, Direction, MediaKind, Offer, Section
+from server.media.sdp import (
+    LEVEL_URI,
+    MID_URI,
+    REPAIRED_RID_URI,
+    RID_URI,
+    TRANSPORT_CC_URI,
+    Direction,
+    Extension,
+    Offer,
+    Section,
+)
+from server.media.sdp_codecs import Codec, CodecName, MediaKind
 
 
 class SendLine(StrEnum):
@@ -28,10 +39,15 @@ class SlotSsrcs(Struct, frozen=True):
 
 
 class MediaLine(Struct, frozen=True):
-    """A section in use, with the codec that both sides speak."""
+    """A section in use, with the codecs that both sides speak, preferred first; never empty."""
 
     section: Section
-    codec: Codec
+    codecs: tuple[Codec, ...]
+
+    @property
+    def codec(self) -> Codec:
+        """The one that a client sends unless it is told otherwise."""
+        return self.codecs[0]
 
 
 class SlotLines(Struct, frozen=True):
@@ -70,7 +86,14 @@ _SEND_ORDER: Final = {
     MediaKind.VIDEO: (SendLine.CAMERA, SendLine.SCREEN),
     MediaKind.OTHER: (),
 }
-_FEEDBACK: Final = ("goog-remb", "ccm fir", "nack", "nack pli")
+_FEEDBACK: Final = {
+    MediaKind.AUDIO: (),
+    MediaKind.VIDEO: ("goog-remb", "ccm fir", "nack", "nack pli"),
+    MediaKind.OTHER: (),
+}
+_TRANSPORT_CC: Final = "transport-cc"
+_ONE_BYTE_IDS: Final = range(1, 15)
+"""RFC 8285 section 4.2: the form in which we write header extensions."""
 
 
 def plan_lines(offer: Offer) -> LinePlan:
@@ -81,9 +104,9 @@ def plan_lines(offer: Offer) -> LinePlan:
     send: dict[SendLine, MediaLine] = {}
     receive: dict[MediaKind, list[MediaLine]] = {MediaKind.AUDIO: [], MediaKind.VIDEO: []}
     for section in offer.sections:
-        if section.rejected or section.codec is None:
+        if section.rejected or not section.codecs:
             continue
-        line = MediaLine(section=section, codec=section.codec)
+        line = MediaLine(section=section, codecs=section.codecs)
         if section.direction is Direction.RECVONLY:
             receive[section.kind].append(line)
         elif section.direction in (Direction.SENDONLY, Direction.SENDRECV):
@@ -97,7 +120,9 @@ def plan_lines(offer: Offer) -> LinePlan:
 def answer(offer: Offer, local: Local, ssrcs: tuple[SlotSsrcs, ...]) -> str:
     """The complete SDP answer; `ssrcs` has one entry per slot of `plan_lines(offer)`."""
     plan = plan_lines(offer)
-    accepted = {line.section.mid: _accepted(line, local, "recvonly", []) for line in plan.send.values()}
+    accepted = {
+        line.section.mid: _accepted(line, local, "recvonly", _simulcast(line.section)) for line in plan.send.values()
+    }
     for index, (pair, slot) in enumerate(zip(plan.slots, ssrcs, strict=True)):
         accepted[pair.audio.section.mid] = _accepted(pair.audio, local, "sendonly", _slot_audio(index, slot))
         accepted[pair.video.section.mid] = _accepted(
@@ -119,10 +144,8 @@ def _refused(section: Section) -> list[str]:
 
 
 def _accepted(line: MediaLine, local: Local, direction: str, tail: list[str]) -> list[str]:
-    section, codec = line.section, line.codec
-    formats = str(codec.payload_type)
-    if codec.rtx_payload_type is not None:
-        formats += f" {codec.rtx_payload_type}"
+    section = line.section
+    formats = " ".join(str(payload_type) for codec in line.codecs for payload_type in _payload_types(codec))
     first = local.candidates[0]
     lines = [
         f"m={section.media} {first.port} {section.protocol} {formats}",
@@ -136,35 +159,74 @@ def _accepted(line: MediaLine, local: Local, direction: str, tail: list[str]) ->
         "a=rtcp-mux",
     ]
     lines += ["a=rtcp-rsize"] if section.reduced_size else []
-    lines += _codec_lines(section.kind, codec) + _extension_lines(section) + tail
+    for codec in line.codecs:
+        lines += _codec_lines(section, codec)
+    lines += _extension_lines(section) + tail
     lines += [_candidate(index, candidate) for index, candidate in enumerate(local.candidates)]
     return [*lines, "a=end-of-candidates"]
 
 
-def _codec_lines(kind: MediaKind, codec: Codec) -> list[str]:
-    payload_type = codec.payload_type
-    name = "opus/48000/2" if kind is MediaKind.AUDIO else "VP8/90000"
-    lines = [f"a=rtpmap:{payload_type} {name}"]
-    if kind is MediaKind.VIDEO:
-        lines += [f"a=rtcp-fb:{payload_type} {feedback}" for feedback in _FEEDBACK if feedback in codec.feedback]
-    if codec.parameters:
-        lines.append(f"a=fmtp:{payload_type} {codec.parameters}")
-    if codec.rtx_payload_type is not None:
-        lines += [f"a=rtpmap:{codec.rtx_payload_type} rtx/90000", f"a=fmtp:{codec.rtx_payload_type} apt={payload_type}"]
+def _payload_types(codec: Codec) -> tuple[int, ...]:
+    rtx = codec.rtx_payload_type
+    return (codec.payload_type,) if rtx is None else (codec.payload_type, rtx)
+
+
+def _codec_lines(section: Section, codec: Codec) -> list[str]:
+    payload_type, rtx = codec.payload_type, codec.rtx_payload_type
+    lines = [f"a=rtpmap:{payload_type} {codec.rtpmap}"]
+    wanted = (*_FEEDBACK[section.kind], *([_TRANSPORT_CC] if _counts(section) else []))
+    lines += [f"a=rtcp-fb:{payload_type} {feedback}" for feedback in wanted if feedback in codec.feedback]
+    parameters = _parameters(section, codec)
+    if parameters:
+        lines.append(f"a=fmtp:{payload_type} {parameters}")
+    if rtx is not None:
+        lines += [f"a=rtpmap:{rtx} rtx/{codec.clock_rate}", f"a=fmtp:{rtx} apt={payload_type}"]
     return lines
+
+
+def _parameters(section: Section, codec: Codec) -> str:
+    """As offered; a microphone may stop sending in silence, which most people are in most of the time (RFC 7587)."""
+    if codec.name is CodecName.OPUS and section.direction is not Direction.RECVONLY:
+        others = [part for part in codec.parameters.split(";") if part and not part.startswith("usedtx=")]
+        return ";".join([*others, "usedtx=1"])
+    return codec.parameters
+
+
+def _simulcast(section: Section) -> list[str]:
+    """Every offered stream that we take, in the client's order (RFC 8853 section 5.3.2)."""
+    if not section.rids:
+        return []
+    lines = [f"a=rid:{rid.id} recv {rid.restrictions}".rstrip() for rid in section.rids]
+    return [*lines, f"a=simulcast:recv {';'.join(rid.id for rid in section.rids)}"]
 
 
 _MIRRORED: Final = {"": "", "/sendonly": "/recvonly", "/recvonly": "/sendonly", "/sendrecv": "/sendrecv"}
 
 
 def _extension_lines(section: Section) -> list[str]:
-    """Only what we read: who sends (MID) and how loud (RFC 6464). Ids are the client's, RFC 8285 section 6."""
-    wanted = (MID_URI, LEVEL_URI) if section.direction is not Direction.RECVONLY else (MID_URI,)
+    """Only what we read or write, under the ids of the client (RFC 8285 section 6)."""
     return [
         f"a=extmap:{extension.id}{_MIRRORED[extension.suffix]} {extension.uri}"
         for extension in section.extensions
-        if extension.uri in wanted and extension.suffix in _MIRRORED
+        if extension.suffix in _MIRRORED and _wanted(section, extension)
     ]
+
+
+def _wanted(section: Section, extension: Extension) -> bool:
+    sent = section.direction is not Direction.RECVONLY
+    taken = {
+        MID_URI: True,
+        LEVEL_URI: sent,
+        RID_URI: bool(section.rids),
+        REPAIRED_RID_URI: bool(section.rids),
+        TRANSPORT_CC_URI: _counts(section) and extension.id in _ONE_BYTE_IDS,
+    }
+    return taken.get(extension.uri, False)
+
+
+def _counts(section: Section) -> bool:
+    """Whether packets of this section are numbered for the transport (transport-wide congestion control)."""
+    return section.direction is Direction.RECVONLY
 
 
 def _slot_audio(index: int, slot: SlotSsrcs) -> list[str]:

@@ -9,16 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.media.sdp import (
-    LEVEL_URI,
-    MAX_SECTIONS,
-    MID_URI,
-    Direction,
-    MediaKind,
-    OfferProblem,
-    OfferRefused,
-    parse_offer,
-)
+from server.media.sdp import LEVEL_URI, MID_URI, Direction, MediaKind, OfferProblem, OfferRefused, parse_offer
+from server.media.sdp_codecs import CodecName
+from server.media.sdp_lines import MAX_SECTIONS
 from tests.media.offers import fingerprint_line, make_offer
 
 RECORDED = Path(__file__).parent / "offers"
@@ -43,11 +36,10 @@ def test_recorded_offers_are_understood(name: str, opus: int, vp8: int, rtx: int
     assert [microphone.kind, camera.kind, screen.kind] == [MediaKind.AUDIO, MediaKind.VIDEO, MediaKind.VIDEO]
     assert {section.direction for section in offer.sections[:3]} == {Direction.SENDONLY}
     assert {section.direction for section in slots} == {Direction.RECVONLY}
-    assert microphone.codec is not None
-    assert camera.codec is not None
-    assert (microphone.codec.payload_type, microphone.codec.clock_rate) == (opus, 48_000)
-    assert (camera.codec.payload_type, camera.codec.rtx_payload_type) == (vp8, rtx)
-    assert "nack pli" in camera.codec.feedback
+    voice, picture = microphone.codecs[0], camera.codecs[0]
+    assert (voice.name, voice.payload_type, voice.clock_rate) == (CodecName.OPUS, opus, 48_000)
+    assert (picture.name, picture.payload_type, picture.rtx_payload_type) == (CodecName.VP8, vp8, rtx)
+    assert "nack pli" in picture.feedback
     assert (microphone.extension_id(LEVEL_URI), microphone.extension_id(MID_URI)) == (level, mid)
     assert not any(section.rejected for section in offer.sections)
     assert camera.ssrc != camera.rtx_ssrc
@@ -60,6 +52,75 @@ def test_a_new_connection_is_told_from_a_renegotiation() -> None:
     assert parse_offer(make_offer(ufrag="rstd")).renegotiates(first)
     other = make_offer(ufrag="scnd").replace("o=- 1 ", "o=- 7 ")
     assert not parse_offer(other).renegotiates(first)
+
+
+def test_simulcast_streams_are_those_of_the_offer() -> None:
+    """In the order of `a=simulcast:send`; SSRC lines do not count beside them."""
+    microphone, camera, *_ = parse_offer(make_offer(rids=("q", "h", "f"))).sections
+    assert [rid.id for rid in camera.rids] == ["q", "h", "f"]
+    assert (camera.ssrc, camera.rtx_ssrc, microphone.rids) == (None, None, ())
+
+
+STREAMS = {
+    "alternatives": ("q send|h send", "send x,q;h", "q h"),
+    "paused at first": ("q send|h send", "send ~q;h", "q h"),
+    "also receiving": ("q send|h send|r recv", "recv r send q;h", "q h"),
+    "more than three": ("a send|b send|c send|d send", "send a;b;c;d", "a b c"),
+    "not described": ("q send", "send q;h", "q"),
+    "wrong way": ("q recv|h send", "send q;h", "h"),
+    "odd name": ("q/ send|h send", "send q/;h", "h"),
+    "two lists": ("q send", "send q|send q", ""),
+    "no list": ("q send", "send", ""),
+    "other codec": ("q send pt=35|h send pt=35,96;max-width=640", "send q;h", "h"),
+}
+
+
+@pytest.mark.parametrize("case", STREAMS)
+def test_streams_that_cannot_be_taken_are_left_out(case: str) -> None:
+    """As RFC 8851 section 6.2 and RFC 8853 section 5.3.2 have it: no reason to refuse the rest."""
+    rids, lists, expected = STREAMS[case]
+    lines = [f"a=rid:{value}" for value in rids.split("|")] + [f"a=simulcast:{value}" for value in lists.split("|")]
+    text = make_offer(slots=0).replace("a=mid:1\n", "a=mid:1\n" + "\n".join(lines) + "\n")
+    assert " ".join(rid.id for rid in parse_offer(text).sections[1].rids) == expected
+
+
+VIDEO_FORMATS = (
+    (35, "AV1/90000", ""),
+    (98, "VP9/90000", "profile-id=2"),
+    (100, "VP9/90000", "profile-id=0"),
+    (102, "H264/90000", "level-asymmetry-allowed=1;packetization-mode=0;profile-level-id=42e01f"),
+    (104, "H264/90000", "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42001f"),
+    (106, "H264/90000", "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f"),
+    (107, "rtx/90000", "apt=106;rtx-time=3000"),
+    (108, "H264/90000", "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=640c1f"),
+)
+
+
+def with_formats(formats: tuple[tuple[int, str, str], ...], beside: str) -> str:
+    """The offer with these formats before `beside`, the m-line's own."""
+    listed = " ".join(str(payload_type) for payload_type, _, _ in formats)
+    text = make_offer().replace(f"SAVPF {beside}", f"SAVPF {listed} {beside}")
+    lines = [f"a=rtpmap:{payload_type} {encoding}" for payload_type, encoding, _ in formats]
+    lines += [f"a=fmtp:{payload_type} {parameters}" for payload_type, _, parameters in formats if parameters]
+    own = beside.partition(" ")[0]
+    return text.replace(f"a=rtpmap:{own} ", "\n".join(lines) + f"\na=rtpmap:{own} ")
+
+
+def test_known_codecs_are_taken_in_our_order() -> None:
+    """VP8 first; VP9 of profile 0; H.264 with packetization-mode 1, the constrained baseline profile if it is there."""
+    camera = parse_offer(with_formats(VIDEO_FORMATS, "96 97")).sections[1]
+    assert [(codec.name, codec.payload_type, codec.rtx_payload_type) for codec in camera.codecs] == [
+        (CodecName.VP8, 96, 97),
+        (CodecName.VP9, 100, None),
+        (CodecName.H264, 106, 107),
+    ]
+
+
+@pytest.mark.parametrize(("carried", "names"), [("111/111", "opus red"), ("0/0", "opus"), ("", "opus")])
+def test_redundancy_counts_with_its_opus_only(carried: str, names: str) -> None:
+    """RED that carries something else is not ours (RFC 2198)."""
+    microphone = parse_offer(with_formats(((63, "red/48000/2", carried),), "111")).sections[0]
+    assert [codec.name for codec in microphone.codecs] == names.split()
 
 
 def test_crlf_and_lf_read_the_same() -> None:
@@ -112,6 +173,10 @@ BAD: dict[str, tuple[Callable[[str], str], OfferProblem]] = {
     "ssrc flood": (
         lambda text: text + "".join(f"a=ssrc:{number} cname:x\n" for number in range(1, 40)),
         OfferProblem.TOO_MANY_SSRCS,
+    ),
+    "stream flood": (
+        lambda text: text.replace("a=mid:1\n", "a=mid:1\n" + "a=rid:q send\n" * 40),
+        OfferProblem.TOO_MANY_RIDS,
     ),
     "ssrc overflow": (lambda text: text + "a=ssrc:4294967296 cname:x\n", OfferProblem.BAD_NUMBER),
     "one ssrc twice": (lambda text: text + "a=ssrc:1000 cname:x\n", OfferProblem.DUPLICATE_SSRC),

@@ -63,6 +63,34 @@ def test_a_slot_is_one_stream_of_two_constant_sources() -> None:
     assert "a=ssrc:103 cname:s1" in video
 
 
+def test_simulcast_is_taken_as_offered() -> None:
+    """Each stream by its name, in the client's order, and the extensions that tell them apart (RFC 8852, RFC 8853)."""
+    _, microphone, camera, screen, *_ = answered(make_offer(rids=("q", "h", "f")))
+    assert "a=rid:q recv\na=rid:h recv\na=rid:f recv\na=simulcast:recv q;h;f" in camera
+    assert "a=extmap:10 urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id" in camera
+    assert "a=extmap:11 urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id" in camera
+    assert "a=rid" not in microphone + screen
+
+
+def test_packets_of_slots_are_counted_where_the_client_can() -> None:
+    """Transport-wide numbers, with the client's id, as an extension and as a feedback of each codec."""
+    *_, audio, video = answered(make_offer(transport_cc=True))
+    for section, payload_type in ((audio, 111), (video, 96)):
+        assert "a=extmap:3 http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01" in section
+        assert f"a=rtcp-fb:{payload_type} transport-cc" in section
+    long_id = make_offer(transport_cc=True).replace("a=extmap:3 ", "a=extmap:15 ")
+    assert "transport-wide" not in "".join(answered(long_id))
+
+
+def test_slots_take_every_codec_we_know_and_silence_need_not_be_sent() -> None:
+    """In our order with the retransmission format of each; the microphone may use DTX (RFC 7587 section 6.1)."""
+    _, microphone, _, _, voice, picture = answered((RECORDED / "firefox.sdp").read_text())
+    assert picture.startswith("m=video 5000 UDP/TLS/RTP/SAVPF 120 124 121 125")
+    assert "a=fmtp:125 apt=121" in picture
+    assert "usedtx=1" in microphone
+    assert "usedtx" not in voice
+
+
 def test_extensions_keep_the_ids_of_the_client() -> None:
     """Only what we read is taken: the MID anywhere, the level where the client speaks."""
     _, microphone, _, _, slot, _ = answered((RECORDED / "aiortc.sdp").read_text())
@@ -106,5 +134,6 @@ def test_the_answer_is_understood_by_another_stack() -> None:
     parsed = SessionDescription.parse(text)
     assert [media.kind for media in parsed.media] == ["audio", "video", "video", "audio", "video"]
     assert [ssrc.ssrc for ssrc in parsed.media[4].ssrc] == [2, 3]
-    assert [codec.mimeType for codec in parsed.media[1].rtp.codecs] == ["video/VP8", "video/rtx"]
+    formats = [codec.mimeType for codec in parsed.media[1].rtp.codecs]
+    assert formats == ["video/VP8", "video/rtx", "video/VP9", "video/rtx"]
     assert all(media.ice is not None and media.ice.iceLite for media in parsed.media)

@@ -5,11 +5,15 @@ from __future__ import annotations
 
 from typing import Final
 
-from server.media.sdp import LEVEL_URI, MID_URI
+from server.media.sdp import LEVEL_URI, MID_URI, REPAIRED_RID_URI, RID_URI, TRANSPORT_CC_URI
 
 FINGERPRINT: Final = ":".join(f"{value:02X}" for value in range(32))
+CAMERA_MID: Final = 1
 LEVEL_ID: Final = 1
 MID_ID: Final = 4
+TRANSPORT_CC_ID: Final = 3
+RID_ID: Final = 10
+REPAIRED_RID_ID: Final = 11
 OPUS: Final = 111
 VP8: Final = 96
 RTX: Final = 97
@@ -30,16 +34,24 @@ def make_offer(
     pwd: str = "passwordOfManyLetters22",  # noqa: S107 - of nobody
     fingerprint: str = FINGERPRINT,
     with_ssrcs: bool = True,
+    rids: tuple[str, ...] = (),
+    transport_cc: bool = False,
 ) -> str:
-    """An offer in the agreed shape: microphone, camera, screen, then `slots` pairs of receive lines."""
+    """An offer in the agreed shape: microphone, camera, screen, then `slots` pairs of receive lines.
+
+    With `rids` the camera sends these simulcast streams, without SSRC lines. `transport_cc`: on every line.
+    """
     directions = ["sendonly"] * 3 + ["recvonly"] * (2 * slots)
     kinds = ["audio", "video", "video"] + ["audio", "video"] * slots
     lines = ["v=0", "o=- 1 2 IN IP4 127.0.0.1", "s=-", "t=0 0"]
     lines.append("a=group:BUNDLE " + " ".join(str(mid) for mid in range(len(kinds))))
     for mid, (kind, direction) in enumerate(zip(kinds, directions, strict=True)):
         lines += _section(mid, kind, direction)
+        lines += _transport_cc(kind) if transport_cc else []
         lines += [f"a=ice-ufrag:{ufrag}", f"a=ice-pwd:{pwd}", fingerprint_line(fingerprint), "a=setup:actpass"]
-        if with_ssrcs:
+        if mid == CAMERA_MID and rids:
+            lines += _simulcast(rids)
+        elif with_ssrcs:
             lines += _ssrcs(mid)
     return "\n".join(lines) + "\n"
 
@@ -54,10 +66,20 @@ def _section(mid: int, kind: str, direction: str) -> list[str]:
     return [*lines, f"a=rtcp-fb:{VP8} goog-remb", f"a=rtpmap:{RTX} rtx/90000", f"a=fmtp:{RTX} apt={VP8}"]
 
 
+def _transport_cc(kind: str) -> list[str]:
+    payload_type = OPUS if kind == "audio" else VP8
+    return [f"a=extmap:{TRANSPORT_CC_ID} {TRANSPORT_CC_URI}", f"a=rtcp-fb:{payload_type} transport-cc"]
+
+
+def _simulcast(rids: tuple[str, ...]) -> list[str]:
+    lines = [f"a=extmap:{RID_ID} {RID_URI}", f"a=extmap:{REPAIRED_RID_ID} {REPAIRED_RID_URI}"]
+    return [*lines, *(f"a=rid:{rid} send" for rid in rids), f"a=simulcast:send {';'.join(rids)}"]
+
+
 def _ssrcs(mid: int) -> list[str]:
     if mid == 0:
         return [f"a=ssrc:{MICROPHONE_SSRC} cname:c"]
-    if mid == 1:
+    if mid == CAMERA_MID:
         group = f"a=ssrc-group:FID {CAMERA_SSRC} {CAMERA_RTX_SSRC}"
         return [group, f"a=ssrc:{CAMERA_SSRC} cname:c", f"a=ssrc:{CAMERA_RTX_SSRC} cname:c"]
     return []
