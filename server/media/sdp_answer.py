@@ -91,6 +91,9 @@ _FEEDBACK: Final = {
     MediaKind.VIDEO: ("goog-remb", "ccm fir", "nack", "nack pli"),
     MediaKind.OTHER: (),
 }
+_VOICE: Final = "maxaveragebitrate=32000;useinbandfec=1;usedtx=1"
+"""Speech in full band; nothing is sent in silence, which most people are in most of the time."""
+
 _TRANSPORT_CC: Final = "transport-cc"
 _ONE_BYTE_IDS: Final = range(1, 15)
 """RFC 8285 section 4.2: the form in which we write header extensions."""
@@ -185,11 +188,11 @@ def _codec_lines(section: Section, codec: Codec) -> list[str]:
 
 
 def _parameters(section: Section, codec: Codec) -> str:
-    """As offered; a microphone may stop sending in silence, which most people are in most of the time (RFC 7587)."""
-    if codec.name is CodecName.OPUS and section.direction is not Direction.RECVONLY:
-        others = [part for part in codec.parameters.split(";") if part and not part.startswith("usedtx=")]
-        return ";".join([*others, "usedtx=1"])
-    return codec.parameters
+    """As offered; for a microphone what we would like to get (RFC 7587 section 6.1)."""
+    if codec.name is not CodecName.OPUS or section.direction is Direction.RECVONLY:
+        return codec.parameters
+    parts = [part.strip() for part in codec.parameters.split(";")]
+    return ";".join([*(part for part in parts if part.startswith("minptime=")), _VOICE])
 
 
 def _simulcast(section: Section) -> list[str]:
