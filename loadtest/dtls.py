@@ -10,11 +10,18 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Final
 
-from aiortc.rtcdtlstransport import RTCCertificate, RTCDtlsFingerprint, RTCDtlsParameters, RTCDtlsTransport
+from aiortc.rtcdtlstransport import (
+    SRTP_AEAD_AES_128_GCM,
+    RTCCertificate,
+    RTCDtlsFingerprint,
+    RTCDtlsParameters,
+    RTCDtlsTransport,
+)
 from aiortc.rtp import is_rtcp
 from pylibsrtp import Error as SrtpError
+from pylibsrtp import Session
 
-PRIVATE_NAMES: Final = ("_set_role", "_rx_srtp", "_tx_srtp")
+PRIVATE_NAMES: Final = ("_set_role", "_srtp_profiles", "_rx_srtp", "_tx_srtp")
 
 
 class HandshakeFailed(Exception):
@@ -35,6 +42,15 @@ class SecureChannel:
         self._wire = _Wire(send)
         self._transport: Any = RTCDtlsTransport(self._wire, [certificate])  # type: ignore[arg-type]
         self._transport._set_role("client")
+
+    def insist_on_aes_128_gcm(self) -> None:
+        """Offer only this profile, so that servers which are compared encrypt alike; before `connect`."""
+        self._transport._srtp_profiles = [SRTP_AEAD_AES_128_GCM]
+
+    @property
+    def sessions(self) -> tuple[Session, Session]:
+        """The SRTP sessions for receiving and sending, once connected: for who handles packets without us."""
+        return self._transport._rx_srtp, self._transport._tx_srtp
 
     async def connect(self, fingerprint: str, on_closed: Callable[[], None]) -> None:
         """Shake hands; `on_closed` is called when the other side says goodbye later."""
