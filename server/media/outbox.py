@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Media on its way to the kernel: packets are encrypted where they lie and leave together (sendmmsg).
+
+A system call for every packet costs more than all that is done to the packet. So those of one receive batch wait
+here, and what goes to one address in packets of one size becomes a single message that the kernel cuts up again
+(UDP_SEGMENT, udp(7)). Nothing waits longer than the batch: `UdpMux` flushes at its end.
+"""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import socket
+import struct
+import sys
+from collections.abc import Callable
+from typing import Any, Final
+
+from cffi import FFI
+
+CAPACITY: Final = 256
+MAX_PACKET: Final = 1_472
+"""Bytes of one packet before protection; more does not come through an Ethernet in one piece."""
+
+MAX_SEGMENTS: Final = 32
+"""Packets in one message: the kernel takes 64, and not more bytes than one datagram can have."""
+
+_SLOT: Final = 2_048
+_VECTOR: Final = struct.Struct("@PN")
+_MESSAGE: Final = struct.Struct("@PIPNPNi0PI0P")
+"""struct mmsghdr: name, vectors, control, flags, and how much was sent; native layout."""
+
+_VECTORS: Final = struct.Struct("@N")
+_VECTORS_AT: Final = struct.calcsize("@PIP")
+_CONTROL_POINTER: Final = struct.Struct("@PN")
+_CONTROL_POINTER_AT: Final = struct.calcsize("@PIPN")
+_CONTROL: Final = struct.Struct("@NiiH0N")
+_CONTROL_LENGTH: Final = struct.calcsize("@NiiH")
+_SOL_UDP: Final = 17
+_UDP_SEGMENT: Final = 103
+_UNSEGMENTED: Final = frozenset((errno.EINVAL, errno.EMSGSIZE, errno.EIO, errno.EOPNOTSUPP, errno.ENOPROTOOPT))
+"""What the kernel says to a message it cannot cut up, for instance of packets above the MTU of the route."""
+
+NO_EDIT: Final = (0, b"")
+
+Protect = Callable[[Any, Any], int]
+"""libsrtp's `srtp_protect` for one session: pointer to the packet, pointer to its length; 0 when it is done."""
+
+_ffi: Final = FFI()
+_ffi.cdef("int sendmmsg(int, void *, unsigned int, int);")
+_libc: Final = _ffi.dlopen(None)
+_BATCHES: Final = sys.platform == "linux"
+
+
+class Destination:
+    """An address that packets go to from one socket, and its newest message in the present batch."""
+
+    __slots__ = ("_raw", "address", "batch", "box", "length", "message", "packets", "pointer", "segments", "size")
+
+    def __init__(self, box: Outbox, address: tuple[str, int]) -> None:
+        self.box = box
+        self.address = address
+        self._raw = _ffi.from_buffer(socket_address(*address))
+        self.pointer = _address_of(self._raw)
+        self.length = len(self._raw)
+        self.segments = MAX_SEGMENTS
+        """1 once the kernel refused to cut up a message to this address."""
+        self.batch = self.message = -1
+        self.packets = self.size = 0
+
+
+def socket_address(host: str, port: int) -> bytes:
+    """The `sockaddr_in` or `sockaddr_in6` of an address in text."""
+    address = ipaddress.ip_address(host)
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    layout = "!H4s8x" if address.version == 4 else "!H4x16s4x"
+    return struct.pack("=H", family) + struct.pack(layout, port, address.packed)
+
+
+class Outbox:
+    """Packets of one socket that wait for `flush`; `begun` is called when the first of a batch does."""
+
+    def __init__(self, sock: socket.socket, begun: Callable[[], None]) -> None:
+        self.dropped = 0
+        """Packets that the kernel would not take."""
+        self._socket = sock
+        self._begun = begun
+        self._packets, self._packets_at, self._memory = _memory(CAPACITY * _SLOT)
+        self._vectors, self._vectors_at, self._vector_memory = _memory(CAPACITY * MAX_SEGMENTS * _VECTOR.size)
+        self._messages, self._messages_at, self._message_memory = _memory(CAPACITY * _MESSAGE.size)
+        self._controls, self._controls_at, self._control_memory = _memory(CAPACITY * _CONTROL.size)
+        self._slots = [self._packets + index * _SLOT for index in range(CAPACITY)]
+        self._length = _ffi.new("int *")
+        self._count = 0
+        self._batch = 0
+        self._destinations: list[Destination] = []
+
+    def send(
+        self, protect: Protect, to: Destination, header: bytes, payload: bytes, edit: tuple[int, bytes] = NO_EDIT
+    ) -> bool:
+        """Take one RTP packet; `edit` is what stands at a place of the payload instead of the publisher's bytes.
+
+        False when libsrtp refuses it (a number used before, or too old) and when it is too long.
+        """
+        if self._count == CAPACITY:
+            self.flush()
+        start = len(header)
+        size = start + len(payload)
+        if size > MAX_PACKET:
+            return False
+        at = self._count * _SLOT
+        memory = self._memory
+        memory[at : at + start] = header
+        memory[at + start : at + size] = payload
+        place, changed = edit
+        if changed:
+            place += at + start
+            memory[place : place + len(changed)] = changed
+        length = self._length
+        length[0] = size
+        if protect(self._slots[self._count], length):
+            return False
+        self._add(to, at, length[0])
+        return True
+
+    def flush(self) -> None:
+        """Hand everything to the kernel: now or never, since media that waits is late."""
+        total, done = len(self._destinations), 0
+        descriptor = self._socket.fileno()
+        while done < total:
+            taken = _libc.sendmmsg(descriptor, self._messages + done * _MESSAGE.size, total - done, 0)
+            if taken > 0:
+                done += taken
+            else:
+                self._refused(done, _ffi.errno)
+                done += 1
+        self._batch += 1
+        self._count = 0
+        self._destinations.clear()
+
+    def _add(self, to: Destination, at: int, size: int) -> None:
+        if not _BATCHES:
+            self._send_now(to, self._memory[at : at + size])
+            return
+        if not self._count:
+            self._begun()
+        self._count += 1
+        if to.batch == self._batch and size <= to.size and to.packets < to.segments:
+            self._append(to, self._packets_at + at, size)
+            return
+        to.batch, to.message, to.packets, to.size = self._batch, len(self._destinations), 1, size
+        self._destinations.append(to)
+        vector = to.message * MAX_SEGMENTS * _VECTOR.size
+        _VECTOR.pack_into(self._vector_memory, vector, self._packets_at + at, size)
+        _MESSAGE.pack_into(
+            self._message_memory, to.message * _MESSAGE.size,
+            to.pointer, to.length, self._vectors_at + vector, 1, 0, 0, 0, 0,
+        )  # fmt: skip
+
+    def _append(self, to: Destination, pointer: int, size: int) -> None:
+        message = to.message * _MESSAGE.size
+        _VECTOR.pack_into(self._vector_memory, (to.message * MAX_SEGMENTS + to.packets) * _VECTOR.size, pointer, size)
+        if to.packets == 1:
+            control = to.message * _CONTROL.size
+            _CONTROL.pack_into(self._control_memory, control, _CONTROL_LENGTH, _SOL_UDP, _UDP_SEGMENT, to.size)
+            _CONTROL_POINTER.pack_into(
+                self._message_memory, message + _CONTROL_POINTER_AT, self._controls_at + control, _CONTROL.size
+            )
+        to.packets += 1
+        _VECTORS.pack_into(self._message_memory, message + _VECTORS_AT, to.packets)
+        if size < to.size:
+            # Only the last one of a message may be shorter.
+            to.size = -1
+
+    def _refused(self, index: int, error: int) -> None:
+        """The first message the kernel did not take: cut it up here if that was the reason."""
+        name, name_length, vectors, count, *_ = _MESSAGE.unpack_from(self._message_memory, index * _MESSAGE.size)
+        if count == 1 or error not in _UNSEGMENTED:
+            self.dropped += count
+            return
+        self._destinations[index].segments = 1
+        for at in range(count):
+            vector = vectors + at * _VECTOR.size
+            _MESSAGE.pack_into(self._message_memory, index * _MESSAGE.size, name, name_length, vector, 1, 0, 0, 0, 0)
+            if _libc.sendmmsg(self._socket.fileno(), self._messages + index * _MESSAGE.size, 1, 0) != 1:
+                self.dropped += 1
+
+    def _send_now(self, to: Destination, packet: memoryview) -> None:
+        try:
+            self._socket.sendto(packet, to.address)
+        except OSError:
+            self.dropped += 1
+
+
+def _memory(size: int) -> tuple[Any, int, memoryview]:
+    """Zeroed memory that stays where it is: the pointer, its number, and a view of it."""
+    owner = _ffi.new("char[]", size)
+    return owner, _address_of(owner), memoryview(_ffi.buffer(owner))
+
+
+def _address_of(pointer: Any) -> int:  # noqa: ANN401 - cffi has no types
+    return int(_ffi.cast("uintptr_t", pointer))
