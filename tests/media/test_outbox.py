@@ -139,7 +139,8 @@ def test_one_address_that_cannot_be_reached_does_not_stop_the_others() -> None:
     """What the kernel refuses is counted, and the rest of the batch leaves."""
     with stand() as on:
         nowhere = Destination(on.box, ("127.0.0.1", 0))
-        guard = partial(lib.srtp_protect, session(Policy.SSRC_ANY_OUTBOUND)._srtp[0])  # noqa: SLF001
+        other = session(Policy.SSRC_ANY_OUTBOUND)
+        guard = partial(lib.srtp_protect, other._srtp[0])  # noqa: SLF001
         on.box.send(on.protect[0], on.to[0], header(1), b"x")
         on.box.send(guard, nowhere, header(1), b"x")
         on.box.send(on.protect[0], on.to[0], header(2), bytes(500))
