@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import StrEnum
-from typing import NewType, Protocol
+from typing import Annotated, Final, NewType, Protocol
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from server.ids import ParticipantId, PeerId, Placement, RoomId
 from server.rooms.events import Event
@@ -140,6 +140,13 @@ class Clock(Protocol):
 
 # -- media -------------------------------------------------------------------------------------------------------------
 
+MAX_TILES: Final = 64
+MAX_TILE_HEIGHT: Final = 4320
+MAX_VOICES: Final = 3
+"""How many are heard at once, beside those who are awaited, by somebody with fewer slots than there are people."""
+MAX_LEVELS: Final = 16
+"""How many people `VoicesHeard` names."""
+
 
 class PeerAnswered(Struct, frozen=True, tag="peer_answered"):
     """The SDP answer; complete, no candidate follows (ICE-lite)."""
@@ -183,12 +190,17 @@ class PauseReason(StrEnum):
 
 
 class Slot(Struct, frozen=True):
-    """What one pre-negotiated pair of receive lines carries; `source` None: nothing."""
+    """What one pre-negotiated pair of receive lines carries; `source` None: nothing.
+
+    `audio` and `video`: what the room lets through. `paused`: why the picture does not flow all the same; null when it
+    flows, or when the room lets no picture through. The voice is never paused.
+    """
 
     index: int
     source: ParticipantId | None
     audio: bool
     video: bool
+    paused: PauseReason | None = None
 
 
 class SlotsChanged(Struct, frozen=True, tag="slots_changed"):
@@ -202,6 +214,33 @@ class SlotsChanged(Struct, frozen=True, tag="slots_changed"):
     slots: tuple[Slot, ...]
 
 
+class Tile(Struct, frozen=True, forbid_unknown_fields=True):
+    """A person whom a client shows. `height` is that of the picture in device pixels, 0: as small as there is.
+
+    `pinned`: the person at this client chose it; its picture is the last one to be paused or made smaller.
+    """
+
+    participant: Annotated[ParticipantId, Meta(min_length=1, max_length=64)]
+    height: Annotated[int, Meta(ge=0, le=MAX_TILE_HEIGHT)]
+    pinned: bool = False
+
+
+class Watch(Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="watch"):
+    """Whom a client shows, and how large; replaces the one before.
+
+    `tiles`: people, most important first. `others`: for how many more it has room, whom the server chooses, at
+    `others_height`. Who is in neither gets no picture (`paused`: `hidden`); their voice goes on.
+    """
+
+    tiles: Annotated[tuple[Tile, ...], Meta(max_length=MAX_TILES)]
+    others: Annotated[int, Meta(ge=0, le=MAX_TILES)]
+    others_height: Annotated[int, Meta(ge=0, le=MAX_TILE_HEIGHT)]
+
+
+UNTOLD: Final = Watch(tiles=(), others=MAX_TILES, others_height=360)
+"""What is taken to be shown until the client says it."""
+
+
 class VoiceLevel(Struct, frozen=True):
     """Loudest level of a participant since the last report: 0 (loud) to 127 (silence), RFC 6464."""
 
@@ -210,7 +249,10 @@ class VoiceLevel(Struct, frozen=True):
 
 
 class VoicesHeard(Struct, frozen=True, tag="voices_heard"):
-    """At most five times a second per room, only people whose audio is forwarded and not silent."""
+    """At most five times a second per placement, only people whose audio is forwarded and not silent.
+
+    The `MAX_LEVELS` loudest, loudest first.
+    """
 
     room: RoomId
     placement: Placement
@@ -237,6 +279,9 @@ class MediaPlane(Protocol):
 
     def close_peer(self, peer: PeerId) -> None:
         """Stop everything from and to this peer at once; nothing more is reported of it."""
+
+    def watch(self, peer: PeerId, watch: Watch) -> None:
+        """Whom this peer's client shows from now on; `UNTOLD` until the first call."""
 
     def set_routes(self, room: RoomId, groups: tuple[RouteGroup, ...]) -> None:
         """All that may flow in this room from now on."""

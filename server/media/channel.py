@@ -22,6 +22,7 @@ from server.ports import (
     SlotsChanged,
     VoiceLevel,
     VoicesHeard,
+    Watch,
 )
 from server.rooms.routes import RouteGroup
 
@@ -42,6 +43,8 @@ __all__ = [
     "ToWorker",
     "VoiceLevel",
     "VoicesHeard",
+    "Watch",
+    "WatchTiles",
     "WorkerReady",
     "WorkerStats",
 ]
@@ -70,6 +73,13 @@ class SetRoutes(Struct, frozen=True, tag="set_routes"):
     room: RoomId
     revision: int
     groups: tuple[RouteGroup, ...]
+
+
+class WatchTiles(Struct, frozen=True, tag="watch_tiles"):
+    """Whom the client of this peer shows from now on."""
+
+    peer: PeerId
+    watch: Watch
 
 
 class CloseRoom(Struct, frozen=True, tag="close_room"):
@@ -104,7 +114,7 @@ class WorkerStats(Struct, frozen=True, tag="worker_stats"):
     """What is left out for want of a faster core, as `overload.Shed` counts it."""
 
 
-ToWorker = OpenPeer | ClosePeer | SetRoutes | CloseRoom | Shutdown
+ToWorker = OpenPeer | ClosePeer | SetRoutes | WatchTiles | CloseRoom | Shutdown
 FromWorker = (
     WorkerReady | PeerAnswered | PeerRefused | PeerConnected | PeerClosed | SlotsChanged | VoicesHeard | WorkerStats
 )

@@ -6,10 +6,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from server.ids import ParticipantId, RoomId
-from server.media.channel import SetRoutes, Slot, SlotsChanged
+from server.media.channel import SetRoutes, Slot, SlotsChanged, Watch
 from server.media.peer import Peer, forwarded
 from server.media.slots import assign, describe, wanted_sources
 from server.media.streams import Line, Source
+from server.ports import UNTOLD
 from server.rooms.routes import RouteGroup
 
 
@@ -29,6 +30,7 @@ class RoomRoutes:
         self._keyframe = keyframe
         self._slots: dict[ParticipantId, tuple[ParticipantId | None, ...]] = {}
         self._told: dict[ParticipantId, tuple[Slot, ...]] = {}
+        self._watches: dict[ParticipantId, Watch] = {}
 
     def set_routes(self, routes: SetRoutes) -> None:
         """Apply the routes, unless newer ones have been applied."""
@@ -44,16 +46,23 @@ class RoomRoutes:
         self.peers[peer.participant] = peer
         self._slots[peer.participant] = (None,) * len(peer.slots)
         self._told[peer.participant] = ()
+        self._watches[peer.participant] = UNTOLD
 
     def remove(self, participant: ParticipantId) -> None:
         """Forget a participant's peer; its sources stop at once."""
         peer = self.peers.pop(participant, None)
         self._slots.pop(participant, None)
         self._told.pop(participant, None)
+        self._watches.pop(participant, None)
         if peer is not None:
             for source in peer.sources.values():
                 source.lines = ()
                 source.heard = False
+
+    def watch(self, participant: ParticipantId, watch: Watch) -> None:
+        """What the participant's client shows from now on."""
+        self._watches[participant] = watch
+        self.rebuild()
 
     def rebuild(self) -> None:
         """Make slots, lines and rights what the present routes and peers say."""

@@ -3,11 +3,17 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from msgspec import Struct
 
 from server.ids import ParticipantId, Placement
 from server.rooms.people import by_placement, leads
+from server.rooms.phases import RoundOrder
 from server.rooms.state import Participant, Role, RoomState, Round
+
+HANDS_AWAITED: Final = 4
+"""Raised hands, oldest first, whose voices hold a slot in each placement; the others speak a moment later."""
 
 
 class RouteGroup(Struct, frozen=True):
@@ -16,12 +22,17 @@ class RouteGroup(Struct, frozen=True):
     `audio` and `video` hold those of `members` whom the room lets be heard and seen right now, most
     important first (whose turn it is, spotlight, staff, then the order of joining): slots are given
     in this order when there are fewer slots than sources.
+
+    `awaited` are those whose voice must have a slot before it begins: whose turn it is, the spotlight, who is next,
+    raised hands. `staff` are those who lead here. Both most important first.
     """
 
     placement: Placement
     members: tuple[ParticipantId, ...]
     audio: tuple[ParticipantId, ...]
     video: tuple[ParticipantId, ...]
+    awaited: tuple[ParticipantId, ...] = ()
+    staff: tuple[ParticipantId, ...] = ()
 
 
 def routes_of(state: RoomState) -> tuple[RouteGroup, ...]:
@@ -37,7 +48,26 @@ def _group(state: RoomState, placement: Placement, people: list[Participant]) ->
         members=tuple(person.id for person in people),
         audio=tuple(person.id for person in ranked if person.microphone and _may_speak(state, person, round_)),
         video=tuple(person.id for person in ranked if person.camera),
+        awaited=_awaited(state, people, round_),
+        staff=tuple(person.id for person in people if _in_charge(state, person)),
     )
+
+
+def _awaited(state: RoomState, people: list[Participant], round_: Round | None) -> tuple[ParticipantId, ...]:
+    here = {person.id for person in people}
+    hands = [hand.participant for hand in state.hands if hand.participant in here][:HANDS_AWAITED]
+    called = (None, None) if round_ is None else (round_.current, _next_up(round_))
+    expected = (called[0], state.spotlight, called[1], *hands)
+    return tuple(dict.fromkeys(each for each in expected if each is not None and each in here))
+
+
+def _next_up(round_: Round) -> ParticipantId | None:
+    """Who will be called after the present turn; nobody knows while volunteers are awaited."""
+    return None if round_.order is RoundOrder.VOLUNTEER else next(iter((*round_.waiting, *round_.later)), None)
+
+
+def _in_charge(state: RoomState, person: Participant) -> bool:
+    return person.role is Role.MODERATOR or leads(state, person)
 
 
 def _rank(state: RoomState, person: Participant, round_: Round | None) -> int:
@@ -55,4 +85,4 @@ def _may_speak(state: RoomState, person: Participant, round_: Round | None) -> b
         return False
     if round_ is None or not round_.no_cross_talk or round_.current == person.id:
         return True
-    return person.role is Role.MODERATOR or leads(state, person)
+    return _in_charge(state, person)

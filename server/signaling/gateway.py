@@ -14,7 +14,7 @@ from msgspec import Raw
 from server.errors import DISCONNECT_MESSAGES, CommandRejected, DisconnectCode, JoinRefused, RejectCode
 from server.ids import CommandId, ConnectionId, ParticipantId, RoomId
 from server.logs import digest
-from server.ports import Clock, MediaPlane, Seq
+from server.ports import Clock, MediaPlane, Seq, Watch
 from server.rooms.commands import LoseConnection
 from server.runner.runner import RoomRunner
 from server.signaling.codec import Packet, acknowledgement_frame, read_command, read_connect
@@ -27,6 +27,7 @@ from server.signaling.limits import (
     OFFER_RATE,
     PARTICIPANT_RATE,
     STRIKES,
+    WATCH_RATE,
     Buckets,
     TokenBucket,
     cost_of,
@@ -76,7 +77,7 @@ class Hall:
 class Attendance:
     """One connection from its seat to its end."""
 
-    __slots__ = ("bucket", "client", "hall", "offers", "own", "seated", "strikes")
+    __slots__ = ("bucket", "client", "hall", "offers", "own", "seated", "strikes", "watches")
 
     def __init__(self, hall: Hall, seated: Seated, now_ms: int) -> None:
         self.hall = hall
@@ -85,6 +86,7 @@ class Attendance:
         self.own = TokenBucket(CONNECTION_RATE, now_ms)
         self.bucket = hall.buckets.of(seated.participant, now_ms)
         self.offers = TokenBucket(OFFER_RATE, now_ms)
+        self.watches = TokenBucket(WATCH_RATE, now_ms)
         self.strikes = 0
 
 
@@ -211,20 +213,24 @@ class Gateway:
     async def _perform(self, attendance: Attendance, client: Client, frame: CommandFrame) -> Seq:
         hall, command = attendance.hall, frame.command
         if isinstance(command, MediaOffer):
-            self._offer(attendance, command)
+            self._take(attendance.offers)
+            hall.media.offer(client.participant, command)
+            return hall.runner.seq
+        if isinstance(command, Watch):
+            self._take(attendance.watches)
+            hall.media.watch(client.participant, command)
             return hall.runner.seq
         if isinstance(command, Resync):
             hall.delivery.snapshot(client)
             return hall.runner.seq
         return await hall.runner.submit(command, client.participant, frame.id)
 
-    def _offer(self, attendance: Attendance, offer: MediaOffer) -> None:
-        now_ms = self._now_ms()
-        wait_ms = attendance.offers.wait_ms(1, now_ms)
+    def _take(self, bucket: TokenBucket) -> None:
+        """Pay for one of what is also counted by its kind; raises RATE_LIMITED."""
+        wait_ms = bucket.wait_ms(1, self._now_ms())
         if wait_ms:
             raise CommandRejected(RejectCode.RATE_LIMITED, retry_after_ms=wait_ms)
-        attendance.offers.take(1)
-        attendance.hall.media.offer(attendance.seated.participant, offer)
+        bucket.take(1)
 
     # -- rooms ---------------------------------------------------------------------------------------------------------
 

@@ -26,6 +26,7 @@ PARTICIPANT_RATE: Final = Rate(per_second=15, burst=60)
 JOIN_RATE: Final = Rate(per_second=1, burst=100)
 """Connections of one participant: each is an entry of the log that everybody in the room is told of."""
 OFFER_RATE: Final = Rate(per_second=0.5, burst=3)
+WATCH_RATE: Final = Rate(per_second=4, burst=8)
 MALFORMED_COST: Final = 4.0
 STRIKES: Final = 20
 """Refusals for the rate, one after the other without one command let through: the connection is ended."""

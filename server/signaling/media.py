@@ -26,6 +26,7 @@ from server.ports import (
     Slot,
     SlotsChanged,
     VoicesHeard,
+    Watch,
 )
 from server.rooms.routes import RouteGroup, routes_of
 from server.rooms.state import RoomState
@@ -55,6 +56,7 @@ class MediaDesk:
         self._delivery = delivery
         self._plane = plane
         self._peers: dict[ParticipantId, Peer] = {}
+        self._watches: dict[ParticipantId, Watch] = {}
         self._routes: tuple[RouteGroup, ...] = ()
         plane.open_room(self._room, self._report)
         self._reconcile(runner.state)
@@ -69,6 +71,15 @@ class MediaDesk:
         peer = PeerId(secrets.token_hex(8))
         self._plane.open_peer(peer, self._room, participant, offer.sdp)
         self._peers[participant] = Peer(peer, offer.offer)
+        if participant in self._watches:
+            self._plane.watch(peer, self._watches[participant])
+
+    def watch(self, participant: ParticipantId, watch: Watch) -> None:
+        """Whom the participant's client shows: for its present peer, and for those after it."""
+        self._watches[participant] = watch
+        peer = self._peers.get(participant)
+        if peer is not None:
+            self._plane.watch(peer.id, watch)
 
     def remind(self, client: Client) -> None:
         """Tell a client that has come back to its peer what it may have missed."""
@@ -77,7 +88,8 @@ class MediaDesk:
             client.link.send(notice_frame(Slots(*peer.slots)))
 
     def close_peer(self, participant: ParticipantId) -> None:
-        """Stop this participant's media."""
+        """Stop this participant's media, and forget what their client showed."""
+        self._watches.pop(participant, None)
         peer = self._peers.pop(participant, None)
         if peer is not None:
             self._plane.close_peer(peer.id)
@@ -98,7 +110,7 @@ class MediaDesk:
         self._plane.close_room(self._room)
 
     def _reconcile(self, state: RoomState) -> None:
-        for participant in [known for known in self._peers if known not in state.participants]:
+        for participant in [known for known in (*self._peers, *self._watches) if known not in state.participants]:
             self.close_peer(participant)
         routes = routes_of(state)
         if routes != self._routes:

@@ -20,7 +20,7 @@ from server.errors import (
     is_final,
 )
 from server.ids import CommandId, ParticipantId, RoomId
-from server.ports import Epoch, Seq, Slot, VoiceLevel
+from server.ports import Epoch, Seq, Slot, VoiceLevel, Watch
 from server.rooms.commands import Name, RoomCommand
 from server.rooms.events import Event
 from server.rooms.state import Agreement, CameraPolicy, Role, RoomView
@@ -86,7 +86,7 @@ class Resync(Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", 
     """Ask for a snapshot, after a gap in `from`/`to`."""
 
 
-ClientCommand = RoomCommand | MediaOffer | Resync
+ClientCommand = RoomCommand | MediaOffer | Watch | Resync
 
 
 class CommandFrame(Struct, frozen=True, forbid_unknown_fields=True):
@@ -172,9 +172,9 @@ class MediaAnswer(Struct, frozen=True, tag_field="type", tag="media_answer"):
 class MediaLost(Struct, frozen=True, tag_field="type", tag="media_lost"):
     """The peer is gone on the server; make a new RTCPeerConnection and a new offer.
 
-    `reason`: closed, consent_expired, dtls_closed, replaced, worker_lost, renegotiated, or no_common_codec. `offer` is
-    the number that the peer was offered with: ignore it if that is not the last one of this page, since the peer of a
-    page before it (a reload) may end late. Begin with a random number to tell them apart.
+    `reason`: closed, consent_expired, dtls_closed, replaced, worker_lost, moved, renegotiated, or no_common_codec.
+    `offer` is the number that the peer was offered with: ignore it if that is not the last one of this page, since the
+    peer of a page before it (a reload) may end late. Begin with a random number to tell them apart.
     """
 
     reason: str

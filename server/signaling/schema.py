@@ -23,7 +23,7 @@ from server.rooms import commands, events, phases, state
 from server.signaling import messages
 
 MODULES: Final = (ids, errors, phases, state, commands, events, ports, messages)
-CONSTANTS_OF: Final = (ids, errors, state, messages)
+CONSTANTS_OF: Final = (ids, errors, state, ports, messages)
 
 INBOUND: Final[tuple[Any, ...]] = (messages.Connect, messages.CommandFrame, messages.TicketRequest)
 """What clients send; a field with a default may be left out."""

@@ -23,10 +23,13 @@ from server.media.channel import (
     ToWorker,
     VoiceLevel,
     VoicesHeard,
+    Watch,
+    WatchTiles,
     WorkerReady,
     WorkerStats,
 )
 from server.media.wire import ChannelBroken, encode, from_worker, to_worker
+from server.ports import PauseReason, Tile
 from server.rooms.routes import RouteGroup
 
 PEER, ROOM, ANA = PeerId("p"), RoomId("r"), ParticipantId("ana")
@@ -34,6 +37,7 @@ SAID_TO: list[ToWorker] = [
     OpenPeer(peer=PEER, room=ROOM, participant=ANA, sdp="v=0"),
     ClosePeer(peer=PEER),
     SetRoutes(room=ROOM, revision=3, groups=(RouteGroup(placement=MAIN, members=(ANA,), audio=(ANA,), video=()),)),
+    WatchTiles(peer=PEER, watch=Watch((Tile(ANA, 360, pinned=True),), others=3, others_height=180)),
     CloseRoom(room=ROOM),
     Shutdown(),
 ]
@@ -43,10 +47,17 @@ SAID_BY: list[FromWorker] = [
     PeerRefused(peer=PEER, reason="malformed"),
     PeerConnected(peer=PEER),
     PeerClosed(peer=PEER, reason="closed"),
-    SlotsChanged(peer=PEER, revision=3, slots=(Slot(index=0, source=ANA, audio=True, video=False),)),
+    SlotsChanged(peer=PEER, revision=3, slots=(Slot(0, ANA, audio=True, video=True, paused=PauseReason.HIDDEN),)),
     VoicesHeard(room=ROOM, placement=MAIN, levels=(VoiceLevel(participant=ANA, level=30),)),
     WorkerStats(
-        packets_received=1, packets_forwarded=2, packets_dropped=3, keyframe_requests=4, peers=5, loop_lag_ms=0.5
+        packets_received=1,
+        packets_forwarded=2,
+        packets_dropped=3,
+        keyframe_requests=4,
+        peers=5,
+        loop_lag_ms=0.5,
+        busy=0.5,
+        shed=1,
     ),
 ]
 

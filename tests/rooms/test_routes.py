@@ -3,10 +3,10 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from server.ids import MAIN, Placement
+from server.ids import MAIN, ParticipantId, Placement
 from server.rooms import commands as c
 from server.rooms.phases import RoundOrder
-from server.rooms.routes import RouteGroup, routes_of
+from server.rooms.routes import HANDS_AWAITED, RouteGroup, routes_of
 from server.rooms.state import AssignmentStrategy, PlannedRoom, Role
 from tests.rooms.builders import ANA, BEN, CLEO, DAN, LEA, MOD, Session, circle
 
@@ -28,7 +28,7 @@ def test_nothing_flows_before_somebody_presses() -> None:
     """Members share a placement; the lobby is in no group."""
     session = circle(ANA)
     session.knock(BEN)
-    assert routes_of(session.state) == (RouteGroup(MAIN, (MOD, ANA), audio=(), video=()),)
+    assert routes_of(session.state) == (RouteGroup(MAIN, (MOD, ANA), audio=(), video=(), staff=(MOD,)),)
 
 
 def test_groups_are_placements() -> None:
@@ -98,7 +98,9 @@ def test_who_is_muted_or_off_is_not_forwarded() -> None:
     session.do(MOD, c.StartRound())
     session.do(MOD, c.SetHardMute(ANA, on=True))
     session.do(MOD, c.TurnCameraOff(ANA))
-    assert group(session) == RouteGroup(MAIN, (MOD, ANA, BEN), audio=(MOD,), video=(MOD, BEN))
+    assert group(session) == RouteGroup(
+        MAIN, (MOD, ANA, BEN), audio=(MOD,), video=(MOD, BEN), awaited=(ANA, BEN), staff=(MOD,)
+    )
 
 
 def test_a_lost_signaling_connection_does_not_stop_media() -> None:
@@ -117,3 +119,39 @@ def test_a_hard_mute_wins_over_a_microphone_that_is_on() -> None:
     muted = replace(session.person(ANA), hard_muted=True)
     session.state = replace(session.state, participants={**session.state.participants, ANA: muted})
     assert group(session).audio == (MOD,)
+
+
+def test_awaited_are_turn_spotlight_next_and_hands() -> None:
+    """Most important first, each once, and only who is here; of the hands the oldest alone."""
+    names = tuple(ParticipantId(f"h{number}") for number in range(6))
+    session = circle(ANA, BEN, CLEO, *names)
+    assert group(session).awaited == ()
+    for person in (*names, ANA):
+        session.do(person, c.RaiseHand())
+    assert group(session).awaited == names[:HANDS_AWAITED]
+    session.do(MOD, c.Spotlight(CLEO))
+    session.do(MOD, c.StartRound())
+    assert group(session).awaited == (ANA, CLEO, BEN, *names[:HANDS_AWAITED])
+    session.do(MOD, c.GiveTurn(CLEO))
+    assert group(session).awaited == (CLEO, BEN, *names[:HANDS_AWAITED])
+
+
+def test_nobody_knows_who_is_next_of_volunteers() -> None:
+    """Until somebody takes the turn, nobody is awaited."""
+    session = circle(ANA, BEN)
+    session.do(MOD, c.StartRound(order=RoundOrder.VOLUNTEER))
+    assert group(session).awaited == ()
+    session.do(BEN, c.TakeTurn())
+    assert group(session).awaited == (BEN,)
+
+
+def test_hands_are_awaited_where_they_are() -> None:
+    """A hand raised in a breakout takes no slot in main; its leader is staff there."""
+    session = circle(ANA, BEN)
+    session.join(LEA, role=Role.LEADER)
+    session.do(MOD, c.DraftPlan(AssignmentStrategy.BY_LEADER, 1, 0))
+    session.do(MOD, c.OpenBreakouts(1))
+    session.do(ANA, c.RaiseHand())
+    assert group(session, Placement("b1")).awaited == (ANA,)
+    assert group(session, Placement("b1")).staff == (LEA,)
+    assert group(session).awaited == ()

@@ -9,9 +9,11 @@ import pytest
 
 from server.errors import RejectCode
 from server.ids import ParticipantId
+from server.ports import MAX_TILE_HEIGHT, MAX_TILES, Tile, Watch
 from server.rooms import commands as c
 from server.rooms.events import ChatSent, HandRaised
 from server.rooms.state import Role
+from server.signaling.limits import WATCH_RATE
 from server.signaling.messages import MAX_COMMAND_BYTES, MediaOffer, Ok, Reject, Resync, Snapshot
 from tests.signaling.clients import Venue, code_of
 
@@ -34,6 +36,17 @@ BAD_MESSAGES: dict[str, object] = {
     "empty text": {"id": "1", "command": {"type": "send_chat", "text": ""}},
     "unknown reaction": {"id": "1", "command": {"type": "react", "reaction": "rage"}},
     "time out of bounds": {"id": "1", "command": {"type": "extend_phase", "extra_ms": -5}},
+    **{
+        f"watch with {problem}": {"id": "1", "command": {"type": "watch", "tiles": [], "others": 0, **fields}}
+        for problem, fields in {
+            "no height": {},
+            "too many tiles": {"others_height": 0, "tiles": [{"participant": "ann", "height": 1}] * (MAX_TILES + 1)},
+            "a nameless tile": {"others_height": 0, "tiles": [{"participant": "", "height": 360}]},
+            "a giant tile": {"others_height": 0, "tiles": [{"participant": "ann", "height": MAX_TILE_HEIGHT + 1}]},
+            "too many others": {"others_height": 0, "others": MAX_TILES + 1},
+            "fewer than none": {"others_height": 0, "others": -1},
+        }.items()
+    },
     "a system command": {
         "id": "1",
         "command": {
@@ -175,3 +188,14 @@ async def test_the_offers_of_a_connection_are_limited(venue: Venue) -> None:
     ann = await venue.join("ann", Role.MODERATOR)
     codes = [code_of(await ann.send(MediaOffer(offer=number, sdp="v=0"))) for number in range(4)]
     assert codes == [RejectCode.BAD_OFFER] * 3 + [RejectCode.RATE_LIMITED]
+
+
+async def test_the_watches_of_a_connection_are_limited(venue: Venue) -> None:
+    """A burst is for resizing and scrolling; more has to wait."""
+    ann = await venue.join("ann", Role.MODERATOR)
+    watch = Watch((Tile(ParticipantId("ann"), 360),), others=4, others_height=180)
+    answers = [await ann.send(watch) for _ in range(int(WATCH_RATE.burst) + 3)]
+    assert [type(answer) for answer in answers[:8]] == [Ok] * 8
+    refused = [answer for answer in answers if isinstance(answer, Reject)]
+    assert refused
+    assert all(answer.code == RejectCode.RATE_LIMITED and answer.retry_after_ms for answer in refused)

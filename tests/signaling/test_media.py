@@ -16,7 +16,7 @@ from server.cluster.clock import MonotonicClock
 from server.cluster.memory import MemoryLog
 from server.errors import CommandRejected, DisconnectCode, RejectCode
 from server.ids import MAIN, CommandId, ConnectionId, ParticipantId, PeerId, RoomId
-from server.ports import MediaReport, PeerAnswered, PeerClosed, Slot, SlotsChanged, VoiceLevel, VoicesHeard
+from server.ports import MediaReport, PeerAnswered, PeerClosed, Slot, SlotsChanged, Tile, VoiceLevel, VoicesHeard, Watch
 from server.rooms import commands as c
 from server.rooms.commands import TakeSeat
 from server.rooms.events import RoomOpened
@@ -45,6 +45,7 @@ class RecordingPlane:
         self.routes: list[tuple[RouteGroup, ...]] = []
         self.opened: list[tuple[PeerId, ParticipantId]] = []
         self.closed: list[PeerId] = []
+        self.watched: list[tuple[PeerId, Watch]] = []
 
     def open_room(self, room: RoomId, sink: Callable[[MediaReport], None]) -> None:
         self.sinks[room] = sink
@@ -57,6 +58,9 @@ class RecordingPlane:
 
     def close_peer(self, peer: PeerId) -> None:
         self.closed.append(peer)
+
+    def watch(self, peer: PeerId, watch: Watch) -> None:
+        self.watched.append((peer, watch))
 
     def set_routes(self, room: RoomId, groups: tuple[RouteGroup, ...]) -> None:
         assert room in self.sinks
@@ -106,7 +110,7 @@ async def stage() -> AsyncIterator[Stage]:
 async def test_routes_follow_the_room(stage: Stage) -> None:
     """Set whenever they differ, and only then."""
     await stage.do(c.SetMicrophone(on=True), BOB)
-    assert stage.plane.routes[-1] == (RouteGroup(MAIN, (ANN, BOB), (BOB,), ()),)
+    assert stage.plane.routes[-1] == (RouteGroup(MAIN, (ANN, BOB), (BOB,), (), staff=(ANN,)),)
     count = len(stage.plane.routes)
     await stage.do(c.SendChat("no media in this"), BOB)
     assert len(stage.plane.routes) == count
@@ -119,7 +123,7 @@ async def test_a_person_who_leaves_takes_their_peer_along(stage: Stage) -> None:
     stage.hall.media.offer(BOB, MediaOffer(1, "good"))
     await stage.do(c.Remove(BOB), ANN)
     assert stage.plane.closed == [stage.plane.opened[0][0]]
-    assert stage.plane.routes[-1] == (RouteGroup(MAIN, (ANN,), (), ()),)
+    assert stage.plane.routes[-1] == (RouteGroup(MAIN, (ANN,), (), (), staff=(ANN,)),)
 
 
 async def test_a_lost_connection_keeps_its_peer(stage: Stage) -> None:
@@ -163,6 +167,21 @@ async def test_reports_of_an_earlier_peer_are_not_passed_on(stage: Stage) -> Non
     sink(VoicesHeard(RoomId("r"), MAIN, (VoiceLevel(ANN, 20),)))
     stage.hall.media.close_peer(BOB)
     assert stage.plane.closed == [second]
+
+
+async def test_what_is_shown_holds_for_the_next_peer(stage: Stage) -> None:
+    """A watch goes to the present peer, and to one opened later, until the media is closed for good."""
+    watch = Watch((Tile(ANN, 360, pinned=True),), others=4, others_height=180)
+    stage.hall.media.watch(BOB, watch)
+    assert stage.plane.watched == []
+    stage.hall.media.offer(BOB, MediaOffer(1, "good"))
+    stage.hall.media.offer(BOB, MediaOffer(2, "good"))
+    stage.hall.media.watch(BOB, Watch((), 0, 0))
+    (first, _), (second, _) = stage.plane.opened
+    assert stage.plane.watched == [(first, watch), (second, watch), (second, Watch((), 0, 0))]
+    stage.hall.media.close_peer(BOB)
+    stage.hall.media.offer(BOB, MediaOffer(3, "good"))
+    assert len(stage.plane.watched) == 3
 
 
 async def test_a_room_that_ends_gives_its_media_back(stage: Stage) -> None:

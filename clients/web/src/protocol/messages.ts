@@ -14,6 +14,10 @@ export const MAX_RECENT_COMMANDS = 512;
 export const MAX_EVER = 5000;
 export const SEAT_GRACE_MS = 60000;
 export const WARNINGS_MS = [300000, 60000, 15000] as const;
+export const MAX_TILES = 64;
+export const MAX_TILE_HEIGHT = 4320;
+export const MAX_VOICES = 3;
+export const MAX_LEVELS = 16;
 export const PROTOCOL_VERSION = 1;
 export const MAX_COMMAND_BYTES = 16384;
 export const MAX_OFFER_BYTES = 131072;
@@ -1040,12 +1044,45 @@ export type Epoch = number;
 
 export type Seq = number;
 
-/** What one pre-negotiated pair of receive lines carries; `source` None: nothing. */
+/** Why the picture of a slot does not flow although the room lets it through. */
+export type PauseReason = "bandwidth" | "hidden" | "overload" | "codec";
+
+/**
+ * What one pre-negotiated pair of receive lines carries; `source` None: nothing.
+ *
+ * `audio` and `video`: what the room lets through. `paused`: why the picture does not flow all the same; null when it
+ * flows, or when the room lets no picture through. The voice is never paused.
+ */
 export interface Slot {
   readonly index: number;
   readonly source: ParticipantId | null;
   readonly audio: boolean;
   readonly video: boolean;
+  readonly paused: PauseReason | null;
+}
+
+/**
+ * A person whom a client shows. `height` is that of the picture in device pixels, 0: as small as there is.
+ *
+ * `pinned`: the person at this client chose it; its picture is the last one to be paused or made smaller.
+ */
+export interface Tile {
+  readonly participant: ParticipantId;
+  readonly height: number;
+  readonly pinned?: boolean;
+}
+
+/**
+ * Whom a client shows, and how large; replaces the one before.
+ *
+ * `tiles`: people, most important first. `others`: for how many more it has room, whom the server chooses, at
+ * `others_height`. Who is in neither gets no picture (`paused`: `hidden`); their voice goes on.
+ */
+export interface Watch {
+  readonly type: "watch";
+  readonly tiles: readonly Tile[];
+  readonly others: number;
+  readonly others_height: number;
 }
 
 /** Loudest level of a participant since the last report: 0 (loud) to 127 (silence), RFC 6464. */
@@ -1105,7 +1142,7 @@ export interface Resync {
   readonly type: "resync";
 }
 
-export type ClientCommand = RoomCommand | MediaOffer | Resync;
+export type ClientCommand = RoomCommand | MediaOffer | Watch | Resync;
 
 /** The one argument of `command`. A retry carries the same `id`, which has one effect only. */
 export interface CommandFrame {
