@@ -8,6 +8,7 @@ from aiortc.sdp import SessionDescription
 
 from server.media.sdp import Direction, parse_offer
 from server.media.sdp_answer import Candidate, Local, SendLine, SlotSsrcs, answer, plan_lines
+from tests.media.answers import check_answer
 from tests.media.offers import FINGERPRINT, make_offer
 
 RECORDED = Path(__file__).parent / "offers"
@@ -31,6 +32,27 @@ def answered(text: str) -> list[str]:
     assert made.endswith("\r\n")
     first, *sections = made.replace("\r\n", "\n").split("\nm=")
     return [first, *("m=" + section for section in sections)]
+
+
+OFFERS = sorted(path.stem for path in RECORDED.glob("*.sdp"))
+
+
+@pytest.mark.parametrize("name", OFFERS)
+def test_each_answer_keeps_the_rules(name: str) -> None:
+    """Of offer and answer, bundles, extensions and simulcast, whichever stack wrote the offer."""
+    text = (RECORDED / f"{name}.sdp").read_text()
+    offer = parse_offer(text)
+    plan = plan_lines(offer)
+    check_answer(text, answer(offer, LOCAL, ssrcs(len(plan.slots))))
+    assert set(plan.send) == set(SendLine)
+    assert plan.slots
+
+
+@pytest.mark.parametrize("name", ["chromium-simulcast", "firefox-simulcast", "libwebrtc"])
+def test_recorded_simulcast_is_answered_in_full(name: str) -> None:
+    """Three streams, as each of these stacks writes them."""
+    _, _, camera, *_ = answered((RECORDED / f"{name}.sdp").read_text())
+    assert "a=rid:q recv\na=rid:h recv\na=rid:f recv\na=simulcast:recv q;h;f" in camera
 
 
 @pytest.mark.parametrize("name", ["chromium", "firefox", "aiortc"])
