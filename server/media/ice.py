@@ -11,16 +11,23 @@ import struct
 from typing import Final, Generic, TypeVar
 
 from aioice import stun
+from msgspec import Struct
 
 Address = tuple[str, int]
 """Host and port, as text and number, without scope or flow."""
 
 Path = tuple[int, Address]
-"""Our socket (its index) and the remote address: replies must leave from where they were asked."""
+"""Our socket and the remote address: replies must leave from where they were asked.
+
+A number from 0 on is the index of a UDP socket, a negative one names a TCP connection.
+"""
 
 Owner = TypeVar("Owner")
 
 CONSENT_MS: Final = 30_000
+STALE_MS: Final = 7_500
+"""Longer than two consent checks are apart (RFC 7675 section 5.1: 4 to 6 s)."""
+
 MAX_PATHS: Final = 16
 """Checked addresses kept for one connection; the longest unused goes first."""
 
@@ -33,16 +40,26 @@ def is_stun(data: bytes) -> bool:
     return 20 <= len(data) <= MAX_REQUEST_BYTES and data[0] < 4 and data[4:8] == _COOKIE
 
 
-class IceSession(Generic[Owner]):
-    """One connection as ICE sees it. `selected` is None until a first check came through."""
+class Credentials(Struct, frozen=True):
+    """What both sides of one generation are known by (RFC 8445 section 5.3)."""
 
-    __slots__ = ("heard_ms", "owner", "paths", "pwd", "remote_ufrag", "selected", "ufrag")
+    ufrag: str
+    pwd: bytes
+    remote_ufrag: str
+
+
+class IceSession(Generic[Owner]):
+    """One connection as ICE sees it. `selected` is None until a first check came through.
+
+    `former`: credentials before a restart, good until the first check with those of now.
+    """
+
+    __slots__ = ("credentials", "former", "heard_ms", "owner", "paths", "selected")
 
     def __init__(self, owner: Owner, ufrag: str, pwd: str, remote_ufrag: str, now_ms: int) -> None:
         self.owner = owner
-        self.ufrag = ufrag
-        self.pwd = pwd.encode()
-        self.remote_ufrag = remote_ufrag
+        self.credentials = Credentials(ufrag, pwd.encode(), remote_ufrag)
+        self.former: Credentials | None = None
         self.heard_ms = now_ms
         self.selected: Path | None = None
         self.paths: dict[Path, int] = {}
@@ -57,11 +74,21 @@ class IceLite(Generic[Owner]):
 
     def add(self, session: IceSession[Owner]) -> None:
         """Let this connection be found by its user fragment."""
-        self._by_ufrag[session.ufrag] = session
+        self._by_ufrag[session.credentials.ufrag] = session
+
+    def restart(self, session: IceSession[Owner], ufrag: str, pwd: str, remote_ufrag: str) -> None:
+        """Expect checks with new credentials; media stays where it is until one of them nominates (RFC 8445, 9)."""
+        if session.former is None:
+            session.former = session.credentials
+        else:
+            self._by_ufrag.pop(session.credentials.ufrag, None)
+        session.credentials = Credentials(ufrag, pwd.encode(), remote_ufrag)
+        self.add(session)
 
     def remove(self, session: IceSession[Owner]) -> None:
         """Forget the connection and its addresses."""
-        self._by_ufrag.pop(session.ufrag, None)
+        self._by_ufrag.pop(session.credentials.ufrag, None)
+        self._forget_former(session)
         for path in session.paths:
             self._by_path.pop(path, None)
         session.paths.clear()
@@ -75,7 +102,7 @@ class IceLite(Generic[Owner]):
     def expire(self, now_ms: int) -> list[Owner]:
         """Forget addresses unused for 30 s; returns those whose consent to receive ran out."""
         lapsed: list[Owner] = []
-        for session in self._by_ufrag.values():
+        for session in dict.fromkeys(self._by_ufrag.values()):
             if now_ms - session.heard_ms >= CONSENT_MS:
                 lapsed.append(session.owner)
                 continue
@@ -88,22 +115,34 @@ class IceLite(Generic[Owner]):
         request = _parse(data)
         if request is None or request.message_class is not stun.Class.REQUEST:
             return None
-        session = self._authenticated(request)
-        if session is None:
+        found = self._authenticated(request)
+        if found is None:
             # RFC 8489 would have us answer 401; silence tells nothing to a scanner and reflects nothing.
             return None
+        session, credentials = found
         if "ICE-CONTROLLED" in request.attributes:
             # RFC 8445 section 7.3.1.1: against a lite agent the full one controls.
-            return _reply(request, session, {"ERROR-CODE": (487, "Role Conflict")}, stun.Class.ERROR)
+            return _reply(request, credentials, {"ERROR-CODE": (487, "Role Conflict")}, stun.Class.ERROR)
+        if credentials is session.credentials:
+            self._forget_former(session)
         self._checked(session, path, now_ms, nominated="USE-CANDIDATE" in request.attributes)
-        return _reply(request, session, {"XOR-MAPPED-ADDRESS": path[1]}, stun.Class.RESPONSE)
+        return _reply(request, credentials, {"XOR-MAPPED-ADDRESS": path[1]}, stun.Class.RESPONSE)
 
-    def _authenticated(self, request: stun.Message) -> IceSession[Owner] | None:
+    def _authenticated(self, request: stun.Message) -> tuple[IceSession[Owner], Credentials] | None:
         ours, _, theirs = request.attributes.get("USERNAME", "").partition(":")
         session = self._by_ufrag.get(ours)
-        if session is None or theirs != session.remote_ufrag or not request.check_message_integrity(session.pwd):
+        if session is None:
             return None
-        return session
+        former = session.former
+        credentials = former if former is not None and former.ufrag == ours else session.credentials
+        if theirs != credentials.remote_ufrag or not request.check_message_integrity(credentials.pwd):
+            return None
+        return session, credentials
+
+    def _forget_former(self, session: IceSession[Owner]) -> None:
+        if session.former is not None:
+            self._by_ufrag.pop(session.former.ufrag, None)
+            session.former = None
 
     def _checked(self, session: IceSession[Owner], path: Path, now_ms: int, *, nominated: bool) -> None:
         other = self._by_path.get(path)
@@ -114,7 +153,7 @@ class IceLite(Generic[Owner]):
         session.paths.pop(path, None)
         session.paths[path] = now_ms
         self._by_path[path] = session
-        if nominated or session.selected is None:
+        if nominated or _is_stale(session, now_ms):
             session.selected = path
         if len(session.paths) > MAX_PATHS:
             self._forget(session, next(known for known in session.paths if known != session.selected))
@@ -126,6 +165,11 @@ class IceLite(Generic[Owner]):
             session.selected = next(reversed(session.paths), None)
 
 
+def _is_stale(session: IceSession[Owner], now_ms: int) -> bool:
+    """Whether nothing is heard any more where packets go to: a client behind a new NAT binding may not nominate it."""
+    return session.selected is None or now_ms - session.paths[session.selected] > STALE_MS
+
+
 def _parse(data: bytes) -> stun.Message | None:
     try:
         message = stun.parse_message(data)
@@ -135,8 +179,8 @@ def _parse(data: bytes) -> stun.Message | None:
 
 
 def _reply(
-    request: stun.Message, session: IceSession[Owner], attributes: dict[str, object], message_class: stun.Class
+    request: stun.Message, credentials: Credentials, attributes: dict[str, object], message_class: stun.Class
 ) -> bytes:
     message = stun.Message(stun.Method.BINDING, message_class, request.transaction_id, attributes)
-    message.add_message_integrity(session.pwd)
+    message.add_message_integrity(credentials.pwd)
     return bytes(message)

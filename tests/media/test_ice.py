@@ -8,7 +8,7 @@ from aioice import stun
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.media.ice import CONSENT_MS, MAX_PATHS, IceLite, IceSession, Path, is_stun
+from server.media.ice import CONSENT_MS, MAX_PATHS, STALE_MS, IceLite, IceSession, Path, is_stun
 
 HOME: Path = (0, ("192.0.2.7", 4000))
 AWAY: Path = (1, ("198.51.100.9", 5000))
@@ -116,6 +116,65 @@ def test_an_unused_address_is_forgotten() -> None:
     assert ice.expire(CONSENT_MS) == []
     assert ice.owner_of(HOME) is None
     assert session.selected == AWAY
+
+
+def test_an_address_that_went_silent_is_left_without_a_nomination() -> None:
+    """A new NAT binding of a client that nominates once only: its next check from there moves media."""
+    ice, session = agent()
+    ice.receive(check(use_candidate=None), HOME, 0)
+    ice.receive(check(), AWAY, STALE_MS)
+    assert session.selected == HOME
+    ice.receive(check(), AWAY, STALE_MS + 1)
+    assert session.selected == AWAY
+
+
+def restarted() -> tuple[IceLite[str], IceSession[str]]:
+    """An agent whose one connection was checked at home, and then restarted."""
+    ice, session = agent()
+    ice.receive(check(use_candidate=None), HOME, 0)
+    ice.restart(session, "fresh", "anotherPassword", "again")
+    return ice, session
+
+
+def test_a_restart_keeps_media_until_the_new_credentials_are_used() -> None:
+    """Checks of before are answered with the former password until the first one of after (RFC 8445 section 9)."""
+    ice, session = restarted()
+    former = ice.receive(check(), HOME, 1)
+    assert former is not None
+    assert stun.parse_message(former).check_message_integrity(PWD.encode())
+    assert (session.selected, ice.owner_of(HOME)) == (HOME, "ana")
+    reply = ice.receive(check("fresh:again", "anotherPassword", use_candidate=None), AWAY, 2)
+    assert reply is not None
+    assert stun.parse_message(reply).check_message_integrity(b"anotherPassword")
+    assert (session.selected, ice.owner_of(HOME)) == (AWAY, "ana")
+    assert ice.receive(check(), HOME, 3) is None
+
+
+@pytest.mark.parametrize(
+    ("username", "pwd"),
+    [
+        ("fresh:theirs", "anotherPassword"),
+        ("ours:again", PWD),
+        ("fresh:again", PWD),
+        ("ours:theirs", "anotherPassword"),
+    ],
+)
+def test_credentials_of_two_generations_do_not_mix(username: str, pwd: str) -> None:
+    """A user name of one with the password or the other half of the other proves nothing."""
+    ice, _ = restarted()
+    assert ice.receive(check(username, pwd), AWAY, 1) is None
+    assert ice.owner_of(AWAY) is None
+
+
+def test_restarts_leave_no_more_than_two_generations() -> None:
+    """The one in use and the newest; once that is used, or the connection is gone, nothing else is kept."""
+    ice, session = restarted()
+    ice.restart(session, "newest", "thirdPassword", "third")
+    assert ice.receive(check("fresh:again", "anotherPassword"), AWAY, 1) is None
+    assert ice.receive(check(), HOME, 1) is not None
+    assert ice.expire(CONSENT_MS * 9) == ["ana"]
+    ice.remove(session)
+    assert all(not table for table in vars(ice).values())
 
 
 def test_addresses_of_one_connection_are_bounded() -> None:
