@@ -21,12 +21,13 @@ from aiortc.rtp import (
 )
 
 from server.media.dtls import SrtpError, SrtpPair, is_dtls
+from server.media.fan import fan
 from server.media.ice import IceLite, Path, is_stun
 from server.media.peer import Peer
 from server.media.rtcp import SenderReport, is_rtcp, negative_acknowledgement, ntp_units, picture_loss
 from server.media.rtp import MalformedPacket, Packet
-from server.media.sdp import MediaKind
-from server.media.streams import Source
+from server.media.sdp_codecs import MediaKind
+from server.media.streams import Layer
 
 Send = Callable[[bytes, Path], None]
 
@@ -34,10 +35,13 @@ MAX_FEEDBACK: Final = 128
 """Lost packets that are looked up for one datagram of a subscriber; a longer list is no honest one."""
 
 REPORT_GAP_NS: Final = 100_000_000
-"""Sender reports of a source that come closer are ignored: each goes out again to everyone who gets the source."""
+"""Sender reports of a layer that come closer are ignored: each goes out again to everyone who gets the layer."""
+
+MAX_PAYLOAD: Final = 1_334
+"""What still fits into the buffer of pylibsrtp (1356 bytes) with our longest header and as a retransmission."""
 
 _LIVE_NS: Final = 2_000_000_000
-"""A source that sent nothing for this long is off: it is not asked again and again."""
+"""A layer that sent nothing for this long is off: it is not asked again and again."""
 
 _NTP_EPOCH_S: Final = 2_208_988_800
 
@@ -69,25 +73,27 @@ class Forwarder:
         elif is_dtls(data) and peer.dtls_receive is not None:
             peer.dtls_receive(data)
 
-    def request_keyframe(self, source: Source, now_ms: int) -> None:
+    def request_keyframe(self, layer: Layer, now_ms: int) -> None:
         """Ask the publisher now, or as soon as the pacer lets us; one that never sent is asked at its first packet."""
-        if source.ssrc is not None and source.pacer.ask(now_ms):
-            self._send_keyframe_request(source)
+        if layer.ssrc is not None and layer.pacer.ask(now_ms):
+            self._send_keyframe_request(layer)
 
-    def pace_keyframes(self, source: Source, now_ns: int) -> None:
-        """Send a request that was held back, or again while a slot waits for a picture that does come in."""
-        waiting = now_ns - source.arrived_ns < _LIVE_NS and any(line.rewriter.waiting for line in source.lines)
-        if source.ssrc is not None and source.pacer.due(now_ns // 1_000_000, waiting=waiting):
-            self._send_keyframe_request(source)
+    def pace_keyframes(self, layer: Layer, now_ns: int) -> None:
+        """Send a request that was held back, or again while a line waits for a picture that does come in."""
+        waiting = bool(layer.pending) and now_ns - layer.arrived_ns < _LIVE_NS
+        if layer.ssrc is not None and layer.pacer.due(now_ns // 1_000_000, waiting=waiting):
+            self._send_keyframe_request(layer)
 
-    def request_missing(self, source: Source) -> None:
-        """Ask a publisher for what was skipped lately, while somebody gets this source."""
-        lost = source.statistics.missing() if source.lines and source.ssrc is not None else []
-        if lost and source.ssrc is not None:
-            source.publisher.send_rtcp(negative_acknowledgement(source.publisher.ssrc, source.ssrc, lost))
+    def request_missing(self, layer: Layer) -> None:
+        """Ask a publisher for what was skipped lately, while somebody gets this layer."""
+        lost = layer.statistics.missing() if layer.ssrc is not None and (layer.lines or layer.pending) else []
+        if lost and layer.ssrc is not None:
+            publisher = layer.source.publisher
+            publisher.send_rtcp(negative_acknowledgement(publisher.ssrc, layer.ssrc, lost))
 
-    def _send_keyframe_request(self, source: Source) -> None:
-        if source.ssrc is not None and source.publisher.send_rtcp(picture_loss(source.publisher.ssrc, source.ssrc)):
+    def _send_keyframe_request(self, layer: Layer) -> None:
+        publisher = layer.source.publisher
+        if layer.ssrc is not None and publisher.send_rtcp(picture_loss(publisher.ssrc, layer.ssrc)):
             self.keyframe_requests += 1
 
     def _stun(self, data: bytes, path: Path, now_ns: int) -> None:
@@ -110,22 +116,32 @@ class Forwarder:
         except (SrtpError, MalformedPacket, ValueError):
             self.dropped += 1
             return
-        source = peer.source_of(packet)
-        first_sent = source is not None and packet.ssrc == source.ssrc
-        original = source.take(packet) if source is not None else None
-        extended = source.statistics.accept(original.sequence) if source is not None and original is not None else None
-        if source is None or original is None or extended is None:
+        layer = peer.layer_of(packet)
+        first_sent = layer is not None and packet.ssrc == layer.ssrc
+        original = layer.take(packet) if layer is not None else None
+        extended = layer.statistics.accept(original.sequence) if layer is not None and original is not None else None
+        if layer is None or original is None or extended is None or len(original.payload) > MAX_PAYLOAD:
             self.dropped += 1
             return
-        source.arrived_ns = now_ns
+        original.extended = extended
+        layer.arrived_ns = now_ns
+        layer.meter.add(len(data), now_ns)
         if first_sent:
-            source.statistics.arrived(original.timestamp, now_ns)
-            source.note_level(original)
-        if source.lines:
-            sent, wanting = source.forward(original, extended, now_ns)
-            self.forwarded += sent
-            if wanting:
-                self.pace_keyframes(source, now_ns)
+            layer.statistics.arrived(original.timestamp, now_ns)
+            layer.source.note_level(original)
+        self._forward(layer, original, now_ns)
+
+    def _forward(self, layer: Layer, packet: Packet, now_ns: int) -> None:
+        """Decide once what the packet is, and hand it to everybody who gets this layer."""
+        if layer.history:
+            layer.describe(packet)
+        begun = layer.begin_pending(packet, now_ns) if layer.pending else ()
+        if layer.lines:
+            self.forwarded += fan(layer, packet, now_ns)
+        for line in begun:
+            line.report(now_ns)
+        if layer.pending:
+            self.pace_keyframes(layer, now_ns)
 
     def _rtcp(self, peer: Peer, srtp: SrtpPair, data: bytes, now_ns: int) -> None:
         try:
@@ -135,7 +151,7 @@ class Forwarder:
             return
         for packet in packets:
             self._feedback(peer, packet, now_ns)
-        self._send_again(peer, packets)
+        self._send_again(peer, packets, now_ns)
 
     def _feedback(self, peer: Peer, packet: AnyRtcpPacket, now_ns: int) -> None:
         match packet:
@@ -149,26 +165,27 @@ class Forwarder:
                 # Receiver reports, REMB, SDES and BYE: nothing is steered by them yet. NACKs: see `_send_again`.
                 pass
 
-    def _send_again(self, peer: Peer, packets: Iterable[AnyRtcpPacket]) -> None:
+    def _send_again(self, peer: Peer, packets: Iterable[AnyRtcpPacket], now_ns: int) -> None:
         """Answer all NACKs of one datagram, within one bound."""
         nacks = (packet for packet in packets if isinstance(packet, RtcpRtpfbPacket) and packet.fmt == RTCP_RTPFB_NACK)
         asked = ((packet.media_ssrc, sequence) for packet in nacks for sequence in packet.lost)
         for ssrc, sequence in islice(asked, MAX_FEEDBACK):
             line = peer.lines.get(ssrc)
             if line is not None:
-                self.forwarded += line.resend(sequence)
+                self.forwarded += line.resend(sequence, now_ns)
 
     def _sender_report(self, peer: Peer, packet: RtcpSrPacket, now_ns: int) -> None:
-        source = peer.source_with_ssrc(packet.ssrc)
-        if source is None or (source.report is not None and now_ns - source.report.arrived_ns < REPORT_GAP_NS):
+        layer = peer.layer_with_ssrc(packet.ssrc)
+        if layer is None or (layer.report is not None and now_ns - layer.report.arrived_ns < REPORT_GAP_NS):
             return
         info = packet.sender_info
         peer.clock.reported(info.ntp_timestamp, self._ntp_base + ntp_units(now_ns))
-        source.report = SenderReport(info.ntp_timestamp, info.rtp_timestamp, now_ns)
-        for line in source.lines:
+        layer.report = SenderReport(info.ntp_timestamp, info.rtp_timestamp, now_ns)
+        for line in layer.lines:
             line.report(now_ns)
 
     def _keyframe_wanted(self, peer: Peer, ssrc: int, now_ns: int) -> None:
         line = peer.lines.get(ssrc)
-        if line is not None and line.source is not None and line.source.kind is MediaKind.VIDEO:
-            self.request_keyframe(line.source, now_ns // 1_000_000)
+        layer = (line.flowing or line.awaited) if line is not None else None
+        if layer is not None and layer.source.kind is MediaKind.VIDEO:
+            self.request_keyframe(layer, now_ns // 1_000_000)

@@ -9,14 +9,16 @@ from enum import StrEnum
 from typing import Final
 
 from server.ids import ParticipantId, PeerId, RoomId
+from server.media.congestion.history import SendHistory
 from server.media.dtls import SrtpError, SrtpPair
 from server.media.ice import IceSession, Path
+from server.media.line import Line
 from server.media.rewriter import Rewriter
 from server.media.rtcp import PublisherClock, sender_report
 from server.media.rtp import Packet
-from server.media.sdp import MID_URI, MediaKind, Offer
+from server.media.sdp import MID_URI, TRANSPORT_CC_URI, Offer
 from server.media.sdp_answer import LinePlan, MediaLine, SendLine, SlotSsrcs
-from server.media.streams import Line, Source
+from server.media.streams import Layer, Source
 
 
 class CloseReason(StrEnum):
@@ -32,6 +34,9 @@ Send = Callable[[bytes, Path], None]
 
 _FORWARDED: Final = (SendLine.MICROPHONE, SendLine.CAMERA)
 """The screen line is reserved: nothing of it is forwarded yet."""
+
+_TWO_BYTE_IDS: Final = 15
+"""From here on a header extension does not fit the one-byte form (RFC 8285 section 4.2), and is not answered."""
 
 
 class Peer:
@@ -50,16 +55,19 @@ class Peer:
         self.srtp: SrtpPair | None = None
         self.dtls_receive: Callable[[bytes], None] | None = None
         self.clock = PublisherClock()
+        self.history = SendHistory() if any(map(_extension_id, _received(plan))) else None
+        """Of what left with a transport-wide number; None when the client wants none."""
         self.dropped = 0
         self._put = send
         self.sources = {purpose: Source(self, line) for purpose, line in plan.send.items()}
         self.slots = tuple((_line(self, pair.audio), _line(self, pair.video)) for pair in plan.slots)
         self.lines = {line.rewriter.ssrc: line for slot in self.slots for line in slot}
-        self._streams: dict[int, Source] = {}
+        self._layers: dict[int, Layer] = {}
         for source in self.sources.values():
-            for ssrc in (source.ssrc, source.rtx_ssrc):
-                if ssrc is not None:
-                    self._streams[ssrc] = source
+            for layer in source.layers:
+                for ssrc in (layer.ssrc, layer.rtx_ssrc):
+                    if ssrc is not None:
+                        self._layers[ssrc] = layer
         self._mids = {line.section.mid.encode(): self.sources[purpose] for purpose, line in plan.send.items()}
         self._mid_ids = {
             identifier for section in offer.sections if (identifier := section.extension_id(MID_URI)) is not None
@@ -82,28 +90,28 @@ class Peer:
             SlotSsrcs(audio=a.rewriter.ssrc, video=v.rewriter.ssrc, video_rtx=v.rtx_ssrc) for a, v in self.slots
         )
 
-    def source_of(self, packet: Packet) -> Source | None:
+    def layer_of(self, packet: Packet) -> Layer | None:
         """Whose packet it is: by SSRC, and for a new SSRC by its MID, once (RFC 8843 section 9.2)."""
-        source = self._streams.get(packet.ssrc)
-        return source if source is not None else self._latch(packet)
+        layer = self._layers.get(packet.ssrc)
+        return layer if layer is not None else self._latch(packet)
 
-    def source_with_ssrc(self, ssrc: int) -> Source | None:
-        """The source whose media (not its retransmissions) has this SSRC."""
-        source = self._streams.get(ssrc)
-        return source if source is not None and source.ssrc == ssrc else None
+    def layer_with_ssrc(self, ssrc: int) -> Layer | None:
+        """The layer whose media (not its retransmissions) has this SSRC."""
+        layer = self._layers.get(ssrc)
+        return layer if layer is not None and layer.ssrc == ssrc else None
 
-    def send_rtp(self, data: bytes) -> bool:
-        """Protect and send one RTP packet; False if it could not leave."""
+    def send_rtp(self, data: bytes) -> int:
+        """Protect and send one RTP packet; returns its length on the wire, 0 if it could not leave."""
         if self.srtp is None or self.ice is None or self.ice.selected is None:
-            return False
+            return 0
         try:
             protected = self.srtp.protect(data)
         except (SrtpError, ValueError):
             # Too old, a number used before, or longer than libsrtp's buffer takes.
             self.dropped += 1
-            return False
+            return 0
         self._put(protected, self.ice.selected)
-        return True
+        return len(protected)
 
     def send_rtcp(self, data: bytes) -> bool:
         """Protect and send one compound RTCP packet."""
@@ -126,19 +134,20 @@ class Peer:
         """Tell the subscriber the clock behind one of its lines."""
         self.send_rtcp(sender_report(rewriter.ssrc, ntp, rtp, rewriter.packets, rewriter.octets))
 
-    def _latch(self, packet: Packet) -> Source | None:
+    def _latch(self, packet: Packet) -> Layer | None:
         value = next((mid for identifier in self._mid_ids if (mid := packet.extension(identifier))), None)
         source = self._mids.get(value) if value is not None else None
         if source is None:
             return None
-        if source.ssrc is None and packet.payload_type == source.payload_type:
-            source.ssrc = packet.ssrc
-        elif source.rtx_ssrc is None and packet.payload_type == source.rtx_payload_type:
-            source.rtx_ssrc = packet.ssrc
+        layer = source.layers[0]
+        if layer.ssrc is None and packet.payload_type in source.formats:
+            layer.ssrc = packet.ssrc
+        elif layer.rtx_ssrc is None and packet.payload_type in source.rtx_formats:
+            layer.rtx_ssrc = packet.ssrc
         else:
             return None
-        self._streams[packet.ssrc] = source
-        return source
+        self._layers[packet.ssrc] = layer
+        return layer
 
 
 def forwarded(peer: Peer) -> tuple[Source, ...]:
@@ -147,16 +156,25 @@ def forwarded(peer: Peer) -> tuple[Source, ...]:
 
 
 def _line(peer: Peer, media: MediaLine) -> Line:
-    codec = media.codec
     rewriter = Rewriter(
         ssrc=_random_ssrc(),
-        payload_type=codec.payload_type,
-        clock_rate=codec.clock_rate,
+        clock_rate=media.codec.clock_rate,
         sequence=secrets.randbits(15),
         timestamp=secrets.randbits(32),
+        extension_id=_extension_id(media),
     )
-    rtx = codec.rtx_payload_type if media.section.kind is MediaKind.VIDEO else None
-    return Line(peer, rewriter, _random_ssrc(), rtx)
+    formats = {codec.name: (codec.payload_type, codec.rtx_payload_type) for codec in media.codecs}
+    return Line(peer, rewriter, _random_ssrc(), formats)
+
+
+def _received(plan: LinePlan) -> tuple[MediaLine, ...]:
+    return tuple(line for pair in plan.slots for line in (pair.audio, pair.video))
+
+
+def _extension_id(line: MediaLine) -> int:
+    """Of the transport-wide number in what we send, 0 when it is not wanted."""
+    identifier = line.section.extension_id(TRANSPORT_CC_URI) or 0
+    return identifier if identifier < _TWO_BYTE_IDS else 0
 
 
 def _random_ssrc() -> int:

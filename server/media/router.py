@@ -9,19 +9,19 @@ from server.ids import ParticipantId, RoomId
 from server.media.channel import SetRoutes, Slot, SlotsChanged, Watch
 from server.media.peer import Peer, forwarded
 from server.media.slots import assign, describe, wanted_sources
-from server.media.streams import Line, Source
+from server.media.streams import Layer
 from server.ports import UNTOLD
 from server.rooms.routes import RouteGroup
 
 
 class RoomRoutes:
-    """Rebuilt as a whole when routes or peers change; between that the packet path only reads `Source.lines`.
+    """Rebuilt as a whole when routes or peers change; between that the packet path only reads `Layer.lines`.
 
     `tell` is called with the new slots of a subscriber before anything of a new source can be forwarded;
-    `keyframe` for each source that a line newly waits for.
+    `keyframe` for each layer that a line waits for.
     """
 
-    def __init__(self, room: RoomId, tell: Callable[[SlotsChanged], None], keyframe: Callable[[Source], None]) -> None:
+    def __init__(self, room: RoomId, tell: Callable[[SlotsChanged], None], keyframe: Callable[[Layer], None]) -> None:
         self.room = room
         self.peers: dict[ParticipantId, Peer] = {}
         self.revision = -1
@@ -56,8 +56,10 @@ class RoomRoutes:
         self._watches.pop(participant, None)
         if peer is not None:
             for source in peer.sources.values():
-                source.lines = ()
+                source.detach()
                 source.heard = False
+            for line in peer.lines.values():
+                line.attach(None)
 
     def watch(self, participant: ParticipantId, watch: Watch) -> None:
         """What the participant's client shows from now on."""
@@ -69,18 +71,15 @@ class RoomRoutes:
         member_of = {member: group for group in self.groups for member in group.members}
         for participant in self.peers:
             self._place(participant, member_of)
-        fed: dict[Source, list[Line]] = {}
-        for participant, peer in self.peers.items():
-            self._feed(peer, member_of.get(participant), fed)
         for participant, peer in self.peers.items():
             group = member_of.get(participant)
-            for source in forwarded(peer):
-                source.lines = tuple(fed.get(source, ()))
+            self._feed(peer, group)
             if peer.microphone is not None:
                 peer.microphone.heard = group is not None and participant in group.audio
-        for source, lines in fed.items():
-            if source is source.publisher.camera and any(line.rewriter.waiting for line in lines):
-                self._keyframe(source)
+        for peer in self.peers.values():
+            for layer in peer.camera.layers if peer.camera is not None else ():
+                if layer.pending:
+                    self._keyframe(layer)
 
     def _place(self, subscriber: ParticipantId, member_of: dict[ParticipantId, RouteGroup]) -> None:
         group = member_of.get(subscriber)
@@ -93,17 +92,14 @@ class RoomRoutes:
             self._told[subscriber] = slots
             self._tell(SlotsChanged(peer=self.peers[subscriber].id, revision=self.revision, slots=slots))
 
-    def _feed(self, subscriber: Peer, group: RouteGroup | None, fed: dict[Source, list[Line]]) -> None:
+    def _feed(self, subscriber: Peer, group: RouteGroup | None) -> None:
         """Point the lines of a subscriber at their sources; a line that is not up yet gets none."""
         up = subscriber.srtp is not None and group is not None
         for (audio, video), participant in zip(subscriber.slots, self._slots[subscriber.participant], strict=True):
             publisher = self.peers.get(participant) if participant is not None and up else None
             hears = publisher is not None and group is not None and participant in group.audio
             sees = publisher is not None and group is not None and participant in group.video
-            for line, source in (
-                (audio, publisher.microphone if publisher is not None and hears else None),
-                (video, publisher.camera if publisher is not None and sees else None),
-            ):
-                line.switch(source)
-                if source is not None:
-                    fed.setdefault(source, []).append(line)
+            audio.attach(publisher.microphone if publisher is not None and hears else None)
+            camera = publisher.camera if publisher is not None and sees else None
+            if video.attach(camera) and camera is not None:
+                video.choose(camera.layers[0])

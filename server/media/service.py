@@ -38,7 +38,7 @@ from server.media.router import RoomRoutes
 from server.media.rtcp import picture_bps, receiver_estimate, receiver_report, report_block
 from server.media.sdp import Offer, OfferRefused, parse_offer
 from server.media.sdp_answer import Candidate, Local, answer, plan_lines
-from server.media.streams import SILENT, Source
+from server.media.streams import SILENT, Layer
 from server.media.udp import UdpMux
 
 HANDSHAKE_S: Final = 30.0
@@ -116,8 +116,8 @@ class MediaService:
     def _tell_slots(self, message: SlotsChanged) -> None:
         self._emit(message)
 
-    def _want_keyframe(self, source: Source) -> None:
-        self.forwarder.request_keyframe(source, _now_ms())
+    def _want_keyframe(self, layer: Layer) -> None:
+        self.forwarder.request_keyframe(layer, _now_ms())
 
     def _open(self, message: OpenPeer) -> None:
         try:
@@ -233,11 +233,10 @@ class MediaService:
         self._schedule()
 
     def _pace(self, peer: Peer, now_ns: int) -> None:
-        camera = peer.camera
-        if camera is None or not camera.lines:
-            return
-        self.forwarder.request_missing(camera)
-        self.forwarder.pace_keyframes(camera, now_ns)
+        for layer in peer.camera.layers if peer.camera is not None else ():
+            if layer.lines or layer.pending:
+                self.forwarder.request_missing(layer)
+                self.forwarder.pace_keyframes(layer, now_ns)
 
     def _report_voices(self, room: RoomRoutes) -> None:
         for group in room.groups:
@@ -283,12 +282,15 @@ class MediaService:
 def _report_to_publisher(peer: Peer, bits_per_second: int, now_ns: int) -> None:
     """What came of what it sent, and how much of a picture it may send: without both its encoder stays low."""
     sending = [
-        (ssrc, source) for source in peer.sources.values() if (ssrc := source.ssrc) and source.statistics.received
+        (ssrc, layer)
+        for source in peer.sources.values()
+        for layer in source.layers
+        if (ssrc := layer.ssrc) and layer.statistics.received
     ]
     if not sending:
         return
-    blocks = [report_block(ssrc, source.statistics, source.report, now_ns) for ssrc, source in sending]
-    pictures = [ssrc for ssrc, source in sending if source is peer.camera]
+    blocks = [report_block(ssrc, layer.statistics, layer.report, now_ns) for ssrc, layer in sending]
+    pictures = [ssrc for ssrc, layer in sending if layer.source is peer.camera]
     estimate = receiver_estimate(peer.ssrc, bits_per_second, pictures) if pictures else b""
     peer.send_rtcp(receiver_report(peer.ssrc, blocks) + estimate)
 

@@ -7,9 +7,9 @@ import pytest
 from aiortc.rtp import RtcpPsfbPacket, RtcpRrPacket, RtcpSrPacket, unpack_remb_fci
 
 from server.media.forwarder import MAX_FEEDBACK
+from server.media.line import Line
 from server.media.rtcp import negative_acknowledgement, picture_loss, sender_report
 from server.media.rtp import Packet
-from server.media.streams import Line
 from tests.media.offers import CAMERA_RTX_SSRC, CAMERA_SSRC, MICROPHONE_SSRC, MID_ID, RTX
 from tests.media.packets import rtp, vp8
 from tests.media.peer import RawPeer
@@ -170,7 +170,7 @@ async def test_what_one_datagram_asks_for_is_bounded(stage: Stage, monkeypatch: 
     await bo.until(lambda: len(bo.seen()) == 1)
     asked: list[int] = []
 
-    def counted(_: Line, sequence: int) -> bool:
+    def counted(_: Line, sequence: int, __: int) -> bool:
         asked.append(sequence)
         return False
 

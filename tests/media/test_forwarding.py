@@ -11,7 +11,7 @@ from server.media.channel import (
     SlotsChanged,
     VoicesHeard,
 )
-from server.media.rtp import Vp8
+from server.media.vp8 import read_vp8
 from tests.media.offers import CAMERA_RTX_SSRC, MICROPHONE_SSRC, MID_ID, OPUS
 from tests.media.packets import rtp, vp8
 from tests.media.stage import ROOM, Stage, group
@@ -101,7 +101,7 @@ async def test_a_move_changes_the_person_in_the_slot_and_nothing_else(stage: Sta
     assert bo.heard() == [b"ana", b"cleo"]
     before, after = bo.seen()
     assert after.sequence - before.sequence & 0xFFFF == 1
-    assert Vp8(after.payload).picture_id == 10
+    assert read_vp8(after.payload).picture_id == 10
     assert after.payload[6:] == b"cleo" * 9
     assert sum(isinstance(message, PeerAnswered) for message in stage.said) == answers
     told = stage.last(SlotsChanged, "bo")

@@ -8,10 +8,12 @@ from pylibsrtp import Error, Policy, Session
 
 from server.media.receive import ReceiveStatistics
 from server.media.rewriter import Rewriter
-from server.media.rtp import Packet, Vp8
+from server.media.rtp import Packet
+from server.media.vp8 import read_vp8
 from tests.media.packets import rtp, vp8
 
 SECOND = 1_000_000_000
+PAYLOAD_TYPE = 100
 
 
 class Feed:
@@ -22,22 +24,36 @@ class Feed:
 
     def audio(self, out: Rewriter, data: bytes, now_ns: int) -> Packet | None:
         """The outgoing packet for one that arrives."""
-        packet = Packet(data)
-        extended = self.statistics.accept(packet.sequence)
-        made = out.audio(packet, extended, now_ns) if extended is not None else None
-        return Packet(made) if made is not None else None
+        return self._pass(out, Packet(data), now_ns)
 
     def video(self, out: Rewriter, data: bytes, now_ns: int) -> Packet | None:
         """The outgoing packet for one that arrives."""
-        packet = Packet(data)
+        return self._pass(out, described(Packet(data)), now_ns)
+
+    def _pass(self, out: Rewriter, packet: Packet, now_ns: int) -> Packet | None:
         extended = self.statistics.accept(packet.sequence)
-        made = out.video(packet, Vp8(packet.payload), extended, now_ns) if extended is not None else None
-        return Packet(made) if made is not None else None
+        if extended is None:
+            return None
+        packet.extended = extended
+        if out.waiting:
+            if packet.picture is not None and not packet.picture.keyframe:
+                return None
+            out.begin(packet, PAYLOAD_TYPE, now_ns)
+        elif extended < out.start:
+            return None
+        return Packet(out.head(packet, 0) + packet.tail)
+
+
+def described(packet: Packet) -> Packet:
+    """A VP8 packet with what a layer reads of it."""
+    packet.picture = read_vp8(packet.payload)
+    packet.tail = packet.payload[len(packet.picture.head) :]
+    return packet
 
 
 def line(clock_rate: int = 48_000, sequence: int = 10) -> Rewriter:
     """An outgoing line with known starts."""
-    return Rewriter(ssrc=7, payload_type=100, clock_rate=clock_rate, sequence=sequence, timestamp=1_000_000)
+    return Rewriter(ssrc=7, clock_rate=clock_rate, sequence=sequence, timestamp=1_000_000)
 
 
 arrivals = st.lists(
@@ -81,7 +97,7 @@ def test_a_number_never_goes_out_with_another_plaintext(
     for step, (name, distance, keyframe, switch) in enumerate(order):
         if switch and name != current:
             current = name
-            out.switch()
+            out.stop()
         number = newest[name] + distance
         newest[name] = max(newest[name], number)
         # What stands at a number differs each time: a repeated number must show as another plaintext.
@@ -116,7 +132,7 @@ def test_a_late_packet_of_before_the_switch_is_dropped() -> None:
     """Mapped with the new offset it would take a number of the segment before."""
     out, first, second = line(), Feed(), Feed()
     first.audio(out, rtp(100), 0)
-    out.switch()
+    out.stop()
     assert first.audio(line(), rtp(101), 0) is not None
     second.audio(out, rtp(500, payload=b"x"), SECOND)
     assert second.audio(out, rtp(499), SECOND) is None
@@ -126,7 +142,7 @@ def test_numbers_go_on_without_a_gap_over_a_switch() -> None:
     """The receiver sees one stream: next number, our SSRC and payload type, no foreign extension."""
     out, first, second = line(), Feed(), Feed()
     before = first.audio(out, rtp(65_535, extensions=[(1, b"\x05")]), 0)
-    out.switch()
+    out.stop()
     after = second.audio(out, rtp(9, ssrc=3, marker=True), SECOND)
     assert before is not None
     assert after is not None
@@ -145,7 +161,7 @@ def test_timestamps_advance_with_wall_time_over_switches() -> None:
     """Trap 3: from the first segment on, a switch after 2.5 s shows as 2.5 s, whatever the sources count."""
     out, first, second = line(90_000), Feed(), Feed()
     start = first.video(out, rtp(1, timestamp=77, payload=vp8(keyframe=True)), 5 * SECOND)
-    out.switch()
+    out.stop()
     after = second.video(out, rtp(9, timestamp=4_000_000_000, payload=vp8(keyframe=True)), 7 * SECOND + SECOND // 2)
     later = second.video(out, rtp(10, timestamp=4_000_003_000, payload=vp8()), 8 * SECOND)
     assert start is not None
@@ -161,7 +177,7 @@ def test_a_picture_is_never_older_than_the_one_before() -> None:
     out, first, second = line(90_000), Feed(), Feed()
     first.video(out, rtp(1, timestamp=0, payload=vp8(keyframe=True)), 0)
     ahead = first.video(out, rtp(2, timestamp=90_000, payload=vp8()), 1)
-    out.switch()
+    out.stop()
     after = second.video(out, rtp(1, timestamp=0, payload=vp8(keyframe=True)), 2)
     assert ahead is not None
     assert after is not None
@@ -182,12 +198,12 @@ def test_picture_ids_go_on_over_a_switch() -> None:
     """Picture id and TL0PICIDX follow on, wrap included."""
     out, first, second = line(90_000), Feed(), Feed()
     first.video(out, rtp(1, payload=vp8(0x7FFF, 255, keyframe=True)), 0)
-    out.switch()
+    out.stop()
     sent = second.video(out, rtp(1, payload=vp8(1234, 56, keyframe=True)), 1)
     following = second.video(out, rtp(2, payload=vp8(1235, 57)), 1)
     assert sent is not None
     assert following is not None
-    found = [Vp8(packet.payload) for packet in (sent, following)]
+    found = [read_vp8(packet.payload) for packet in (sent, following)]
     assert [(item.picture_id, item.tl0) for item in found] == [(0, 0), (1, 1)]
 
 
@@ -198,7 +214,7 @@ def test_a_nack_is_served_from_the_present_segment_only() -> None:
         first.audio(out, rtp(number), 0)
     base = first.statistics.highest - 2
     assert out.sequence_of(11) == base + 1
-    out.switch()
+    out.stop()
     assert out.sequence_of(11) is None
     second.audio(out, rtp(7), 1)
     assert out.sequence_of(11) is None
@@ -210,12 +226,13 @@ def test_a_repeated_packet_carries_the_numbers_it_had() -> None:
     """The payload of a retransmission is that of the first sending, ids included, and moves nothing on."""
     out, first, second = line(90_000), Feed(), Feed()
     first.video(out, rtp(1, payload=vp8(8, 8, keyframe=True)), 0)
-    out.switch()
+    out.stop()
     data = rtp(40, timestamp=5, payload=vp8(100, 100, keyframe=True))
     sent = second.video(out, data, SECOND)
     assert sent is not None
-    packet = Packet(data)
-    sequence, timestamp, payload = out.repeat(packet, Vp8(packet.payload), second.statistics.highest)
+    packet = described(Packet(data))
+    packet.extended = second.statistics.highest
+    sequence, timestamp, payload = out.repeat(packet)
     assert (sequence, timestamp, payload) == (sent.sequence, sent.timestamp, sent.payload)
 
 
@@ -235,16 +252,18 @@ def test_a_source_that_leaps_spoils_no_line() -> None:
     receiving = Session(Policy(key=key, ssrc_type=Policy.SSRC_ANY_INBOUND))
 
     def send(extended: int, now_ns: int) -> bytes:
-        made = out.audio(Packet(rtp(extended)), extended, now_ns)
-        assert made is not None
-        return sending.protect(made)
+        packet = Packet(rtp(extended))
+        packet.extended = extended
+        if out.waiting:
+            out.begin(packet, PAYLOAD_TYPE, now_ns)
+        return sending.protect(out.head(packet, 0) + packet.tail)
 
     receiving.unprotect(send(0x10000, 0))
     for leap in range(1, 9):
         protected = send(0x10000 + 32_000 * leap, SECOND * leap)
         if leap % 2:
             receiving.unprotect(protected)
-    out.switch()
+    out.stop()
     receiving.unprotect(send(0x10000, SECOND * 9))
 
 

@@ -2,12 +2,11 @@
 from __future__ import annotations
 
 import pytest
-from aiortc.codecs.vpx import VpxPayloadDescriptor
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.media.rtp import MalformedPacket, Packet, Vp8, audio_level, retransmitted, rtx_payload, with_vp8_ids
-from tests.media.packets import rtp, vp8
+from server.media.rtp import MalformedPacket, Packet, audio_level, retransmitted, rtx_payload
+from tests.media.packets import rtp
 
 short_extensions = st.lists(st.tuples(st.integers(1, 14), st.binary(min_size=1, max_size=16)), max_size=5)
 long_extensions = st.lists(st.tuples(st.integers(1, 255), st.binary(max_size=40)), max_size=5)
@@ -67,16 +66,6 @@ def test_any_bytes_are_a_packet_or_malformed(data: bytes) -> None:
     retransmitted(packet, 1, 96)
 
 
-@given(st.binary(max_size=12))
-def test_any_payload_is_vp8_or_malformed(payload: bytes) -> None:
-    """A descriptor that runs out of bytes is malformed; one that is read points inside the payload."""
-    try:
-        found = Vp8(payload)
-    except MalformedPacket:
-        return
-    assert max(found.picture_id_at, found.tl0_at) < len(payload)
-
-
 def test_contributing_sources_are_skipped() -> None:
     """Two CSRCs between header and payload (RFC 3550 section 5.1)."""
     data = bytearray(rtp(payload=b"\x01" * 8 + b"rest"))
@@ -88,30 +77,6 @@ def test_contributing_sources_are_skipped() -> None:
 def test_level_is_without_the_voice_bit(value: bytes, level: int) -> None:
     """RFC 6464 section 3: the first bit is voice activity."""
     assert audio_level(value) == level
-
-
-@pytest.mark.parametrize(
-    ("keyframe", "start", "expected"), [(True, True, True), (False, True, False), (True, False, False)]
-)
-def test_only_the_first_packet_of_a_keyframe_starts_one(keyframe: bool, start: bool, expected: bool) -> None:
-    """The start bit of the descriptor and the frame header together."""
-    assert Vp8(vp8(keyframe=keyframe, start=start)).keyframe is expected
-
-
-@given(picture=st.integers(0, 0x7FFF), tl0=st.integers(0, 255), new=st.integers(0, 0x7FFF), new_tl0=st.integers(0, 255))
-def test_new_ids_are_read_by_another_stack(picture: int, tl0: int, new: int, new_tl0: int) -> None:
-    """Picture id and TL0PICIDX are replaced, everything else stays."""
-    payload = vp8(picture, tl0, keyframe=True)
-    changed = with_vp8_ids(payload, Vp8(payload), new, new_tl0)
-    descriptor, rest = VpxPayloadDescriptor.parse(changed)
-    assert (descriptor.picture_id, descriptor.tl0picidx) == (new, new_tl0)
-    assert rest == VpxPayloadDescriptor.parse(payload)[1]
-
-
-def test_a_short_picture_id_stays_short() -> None:
-    """Seven bits in, seven bits out."""
-    payload = bytes([0x90, 0x80, 0x05, 0x00])
-    assert with_vp8_ids(payload, Vp8(payload), 0x1FF, 0) == bytes([0x90, 0x80, 0x7F, 0x00])
 
 
 def test_a_retransmission_gives_the_original_back() -> None:

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a forwarder reads of a video payload: whether a picture can begin here, and its continuity fields."""
+
+from __future__ import annotations
+
+from struct import Struct as Layout
+from typing import Final
+
+_U16: Final = Layout("!H")
+
+
+class Picture:
+    """One payload of VP8, VP9 or H.264. Offsets count from the start of the payload and are 0 where a field is absent.
+
+    `keyframe`: decoding can begin with this packet. `height` is in pixels, 0 when this packet does not tell.
+    `head` is the payload up to the end of the last continuity field: all that differs between subscribers.
+    """
+
+    __slots__ = ("head", "height", "keyframe", "long_picture_id", "picture_id", "picture_id_at", "tl0", "tl0_at")
+
+    def __init__(self) -> None:
+        self.keyframe = self.long_picture_id = False
+        self.height = self.picture_id = self.picture_id_at = self.tl0 = self.tl0_at = 0
+        self.head = b""
+
+    def with_ids(self, picture_id: int, tl0: int) -> bytes:
+        """The head with other continuity fields, in the widths it had."""
+        changed = bytearray(self.head)
+        if self.picture_id_at:
+            if self.long_picture_id:
+                _U16.pack_into(changed, self.picture_id_at, 0x8000 | picture_id & 0x7FFF)
+            else:
+                changed[self.picture_id_at] = picture_id & 0x7F
+        if self.tl0_at:
+            changed[self.tl0_at] = tl0 & 0xFF
+        return bytes(changed)
+
+
+NO_PICTURE: Final = Picture()
+"""Of a payload that is empty or makes no sense: it moves the sequence on, and starts nothing."""
