@@ -15,8 +15,9 @@ _MASK: Final = SIZE - 1
 class SendHistory:
     """Numbers every packet of one transport and keeps when it left and how long it was.
 
-    `state[0]` is the next sequence number (unwrapped; the low 16 bits go on the wire), `state[1]` all bytes sent. The entry of number `n` is at
-    `n % SIZE` of `times` (monotonic ns; 0: not sent, or acknowledged) and `sizes` (bytes on the wire, UDP payload).
+    `state[0]` is the next sequence number (unwrapped; the low 16 bits go on the wire), `state[1]` all bytes sent.
+    The entry of number `n` is at `n % SIZE` of `times` (monotonic ns; 0: not sent, or acknowledged) and `sizes` (bytes
+    on the wire, UDP payload).
     Compiled code may write the same memory by the rules of `next` and `sent`.
     """
 

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How fast packets were sent and how fast they came, over the same packets."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final
+
+from server.media.congestion.acknowledged import Batch
+
+WINDOW_NS: Final = 1_000_000_000
+SHORT_NS: Final = 300_000_000
+NS: Final = 1_000_000_000
+
+
+class Rates:
+    """Sums of the last feedbacks. All figures are bits per second, 0 while there is too little."""
+
+    __slots__ = ("_marks",)
+
+    def __init__(self) -> None:
+        # After each feedback: newest sent ns, newest arrival ns, bytes that came, packets judged, packets lost.
+        self._marks: deque[tuple[int, int, int, int, int]] = deque()
+
+    def add(self, batch: Batch) -> None:
+        """One feedback more."""
+        if not batch.sent:
+            return
+        marks = self._marks
+        before = marks[-1] if marks else (batch.sent[0], batch.arrived[0], 0, 0, 0)
+        came = before[2] + sum(batch.sizes)
+        newest = max(before[0], batch.sent[-1])
+        marks.append(
+            (newest, max(before[1], batch.arrived[-1]), came, before[3] + batch.judged, before[4] + batch.lost)
+        )
+        while marks[0][0] < newest - 2 * WINDOW_NS and len(marks) > 2:
+            marks.popleft()
+
+    def delivered_bps(self, window_ns: int = WINDOW_NS) -> float:
+        """What came, by the subscriber's clock."""
+        return self._over(window_ns, 1)
+
+    def offered_bps(self, window_ns: int = WINDOW_NS) -> float:
+        """The same packets by our clock: above `delivered_bps` while a queue builds up."""
+        return self._over(window_ns, 0)
+
+    def loss(self, since_ns: int) -> tuple[float, int]:
+        """The share lost of what was sent since then, and of how many packets."""
+        first = next((mark for mark in self._marks if mark[0] >= since_ns), None)
+        if first is None:
+            return 0.0, 0
+        newest = self._marks[-1]
+        judged = newest[3] - first[3]
+        return (max(0, newest[4] - first[4]) / judged if judged else 0.0), judged
+
+    def _over(self, window_ns: int, clock: int) -> float:
+        marks = self._marks
+        if len(marks) < 2:
+            return 0.0
+        newest = marks[-1]
+        first = marks[0]
+        for mark in reversed(marks):
+            if newest[0] - mark[0] >= window_ns:
+                first = mark
+                break
+        span = newest[clock] - first[clock]
+        return (newest[2] - first[2]) * 8 * NS / span if span > window_ns // 4 else 0.0
