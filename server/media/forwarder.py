@@ -69,9 +69,18 @@ class Forwarder:
         if peer is None:
             self.dropped += 1
         elif 127 < data[0] < 192:
-            self._srtp(peer, data, now_ns)
+            self.receive(peer, data, now_ns)
         elif is_dtls(data) and peer.dtls_receive is not None:
             peer.dtls_receive(data)
+
+    def receive(self, peer: Peer, data: bytes, now_ns: int) -> None:
+        """One SRTP or SRTCP datagram from a checked address of this peer."""
+        if peer.srtp is None:
+            self.dropped += 1
+        elif is_rtcp(data):
+            self._rtcp(peer, peer.srtp, data, now_ns)
+        else:
+            self._rtp(peer, peer.srtp, data, now_ns)
 
     def request_keyframe(self, layer: Layer, now_ms: int) -> None:
         """Ask the publisher now, or as soon as the pacer lets us; one that never sent is asked at its first packet."""
@@ -100,14 +109,6 @@ class Forwarder:
         reply = self.ice.receive(data, path, now_ns // 1_000_000) if is_stun(data) else None
         if reply is not None:
             self._send(reply, path)
-
-    def _srtp(self, peer: Peer, data: bytes, now_ns: int) -> None:
-        if peer.srtp is None:
-            self.dropped += 1
-        elif is_rtcp(data):
-            self._rtcp(peer, peer.srtp, data, now_ns)
-        else:
-            self._rtp(peer, peer.srtp, data, now_ns)
 
     def _rtp(self, peer: Peer, srtp: SrtpPair, data: bytes, now_ns: int) -> None:
         self.received += 1

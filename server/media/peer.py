@@ -91,7 +91,7 @@ class Peer:
         )
 
     def layer_of(self, packet: Packet) -> Layer | None:
-        """Whose packet it is: by SSRC, and for a new SSRC by its MID, once (RFC 8843 section 9.2)."""
+        """Whose packet it is: by SSRC, and for a new SSRC by its MID and RID, once (RFC 8843 section 9.2)."""
         layer = self._layers.get(packet.ssrc)
         return layer if layer is not None else self._latch(packet)
 
@@ -137,16 +137,9 @@ class Peer:
     def _latch(self, packet: Packet) -> Layer | None:
         value = next((mid for identifier in self._mid_ids if (mid := packet.extension(identifier))), None)
         source = self._mids.get(value) if value is not None else None
-        if source is None:
-            return None
-        layer = source.layers[0]
-        if layer.ssrc is None and packet.payload_type in source.formats:
-            layer.ssrc = packet.ssrc
-        elif layer.rtx_ssrc is None and packet.payload_type in source.rtx_formats:
-            layer.rtx_ssrc = packet.ssrc
-        else:
-            return None
-        self._layers[packet.ssrc] = layer
+        layer = source.latch(packet) if source is not None else None
+        if layer is not None:
+            self._layers[packet.ssrc] = layer
         return layer
 
 

@@ -10,7 +10,7 @@ from server.media.picture import NO_PICTURE
 from server.media.receive import ReceiveStatistics
 from server.media.rtcp import KeyframePacer, SenderReport
 from server.media.rtp import MalformedPacket, Packet, audio_level, retransmitted
-from server.media.sdp import LEVEL_URI
+from server.media.sdp import LEVEL_URI, REPAIRED_RID_URI, RID_URI
 from server.media.sdp_answer import MediaLine
 from server.media.sdp_codecs import CodecName, MediaKind
 from server.media.vp8 import read_vp8
@@ -135,8 +135,19 @@ class Source:
     """One track of a publisher, as one layer or as several of different size, smallest first."""
 
     __slots__ = (
-        "clock_rate", "codec", "formats", "heard", "kind", "layers", "level", "level_id", "publisher", "rtx_formats",
-    )  # fmt: skip
+        "_repaired_rid_id",
+        "_rid_id",
+        "clock_rate",
+        "codec",
+        "formats",
+        "heard",
+        "kind",
+        "layers",
+        "level",
+        "level_id",
+        "publisher",
+        "rtx_formats",
+    )
 
     def __init__(self, publisher: Peer, line: MediaLine) -> None:
         section = line.section
@@ -150,6 +161,8 @@ class Source:
             codec.rtx_payload_type: codec.payload_type for codec in known if codec.rtx_payload_type is not None
         }
         self.level_id = section.extension_id(LEVEL_URI) if section.kind is MediaKind.AUDIO else None
+        self._rid_id = section.extension_id(RID_URI)
+        self._repaired_rid_id = section.extension_id(REPAIRED_RID_URI)
         self.heard = False
         """Whether the room lets this voice be heard now."""
         self.level = SILENT
@@ -158,6 +171,29 @@ class Source:
             if section.rids
             else (Layer(self, 0, "", section.ssrc, section.rtx_ssrc),)
         )
+
+    def latch(self, packet: Packet) -> Layer | None:
+        """The layer that a stream with a new SSRC belongs to, which then is known by it; None for one too many.
+
+        Of several layers it is the one named by RID, of a retransmission by repaired RID (RFC 8852 section 3).
+        """
+        repairs = packet.payload_type in self.rtx_formats
+        layer = self._named(packet, self._repaired_rid_id if repairs else self._rid_id)
+        if layer is None:
+            return None
+        if repairs and layer.rtx_ssrc is None:
+            layer.rtx_ssrc = packet.ssrc
+        elif packet.payload_type in self.formats and layer.ssrc is None:
+            layer.ssrc = packet.ssrc
+        else:
+            return None
+        return layer
+
+    def _named(self, packet: Packet, identifier: int | None) -> Layer | None:
+        if not self.layers[0].rid:
+            return self.layers[0]
+        value = packet.extension(identifier) if identifier is not None else None
+        return next((layer for layer in self.layers if layer.rid.encode() == value), None)
 
     def detach(self) -> None:
         """Nobody gets this any more."""

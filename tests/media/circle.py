@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Peers around one forwarder without sockets, handshakes or clocks: real SRTP, and time as the test has it."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from aiortc.rtp import AnyRtcpPacket, RtcpPacket, is_rtcp
+from pylibsrtp import Policy, Session
+
+from server.ids import ParticipantId, PeerId, RoomId
+from server.media.dtls import SrtpPair
+from server.media.forwarder import Forwarder
+from server.media.ice import Path
+from server.media.line import Line
+from server.media.peer import Peer
+from server.media.rtp import Packet, rtx_payload
+from server.media.sdp import parse_offer
+from server.media.sdp_answer import plan_lines
+from server.media.streams import Layer, Source
+from tests.media.offers import CAMERA_MID, MID_ID, REPAIRED_RID_ID, RID_ID, RTX, VP8, make_offer
+from tests.media.packets import rtp
+
+MS = 1_000_000
+PROFILE = Policy.SRTP_PROFILE_AEAD_AES_128_GCM
+KEY_BYTES = 28
+
+
+class Seat:
+    """One participant: what it sends goes into the forwarder, `packets` and `reports` is what it got, decrypted."""
+
+    def __init__(self, circle: Circle, name: str, offer: str) -> None:
+        parsed = parse_offer(offer)
+        self.circle = circle
+        self.peer = Peer(PeerId(name), RoomId("room"), ParticipantId(name), parsed, plan_lines(parsed), self._arrived)
+        up, down = name.encode().ljust(KEY_BYTES, b"u"), name.encode().ljust(KEY_BYTES, b"d")
+        self.peer.srtp = SrtpPair(receive_key=up, send_key=down, profile=PROFILE)
+        ice: Any = SimpleNamespace(selected=(0, (name, 1)))
+        self.peer.ice = ice
+        self._out = _session(up, Policy.SSRC_ANY_OUTBOUND)
+        self._in = _session(down, Policy.SSRC_ANY_INBOUND)
+        self.packets: list[Packet] = []
+        self.reports: list[AnyRtcpPacket] = []
+
+    @property
+    def camera(self) -> Source:
+        """What others see."""
+        assert self.peer.camera is not None
+        return self.peer.camera
+
+    @property
+    def microphone(self) -> Source:
+        """What others hear."""
+        assert self.peer.microphone is not None
+        return self.peer.microphone
+
+    def video(self, slot: int = 0) -> Line:
+        """The video line of a slot."""
+        return self.peer.slots[slot][1]
+
+    def audio(self, slot: int = 0) -> Line:
+        """The audio line of a slot."""
+        return self.peer.slots[slot][0]
+
+    def send(self, data: bytes) -> None:
+        """One RTP packet, protected."""
+        self.circle.forwarder.receive(self.peer, self._out.protect(data), self.circle.now_ns)
+
+    def send_report(self, data: bytes) -> None:
+        """One compound RTCP packet, protected."""
+        self.circle.forwarder.receive(self.peer, self._out.protect_rtcp(data), self.circle.now_ns)
+
+    def seen(self, slot: int = 0) -> list[Packet]:
+        """Packets received on the video line of a slot."""
+        return [packet for packet in self.packets if packet.ssrc == self.video(slot).rewriter.ssrc]
+
+    def heard(self, slot: int = 0) -> list[Packet]:
+        """Packets received on the audio line of a slot."""
+        return [packet for packet in self.packets if packet.ssrc == self.audio(slot).rewriter.ssrc]
+
+    def repeats(self, slot: int = 0) -> list[Packet]:
+        """Packets received on the retransmission stream of a slot."""
+        return [packet for packet in self.packets if packet.ssrc == self.video(slot).rtx_ssrc]
+
+    def _arrived(self, data: bytes, path: Path) -> None:
+        assert path == (0, (self.peer.participant, 1))
+        if is_rtcp(data):
+            self.reports += RtcpPacket.parse(self._in.unprotect_rtcp(data))
+        else:
+            self.packets.append(Packet(self._in.unprotect(data)))
+
+
+class Circle:
+    """The forwarder, and the time that goes on only when told."""
+
+    def __init__(self) -> None:
+        self.now_ns = 1_000 * MS
+        self.forwarder = Forwarder(lambda _, __: None)
+
+    def seat(self, name: str, slots: int = 2, *, rids: tuple[str, ...] = (), transport_cc: bool = False) -> Seat:
+        """A connected participant."""
+        return Seat(self, name, make_offer(slots, rids=rids, transport_cc=transport_cc))
+
+    def wait(self, milliseconds: int) -> None:
+        """Let time go on."""
+        self.now_ns += milliseconds * MS
+
+    def watch(self, line: Line, layer: Layer | None) -> None:
+        """Put whoever sends the layer into the slot, and ask for that layer; None empties the slot."""
+        line.attach(layer.source if layer is not None else None)
+        if line.choose(layer) and layer is not None:
+            self.forwarder.request_keyframe(layer, self.now_ns // MS)
+
+
+class Encoding:
+    """A simulcast stream as a browser sends it: own SSRC, own numbers, named by RID in its first packets."""
+
+    def __init__(self, seat: Seat, rid: str, ssrc: int, sequence: int = 100) -> None:
+        self.seat = seat
+        self.rid = rid
+        self.ssrc = ssrc
+        self.sequence = sequence
+
+    def send(self, payload: bytes, sequence: int | None = None, *, marker: bool = True) -> int:
+        """The next packet, or one with this number; returns its number."""
+        if sequence is None:
+            sequence = self.sequence = self.sequence + 1
+        self.seat.send(self._rtp(sequence & 0xFFFF, sequence, VP8, self.ssrc, RID_ID, payload, marker=marker))
+        return sequence
+
+    def repeat(self, payload: bytes, sequence: int, number: int) -> None:
+        """A retransmission of `sequence`; `number` is its own."""
+        carried = rtx_payload(sequence & 0xFFFF, payload)
+        self.seat.send(self._rtp(number, sequence, RTX, self.ssrc + 1, REPAIRED_RID_ID, carried, marker=True))
+
+    def _rtp(
+        self, number: int, sequence: int, payload_type: int, ssrc: int, rid_id: int, payload: bytes, *, marker: bool
+    ) -> bytes:
+        named = [(rid_id, self.rid.encode())] if self.rid else []
+        return rtp(
+            number,
+            timestamp=sequence * 3000,
+            ssrc=ssrc,
+            payload_type=payload_type,
+            payload=payload,
+            marker=marker,
+            extensions=[(MID_ID, str(CAMERA_MID).encode()), *named],
+        )
+
+
+def _session(key: bytes, direction: int) -> Session:
+    policy = Policy(key=key, ssrc_type=direction, srtp_profile=PROFILE)
+    policy.window_size = 1024
+    return Session(policy)
