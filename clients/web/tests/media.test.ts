@@ -89,7 +89,7 @@ describe("the one peer connection", () => {
     peers[0]!.become("connected");
     await media.publish("audio", track);
     await media.publish("audio", null);
-    media.assign([{ index: 0, source: "p2", audio: true, video: true }]);
+    media.assign([{ index: 0, source: "p2", audio: true, video: true, paused: null }]);
     await media.connect();
     expect(peers).toHaveLength(1);
     expect(peers[0]!.offers).toBe(1);
@@ -106,18 +106,25 @@ describe("the one peer connection", () => {
 
   test("a slot remembers when its source changed, and only then", () => {
     time.advance(100);
-    media.assign([{ index: 2, source: "p2", audio: true, video: false }]);
+    media.assign([{ index: 2, source: "p2", audio: true, video: false, paused: null }]);
     expect(slotOf(media.slots.get(), "p2")).toMatchObject({ index: 2, audio: true, video: false, changedMs: 100 });
     time.advance(50);
-    media.assign([{ index: 2, source: "p2", audio: true, video: true }]);
+    media.assign([{ index: 2, source: "p2", audio: true, video: true, paused: null }]);
     expect(slotOf(media.slots.get(), "p2")).toMatchObject({ video: true, changedMs: 100 });
-    media.assign([{ index: 2, source: "p3", audio: true, video: true }]);
+    media.assign([{ index: 2, source: "p3", audio: true, video: true, paused: null }]);
     expect(slotOf(media.slots.get(), "p3")?.changedMs).toBe(150);
     expect(slotOf(media.slots.get(), "p2")).toBeUndefined();
   });
 
+  test("a picture is paused only where the room lets one through", () => {
+    media.assign([{ index: 0, source: "p2", audio: true, video: true, paused: "bandwidth" }]);
+    expect(media.slots.get()[0]).toMatchObject({ video: true, paused: "bandwidth" });
+    media.assign([{ index: 0, source: "p2", audio: true, video: false, paused: "bandwidth" }]);
+    expect(media.slots.get()[0]).toMatchObject({ video: false, paused: null });
+  });
+
   test("a slot that is not listed is empty", () => {
-    media.assign([{ index: 0, source: "p2", audio: true, video: true }]);
+    media.assign([{ index: 0, source: "p2", audio: true, video: true, paused: null }]);
     media.assign([]);
     expect(media.slots.get()[0]).toMatchObject({ source: null, audio: false, video: false });
   });

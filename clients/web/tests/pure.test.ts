@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, test } from "vitest";
 import { clockText, LogClock, timeLeft } from "../src/core/clock.ts";
-import { bestGrid, tileOrder } from "../src/core/layout.ts";
+import { bestGrid } from "../src/core/layout.ts";
 import { initials, nameHint } from "../src/core/names.ts";
 import { placed, unplaced, withoutRoom } from "../src/core/plan.ts";
 import { PatientPolicy } from "../src/core/reconnect.ts";
@@ -72,17 +72,6 @@ describe("the grid of tiles", () => {
     [0, 800, 600, 1, 1],
   ])("%d tiles in %d x %d: %d columns, %d rows", (count, width, height, columns, rows) => {
     expect(bestGrid(count, width, height)).toEqual({ columns, rows });
-  });
-
-  test("shows the spotlight first, then whose turn it is, then by joining, oneself last", () => {
-    const round = { order: "list" as const, turn_ms: 0, no_cross_talk: true, waiting: [], later: [], done: [], current: "p3", turn_started_ms: 0 };
-    const view = room({ participants: people(5), spotlight: "p4", rounds: { main: round } });
-    expect(tileOrder(view, "p1").map((person) => person.id)).toEqual(["p4", "p3", "p0", "p2", "p1"]);
-  });
-
-  test("shows only people of one's own placement", () => {
-    const view = room({ participants: people(10, spread), breakouts: OPEN });
-    expect(tileOrder(view, "p2").map((person) => person.id)).toEqual(["p5", "p8", "p2"]);
   });
 });
 

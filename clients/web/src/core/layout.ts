@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Participant, ParticipantId, RoomView } from "../protocol/messages.ts";
+import type { ParticipantId } from "../protocol/messages.ts";
 
 export interface Grid {
   readonly columns: number;
@@ -25,26 +25,77 @@ export function bestGrid(count: number, width: number, height: number): Grid {
   return best;
 }
 
+/** Tiles below this size are too small to read a face in. */
+const SMALLEST_TILE = { width: 200, height: 150 };
+const MOST_TILES = 12;
+const FEWEST_TILES = 4;
+const NARROW_TILES = 6;
+
 /**
- * The order of tiles:
- *
- * 1. whoever is spotlighted,
- * 2. whose turn it is in the round,
- * 3. the others in the order in which they joined,
- * 4. oneself, last.
- *
- * Speaking never reorders tiles: faces that jump are hard to bear.
+ * How many people one page shows. `large`: how many of them take four places; on a narrow screen, where pages scroll a
+ * little, these take the place of two.
  */
-export function tileOrder(view: RoomView, me: ParticipantId): readonly Participant[] {
-  const here = view.participants[me]?.placement;
-  if (here === undefined) return [];
-  const turn = view.rounds[here]?.current ?? null;
-  const rank = (person: Participant): number => {
-    if (person.id === view.spotlight) return 0;
-    if (person.id === turn) return 1;
-    return person.id === me ? 3 : 2;
-  };
-  return Object.values(view.participants)
-    .filter((person) => person.placement === here)
-    .sort((a, b) => rank(a) - rank(b) || a.joined_ms - b.joined_ms || (a.id < b.id ? -1 : 1));
+export function capacityOf(width: number, height: number, narrow: boolean, large: number): number {
+  if (narrow) return Math.max(FEWEST_TILES, NARROW_TILES - large);
+  const fits = Math.floor(width / SMALLEST_TILE.width) * Math.floor(height / SMALLEST_TILE.height);
+  return Math.min(MOST_TILES, Math.max(FEWEST_TILES, fits - 3 * large));
+}
+
+/** Who should be seen first; each list with the most important first. */
+export interface Attention {
+  readonly spotlight: ParticipantId | null;
+  readonly turn: ParticipantId | null;
+  readonly pinned: readonly ParticipantId[];
+  /** Who spoke lately. */
+  readonly recent: readonly ParticipantId[];
+}
+
+/** `order`: to be given back the next time, so that nobody changes place without need. */
+export interface Arrangement {
+  readonly order: readonly ParticipantId[];
+  readonly pages: readonly (readonly ParticipantId[])[];
+}
+
+/**
+ * Spreads people over pages of `capacity` tiles. `others` in the order in which they joined, without oneself.
+ *
+ * The first page begins with the spotlight, whose turn it is, and those pinned, and ends with oneself. Where there are
+ * more people than it holds, who spoke lately changes places with somebody on it who did not: two faces move, all
+ * others stay where they are. Speaking moves nobody who is on the first page already.
+ */
+export function arrange(
+  before: readonly ParticipantId[],
+  others: readonly ParticipantId[],
+  me: ParticipantId,
+  attention: Attention,
+  capacity: number,
+): Arrangement {
+  const room = capacity - 1;
+  const here = new Set(others);
+  const front = [attention.spotlight, attention.turn, ...attention.pinned].filter((id) => id !== null && here.has(id)) as string[];
+  const wanted = [...new Set([...front, ...attention.recent.filter((id) => here.has(id))])].slice(0, room);
+  const order = others.length <= room ? [...others] : onFirstPage(kept(before, others), wanted, room);
+  const rank = (id: ParticipantId): number => (front.includes(id) ? front.indexOf(id) : front.length);
+  const first = order.slice(0, room).sort((a, b) => rank(a) - rank(b));
+  const pages = [attention.spotlight === me ? [me, ...first] : [...first, me]];
+  for (let at = room; at < order.length; at += capacity) pages.push(order.slice(at, at + capacity));
+  return { order, pages };
+}
+
+/** Who was there before keeps their place; newcomers come last. */
+function kept(before: readonly ParticipantId[], others: readonly ParticipantId[]): ParticipantId[] {
+  const here = new Set(others);
+  const known = new Set(before);
+  return [...before.filter((id) => here.has(id)), ...others.filter((id) => !known.has(id))];
+}
+
+/** Exchanges each of `wanted` who is beyond the first `room` places for the last one there who is not wanted. */
+function onFirstPage(order: ParticipantId[], wanted: readonly ParticipantId[], room: number): ParticipantId[] {
+  for (const id of wanted) {
+    const at = order.indexOf(id);
+    if (at < room) continue;
+    const place = order.findLastIndex((other, index) => index < room && !wanted.includes(other));
+    [order[place], order[at]] = [id, order[place] as ParticipantId];
+  }
+  return order;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { MediaAnswer, ParticipantId, Slot } from "../protocol/messages.ts";
+import type { MediaAnswer, ParticipantId, PauseReason, Slot } from "../protocol/messages.ts";
 import { CameraLine } from "./camera.ts";
 import { trimExtensions, wantedCodecs } from "./codecs.ts";
 import { offeredEncodings } from "./encodings.ts";
@@ -17,6 +17,8 @@ export interface ReceiveSlot {
   readonly source: ParticipantId | null;
   readonly audio: boolean;
   readonly video: boolean;
+  /** Why the picture does not flow although the room lets it through. */
+  readonly paused: PauseReason | null;
   readonly changedMs: number;
   readonly audioTrack: MediaStreamTrack;
   readonly videoTrack: MediaStreamTrack;
@@ -128,7 +130,7 @@ export class Media {
     const slots = Array.from({ length: RECEIVE_SLOTS }, (_, index): ReceiveSlot => {
       const audioTrack = this.line(peer, "audio", "recvonly").receiver.track;
       const videoTrack = this.line(peer, "video", "recvonly").receiver.track;
-      const empty = { index, source: null, audio: false, video: false, changedMs: now, audioTrack, videoTrack };
+      const empty = { index, source: null, audio: false, video: false, paused: null, changedMs: now, audioTrack, videoTrack };
       return assigned(empty, this.map, now);
     });
     this.slots.set(slots);
@@ -175,9 +177,10 @@ function assigned(slot: ReceiveSlot, map: readonly Slot[], nowMs: number): Recei
   const source = given?.source ?? null;
   const audio = source !== null && (given?.audio ?? false);
   const video = source !== null && (given?.video ?? false);
-  if (source === slot.source && audio === slot.audio && video === slot.video) return slot;
+  const paused = video ? (given?.paused ?? null) : null;
+  if (source === slot.source && audio === slot.audio && video === slot.video && paused === slot.paused) return slot;
   const changedMs = source === slot.source ? slot.changedMs : nowMs;
-  return { ...slot, source, audio, video, changedMs };
+  return { ...slot, source, audio, video, paused, changedMs };
 }
 
 /** In which slot a person is; undefined when in none. */

@@ -20,8 +20,10 @@ import type { Media, MediaPorts } from "./media.ts";
 import { applyMessage, type Mirror } from "./mirror.ts";
 import { narrate, type Line } from "./narrator.ts";
 import { Publisher } from "./publisher.ts";
+import { RecentSpeakers } from "./speakers.ts";
 import { Store } from "./store.ts";
 import { type SeatMemory, TicketRefused, tokenOf, withoutSeat } from "./tickets.ts";
+import { Watcher } from "./watcher.ts";
 
 /** Where the person is on their way through the page. `over.reason` is a stable word of the server, or our own. */
 export type Stage =
@@ -51,16 +53,24 @@ const REACTION_MS = 5_000;
 const VOICE_MS = 700;
 const GOODBYE_MS = 2_000;
 const AUDIBLE_LEVEL = 55;
+/** Two: for a signing person and their interpreter. */
+const MAX_PINS = 2;
 
 /** Everything between the page and the server, without a page: one person's way through one session. */
 export class Session {
   readonly stage = new Store<Stage>({ kind: "opening" });
   readonly mirror = new Store<Mirror | null>(null);
   readonly voices = new Store<ReadonlySet<ParticipantId>>(new Set());
+  /** Who spoke lately, the last of them first. */
+  readonly recent = new Store<readonly ParticipantId[]>([]);
+  /** Whom this person wants to see large, always. Nobody else learns of it. */
+  readonly pins = new Store<readonly ParticipantId[]>([]);
   readonly reactions = new Store<readonly ShownReaction[]>([]);
   readonly clock: LogClock;
   readonly connection: Connection;
   readonly media: Media;
+  readonly watcher: Watcher;
+  private readonly speakers = new RecentSpeakers();
   private readonly publisher: Publisher;
   private resyncing = false;
   private reactionCount = 0;
@@ -75,6 +85,11 @@ export class Session {
       ended: (ending) => this.ended(ending),
     });
     this.media = ports.createMedia((offer, sdp) => this.sendOffer(offer, sdp));
+    this.watcher = new Watcher({
+      now: ports.now,
+      later: ports.later,
+      send: (watch) => void this.connection.command(watch),
+    });
     this.publisher = new Publisher({
       devices: ports.devices,
       media: this.media,
@@ -142,6 +157,11 @@ export class Session {
     return this.connection.command(command);
   }
 
+  /** A third pin takes the place of the oldest. */
+  pin(id: ParticipantId, on: boolean): void {
+    this.pins.update((all) => [...all.filter((other) => other !== id), ...(on ? [id] : [])].slice(-MAX_PINS));
+  }
+
   self(): Participant | undefined {
     const mirror = this.mirror.get();
     return mirror?.view.participants[mirror.me];
@@ -190,6 +210,7 @@ export class Session {
     this.mirror.set(mirror);
     if (before) for (const line of narrate(before.view, mirror.view, events, mirror.me)) this.ports.narrate(line);
     for (const event of events) this.react(event);
+    if (message.type === "welcome") this.watcher.again();
     this.follow(message.type === "welcome");
   }
 
@@ -224,6 +245,7 @@ export class Session {
     switch (notice.type) {
       case "media_answer":
         void this.media.answered(notice);
+        this.watcher.again();
         break;
       case "media_lost":
         void this.media.lost(notice.offer);
@@ -242,6 +264,7 @@ export class Session {
   private heard(ids: readonly ParticipantId[]): void {
     const count = ++this.lastVoices;
     this.voices.set(new Set(ids));
+    this.recent.set(this.speakers.heard(ids, this.ports.now()));
     this.ports.later(() => {
       if (count === this.lastVoices && ids.length > 0) this.voices.set(new Set());
     }, VOICE_MS);
@@ -280,5 +303,8 @@ export class Session {
     this.devices.turnOff("camera");
     this.mirror.set(null);
     this.voices.set(new Set());
+    this.speakers.forget();
+    this.recent.set([]);
+    this.pins.set([]);
   }
 }

@@ -136,6 +136,22 @@ tile-hand =
         [3] 3rd
        *[other] { $position }th
     }
+tile-pinned = pinned
+tile-paused-bandwidth = picture paused so that the sound stays clear
+tile-paused-bandwidth-short = Paused for clear sound
+tile-paused-hidden = picture comes back in a moment
+tile-paused-hidden-short = One moment
+tile-paused-overload = picture paused while the server is busy
+tile-paused-overload-short = Paused, server busy
+tile-paused-codec = this browser cannot show the picture
+tile-paused-codec-short = Cannot be shown here
+pin = Pin { $name }: always large, on the first page
+unpin = Unpin { $name }
+pager = Pages of people
+pager-before = Page before
+pager-after = Next page
+pager-page = Page { $page } of { $pages }
+pager-speaking = Speaking: { $names }
 role-participant = Group member
 role-leader = Peer leader
 role-moderator = Moderator
