@@ -6,25 +6,30 @@ from __future__ import annotations
 import struct
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from itertools import islice
 from typing import Final
 
 from aiortc.rtp import (
+    RTCP_PSFB_APP,
     RTCP_PSFB_FIR,
     RTCP_PSFB_PLI,
     RTCP_RTPFB_NACK,
     AnyRtcpPacket,
     RtcpPacket,
     RtcpPsfbPacket,
+    RtcpReceiverInfo,
+    RtcpRrPacket,
     RtcpRtpfbPacket,
     RtcpSrPacket,
+    unpack_remb_fci,
 )
 
 from server.media.dtls import SrtpError, SrtpPair, is_dtls
 from server.media.fan import fan
 from server.media.ice import IceLite, Path, is_stun
 from server.media.peer import Peer
-from server.media.rtcp import SenderReport, is_rtcp, negative_acknowledgement, ntp_units, picture_loss
+from server.media.rtcp import SenderReport, is_rtcp, negative_acknowledgement, ntp_units, picture_loss, split_feedback
 from server.media.rtp import MalformedPacket, Packet
 from server.media.sdp_codecs import MediaKind
 from server.media.streams import Layer
@@ -117,6 +122,8 @@ class Forwarder:
         except (SrtpError, MalformedPacket, ValueError):
             self.dropped += 1
             return
+        if peer.arrivals is not None and (number := packet.extension(peer.number_id)):
+            peer.arrivals.record(int.from_bytes(number[:2]), now_ns)
         layer = peer.layer_of(packet)
         first_sent = layer is not None and packet.ssrc == layer.ssrc
         original = layer.take(packet) if layer is not None else None
@@ -146,25 +153,40 @@ class Forwarder:
 
     def _rtcp(self, peer: Peer, srtp: SrtpPair, data: bytes, now_ns: int) -> None:
         try:
-            packets = RtcpPacket.parse(srtp.unprotect_rtcp(data))
+            transport, rest = split_feedback(srtp.unprotect_rtcp(data))
+            packets = RtcpPacket.parse(rest) if rest else []
         except (SrtpError, ValueError, struct.error):
             self.dropped += 1
             return
+        if peer.downlink is not None:
+            for message in transport:
+                peer.downlink.transport_feedback(message, now_ns)
         for packet in packets:
             self._feedback(peer, packet, now_ns)
         self._send_again(peer, packets, now_ns)
 
     def _feedback(self, peer: Peer, packet: AnyRtcpPacket, now_ns: int) -> None:
         match packet:
-            case RtcpSrPacket():
+            case RtcpSrPacket(reports=blocks):
                 self._sender_report(peer, packet, now_ns)
+                self._received(peer, blocks, now_ns)
+            case RtcpRrPacket(reports=blocks):
+                self._received(peer, blocks, now_ns)
             case RtcpPsfbPacket(fmt=fmt) if fmt == RTCP_PSFB_PLI:
                 self._keyframe_wanted(peer, packet.media_ssrc, now_ns)
             case RtcpPsfbPacket(fmt=fmt) if fmt == RTCP_PSFB_FIR and len(packet.fci) >= 4:
                 self._keyframe_wanted(peer, int.from_bytes(packet.fci[:4]), now_ns)
+            case RtcpPsfbPacket(fmt=fmt) if fmt == RTCP_PSFB_APP and peer.downlink is not None:
+                with suppress(ValueError, struct.error):
+                    # Other application messages have another name than REMB in the same place.
+                    peer.downlink.remb(unpack_remb_fci(packet.fci)[0], now_ns)
             case _:
-                # Receiver reports, REMB, SDES and BYE: nothing is steered by them yet. NACKs: see `_send_again`.
+                # SDES and BYE: nothing is steered by them. NACKs: see `_send_again`.
                 pass
+
+    def _received(self, peer: Peer, blocks: list[RtcpReceiverInfo], now_ns: int) -> None:
+        if peer.downlink is not None and blocks:
+            peer.downlink.receiver_report(blocks, now_ns)
 
     def _send_again(self, peer: Peer, packets: Iterable[AnyRtcpPacket], now_ns: int) -> None:
         """Answer all NACKs of one datagram, within one bound."""

@@ -6,9 +6,12 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from enum import StrEnum
-from typing import Final
+from typing import Final, Protocol
+
+from aiortc.rtp import RtcpReceiverInfo
 
 from server.ids import ParticipantId, PeerId, RoomId
+from server.media.congestion.arrivals import Arrivals
 from server.media.congestion.history import SendHistory
 from server.media.dtls import SrtpError, SrtpPair
 from server.media.ice import IceSession, Path
@@ -31,6 +34,20 @@ class CloseReason(StrEnum):
 
 
 Send = Callable[[bytes, Path], None]
+
+
+class LinkFeedback(Protocol):
+    """Who wants to know what a subscriber says of its link."""
+
+    def transport_feedback(self, data: bytes, now_ns: int) -> None:
+        """One transport-wide feedback message, header included, as yet unread."""
+
+    def remb(self, bits_per_second: int, now_ns: int) -> None:
+        """The receiver's own estimate, draft-alvestrand-rmcat-remb-03."""
+
+    def receiver_report(self, blocks: list[RtcpReceiverInfo], now_ns: int) -> None:
+        """Loss, jitter and the time since our last report, for some of the lines (RFC 3550 section 6.4.1)."""
+
 
 _FORWARDED: Final = (SendLine.MICROPHONE, SendLine.CAMERA)
 """The screen line is reserved: nothing of it is forwarded yet."""
@@ -57,6 +74,10 @@ class Peer:
         self.clock = PublisherClock()
         self.history = SendHistory() if any(map(_extension_id, _received(plan))) else None
         """Of what left with a transport-wide number; None when the client wants none."""
+        self.downlink: LinkFeedback | None = None
+        self.number_id = next((value for line in plan.send.values() if (value := _extension_id(line))), 0)
+        """Of the transport-wide number in what the client sends, 0 when it sends none."""
+        self.arrivals = Arrivals() if self.number_id else None
         self.dropped = 0
         self._put = send
         self.sources = {purpose: Source(self, line) for purpose, line in plan.send.items()}
@@ -125,6 +146,14 @@ class Peer:
         self._put(protected, self.ice.selected)
         return True
 
+    def send_arrivals(self) -> None:
+        """Tell the client when its packets came, so that it finds what its link can carry."""
+        known = next((layer.ssrc for layer in self._layers.values() if layer.ssrc is not None), None)
+        # A sender drops feedback about an SSRC that is not its own.
+        if self.arrivals is not None and known is not None:
+            for message in self.arrivals.feedback(self.ssrc, known):
+                self.send_rtcp(message)
+
     def send_dtls(self, data: bytes) -> None:
         """A handshake datagram on the selected path, if there still is one."""
         if self.ice is not None and self.ice.selected is not None:
@@ -165,7 +194,7 @@ def _received(plan: LinePlan) -> tuple[MediaLine, ...]:
 
 
 def _extension_id(line: MediaLine) -> int:
-    """Of the transport-wide number in what we send, 0 when it is not wanted."""
+    """Of the transport-wide number in this line's packets, 0 when there is none."""
     identifier = line.section.extension_id(TRANSPORT_CC_URI) or 0
     return identifier if identifier < _TWO_BYTE_IDS else 0
 

@@ -20,6 +20,7 @@ from aiortc.rtp import (
     pack_remb_fci,
 )
 
+from server.media.congestion.feedback import FORMAT, PACKET_TYPE
 from server.media.receive import ReceiveStatistics
 
 PLI_INTERVAL_MS: Final = 300
@@ -41,6 +42,22 @@ _OFFSET_SAMPLES: Final = 32
 def is_rtcp(data: bytes) -> bool:
     """RFC 5761 section 4: the second byte of RTCP is 192 to 223."""
     return len(data) >= 8 and 192 <= data[1] <= 223
+
+
+def split_feedback(compound: bytes) -> tuple[list[bytes], bytes]:
+    """The transport-wide feedback messages of a decrypted datagram, and everything else of it.
+
+    They come often and are long; what remains, mostly nothing, is for a general parser, which does not know them.
+    """
+    found: list[bytes] = []
+    others: list[bytes] = []
+    at = 0
+    while at + 4 <= len(compound):
+        end = at + 4 + 4 * (compound[at + 2] << 8 | compound[at + 3])
+        transport = compound[at + 1] == PACKET_TYPE and compound[at] & 0x1F == FORMAT and end <= len(compound)
+        (found if transport else others).append(compound[at:end])
+        at = end
+    return found, b"".join(others) + compound[at:]
 
 
 class KeyframePacer:

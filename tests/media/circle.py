@@ -15,6 +15,7 @@ from server.media.forwarder import Forwarder
 from server.media.ice import Path
 from server.media.line import Line
 from server.media.peer import Peer
+from server.media.rtcp import split_feedback
 from server.media.rtp import Packet, rtx_payload
 from server.media.sdp import parse_offer
 from server.media.sdp_answer import plan_lines
@@ -28,7 +29,10 @@ KEY_BYTES = 28
 
 
 class Seat:
-    """One participant: what it sends goes into the forwarder, `packets` and `reports` is what it got, decrypted."""
+    """One participant. What it sends goes into the forwarder.
+
+    `packets`, `reports` and transport-wide `feedback` is what it got, decrypted.
+    """
 
     def __init__(self, circle: Circle, name: str, offer: str) -> None:
         parsed = parse_offer(offer)
@@ -42,6 +46,7 @@ class Seat:
         self._in = _session(down, Policy.SSRC_ANY_INBOUND)
         self.packets: list[Packet] = []
         self.reports: list[AnyRtcpPacket] = []
+        self.feedback: list[bytes] = []
 
     @property
     def camera(self) -> Source:
@@ -86,7 +91,9 @@ class Seat:
     def _arrived(self, data: bytes, path: Path) -> None:
         assert path == (0, (self.peer.participant, 1))
         if is_rtcp(data):
-            self.reports += RtcpPacket.parse(self._in.unprotect_rtcp(data))
+            transport, rest = split_feedback(self._in.unprotect_rtcp(data))
+            self.feedback += transport
+            self.reports += RtcpPacket.parse(rest) if rest else []
         else:
             self.packets.append(Packet(self._in.unprotect(data)))
 

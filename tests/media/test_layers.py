@@ -2,10 +2,19 @@
 from __future__ import annotations
 
 import pytest
-from aiortc.rtp import RtcpPsfbPacket, RtcpRtpfbPacket, RtcpSrPacket
+from aiortc.rtp import RtcpPsfbPacket, RtcpReceiverInfo, RtcpRtpfbPacket, RtcpSrPacket
 
+from server.media.congestion.feedback import parse
 from server.media.forwarder import MAX_PAYLOAD
-from server.media.rtcp import PLI_INTERVAL_MS, PLI_REPEAT_MS, negative_acknowledgement, picture_loss, sender_report
+from server.media.rtcp import (
+    PLI_INTERVAL_MS,
+    PLI_REPEAT_MS,
+    negative_acknowledgement,
+    picture_loss,
+    receiver_estimate,
+    receiver_report,
+    sender_report,
+)
 from server.media.vp8 import read_vp8
 from tests.media.circle import MS, Circle, Encoding, Seat
 from tests.media.offers import MICROPHONE_SSRC, MID_ID, OPUS, RID_ID, RTX, TRANSPORT_CC_ID, VP8
@@ -272,3 +281,51 @@ def test_time_goes_on_over_layers(pair: Pair) -> None:
     pair.f.send(vp8(1, keyframe=True))
     before, after = pair.bo.seen()
     assert after.timestamp - before.timestamp & 0xFFFFFFFF == 45_000
+
+
+class Told:
+    """Takes down what a subscriber says of its link."""
+
+    def __init__(self) -> None:
+        self.said: list[tuple[str, object]] = []
+
+    def transport_feedback(self, data: bytes, now_ns: int) -> None:
+        """As `LinkFeedback` has it."""
+        self.said.append(("transport", (data, now_ns)))
+
+    def remb(self, bits_per_second: int, now_ns: int) -> None:
+        """As `LinkFeedback` has it."""
+        self.said.append(("remb", (bits_per_second, now_ns)))
+
+    def receiver_report(self, blocks: list[RtcpReceiverInfo], now_ns: int) -> None:
+        """As `LinkFeedback` has it."""
+        self.said.append(("report", ([block.ssrc for block in blocks], now_ns)))
+
+
+def test_what_a_subscriber_says_of_its_link_is_passed_on(pair: Pair) -> None:
+    """Transport feedback as it came, the receiver's estimate, report blocks; a name that is not REMB is nothing."""
+    told = Told()
+    pair.bo.peer.downlink = told
+    feedback = bytes([0x8F, 205, 0, 5]) + bytes(20)
+    block = RtcpReceiverInfo(ssrc=9, fraction_lost=0, packets_lost=0, highest_sequence=1, jitter=0, lsr=0, dlsr=0)
+    other = bytes(RtcpPsfbPacket(fmt=15, ssrc=1, media_ssrc=0, fci=b"NOPE" + bytes(4)))
+    short = bytes(RtcpPsfbPacket(fmt=15, ssrc=1, media_ssrc=0, fci=b"REMB\x09\x00\x00\x00"))
+    pair.bo.send_report(receiver_report(1, [block]) + feedback + other + short + receiver_estimate(1, 64_000, [9]))
+    now_ns = pair.circle.now_ns
+    assert told.said == [("transport", (feedback, now_ns)), ("report", ([9], now_ns)), ("remb", (64_000, now_ns))]
+
+
+def test_a_publisher_is_told_when_its_packets_came() -> None:
+    """Every packet with a number counts, also one that nobody gets; the feedback names an SSRC of the publisher."""
+    circle = Circle()
+    ana = circle.seat("ana", transport_cc=True)
+    for number in (7, 8, 10):
+        extension = [(TRANSPORT_CC_ID, number.to_bytes(2))]
+        ana.send(rtp(number, ssrc=MICROPHONE_SSRC, payload_type=OPUS, extensions=extension))
+        circle.wait(5)
+    ana.peer.send_arrivals()
+    (sent,) = ana.feedback
+    message = parse(sent)
+    assert [number for number, _ in message.arrivals()] == [7, 8, 9, 10]
+    assert [arrival is not None for _, arrival in message.arrivals()] == [True, True, False, True]
+    assert int.from_bytes(sent[8:12]) == MICROPHONE_SSRC

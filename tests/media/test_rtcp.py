@@ -17,6 +17,7 @@ from server.media.rtcp import (
     receiver_report,
     report_block,
     sender_report,
+    split_feedback,
 )
 
 SECOND_NS = 1_000_000_000
@@ -120,3 +121,13 @@ def test_the_picture_rate_falls_as_the_group_grows() -> None:
     assert picture_bps(0) == picture_bps(2) == 1_700_000
     assert 11 * picture_bps(11) <= 8_000_000
     assert picture_bps(300) == 250_000
+
+
+def test_transport_feedback_is_taken_out() -> None:
+    """A general parser reads it as a list of losses; what stands around it stays, and so does what makes no sense."""
+    feedback = bytes([0x8F, 205, 0, 5]) + bytes(20)
+    loss = picture_loss(1, 2)
+    assert split_feedback(feedback) == ([feedback], b"")
+    assert split_feedback(loss + feedback + loss + feedback) == ([feedback, feedback], loss + loss)
+    assert split_feedback(loss + feedback[:-1]) == ([], loss + feedback[:-1])
+    assert split_feedback(loss + b"\x80\xc8") == ([], loss + b"\x80\xc8")
