@@ -94,6 +94,12 @@ class IceLite(Generic[Owner]):
         session.paths.clear()
         session.selected = None
 
+    def lost(self, path: Path) -> None:
+        """Nothing can be sent there any more: its TCP connection is closed."""
+        session = self._by_path.get(path)
+        if session is not None:
+            self._forget(session, path)
+
     def owner_of(self, path: Path) -> Owner | None:
         """Whose packet this is, by the checked address it came from."""
         session = self._by_path.get(path)

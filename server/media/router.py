@@ -61,6 +61,12 @@ class RoomRoutes:
             for line in peer.lines.values():
                 line.attach(None)
 
+    def repeat(self, participant: ParticipantId) -> None:
+        """Say again what is in the participant's slots: the same peer is known by another id now."""
+        told = self._told.get(participant)
+        if told:
+            self._tell(SlotsChanged(peer=self.peers[participant].id, revision=self.revision, slots=told))
+
     def watch(self, participant: ParticipantId, watch: Watch) -> None:
         """What the participant's client shows from now on."""
         self._watches[participant] = watch

@@ -8,6 +8,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from server.media.reachable import Candidate
 from server.media.sdp import (
     LEVEL_URI,
     MID_URI,
@@ -64,21 +65,15 @@ class LinePlan(Struct, frozen=True):
     slots: tuple[SlotLines, ...]
 
 
-class Candidate(Struct, frozen=True):
-    """One address of ours that a client may check; UDP, component 1."""
-
-    address: str
-    port: int
-    priority: int
-
-
 class Local(Struct, frozen=True):
-    """Our side of the transport of one connection."""
+    """Our side of the transport of one connection, and which of its answers this is (RFC 8866 section 5.2)."""
 
     ufrag: str
     pwd: str
     fingerprint: str
     candidates: tuple[Candidate, ...]
+    session: int = 1
+    version: int = 1
 
 
 _SEND_ORDER: Final = {
@@ -87,14 +82,13 @@ _SEND_ORDER: Final = {
     MediaKind.OTHER: (),
 }
 _FEEDBACK: Final = {
-    MediaKind.AUDIO: (),
-    MediaKind.VIDEO: ("goog-remb", "ccm fir", "nack", "nack pli"),
+    MediaKind.AUDIO: ("transport-cc",),
+    MediaKind.VIDEO: ("goog-remb", "transport-cc", "ccm fir", "nack", "nack pli"),
     MediaKind.OTHER: (),
 }
 _VOICE: Final = "maxaveragebitrate=32000;useinbandfec=1;usedtx=1"
 """Speech in full band; nothing is sent in silence, which most people are in most of the time."""
 
-_TRANSPORT_CC: Final = "transport-cc"
 _ONE_BYTE_IDS: Final = range(1, 15)
 """RFC 8285 section 4.2: the form in which we write header extensions."""
 
@@ -120,6 +114,33 @@ def plan_lines(offer: Offer) -> LinePlan:
     return LinePlan(send=send, slots=tuple(SlotLines(audio=audio, video=video) for audio, video in pairs))
 
 
+def same_lines(plan: LinePlan, earlier: LinePlan) -> bool:
+    """Whether lines, streams, formats and header extensions in use are those of `earlier`, so that media can go on."""
+    return (
+        plan.send.keys() == earlier.send.keys()
+        and len(plan.slots) == len(earlier.slots)
+        and all(_same_line(line, earlier.send[purpose]) for purpose, line in plan.send.items())
+        and all(
+            _same_line(now.audio, before.audio) and _same_line(now.video, before.video)
+            for now, before in zip(plan.slots, earlier.slots, strict=True)
+        )
+    )
+
+
+def _same_line(now: MediaLine, before: MediaLine) -> bool:
+    return _essence(now) == _essence(before) and _used_extensions(now) == _used_extensions(before)
+
+
+def _essence(line: MediaLine) -> tuple[object, ...]:
+    section = line.section
+    formats = tuple((codec.name, codec.payload_type, codec.rtx_payload_type) for codec in line.codecs)
+    return section.mid, section.rids, section.ssrc, section.rtx_ssrc, formats
+
+
+def _used_extensions(line: MediaLine) -> set[tuple[int, str]]:
+    return {(each.id, each.uri) for each in line.section.extensions if _wanted(line.section, each)}
+
+
 def answer(offer: Offer, local: Local, ssrcs: tuple[SlotSsrcs, ...]) -> str:
     """The complete SDP answer; `ssrcs` has one entry per slot of `plan_lines(offer)`."""
     plan = plan_lines(offer)
@@ -132,7 +153,7 @@ def answer(offer: Offer, local: Local, ssrcs: tuple[SlotSsrcs, ...]) -> str:
             pair.video, local, "sendonly", _slot_video(index, slot, pair.video)
         )
     bundle = " ".join(section.mid for section in offer.sections if section.mid in accepted)
-    lines = ["v=0", "o=- 1 1 IN IP4 127.0.0.1", "s=-", "t=0 0", "a=ice-lite"]
+    lines = ["v=0", f"o=- {local.session} {local.version} IN IP4 127.0.0.1", "s=-", "t=0 0", "a=ice-lite"]
     lines += [f"a=group:BUNDLE {bundle}"] if bundle else []
     lines.append("a=msid-semantic: WMS *")
     for section in offer.sections:
@@ -177,8 +198,7 @@ def _payload_types(codec: Codec) -> tuple[int, ...]:
 def _codec_lines(section: Section, codec: Codec) -> list[str]:
     payload_type, rtx = codec.payload_type, codec.rtx_payload_type
     lines = [f"a=rtpmap:{payload_type} {codec.rtpmap}"]
-    wanted = (*_FEEDBACK[section.kind], *([_TRANSPORT_CC] if _counts(section) else []))
-    lines += [f"a=rtcp-fb:{payload_type} {feedback}" for feedback in wanted if feedback in codec.feedback]
+    lines += [f"a=rtcp-fb:{payload_type} {each}" for each in _FEEDBACK[section.kind] if each in codec.feedback]
     parameters = _parameters(section, codec)
     if parameters:
         lines.append(f"a=fmtp:{payload_type} {parameters}")
@@ -222,14 +242,9 @@ def _wanted(section: Section, extension: Extension) -> bool:
         LEVEL_URI: sent,
         RID_URI: bool(section.rids),
         REPAIRED_RID_URI: bool(section.rids),
-        TRANSPORT_CC_URI: _counts(section) and extension.id in _ONE_BYTE_IDS,
+        TRANSPORT_CC_URI: extension.id in _ONE_BYTE_IDS,
     }
     return taken.get(extension.uri, False)
-
-
-def _counts(section: Section) -> bool:
-    """Whether packets of this section are numbered for the transport (transport-wide congestion control)."""
-    return section.direction is Direction.RECVONLY
 
 
 def _slot_audio(index: int, slot: SlotSsrcs) -> list[str]:
@@ -246,7 +261,10 @@ def _slot_video(index: int, slot: SlotSsrcs, line: MediaLine) -> list[str]:
 
 
 def _candidate(index: int, candidate: Candidate) -> str:
-    return f"a=candidate:{index + 1} 1 udp {candidate.priority} {candidate.address} {candidate.port} typ host"
+    """RFC 8839 section 5.1; the active side of TCP is the client's (RFC 6544 section 4.5)."""
+    transport, kind = ("tcp", "host tcptype passive") if candidate.tcp else ("udp", "host")
+    where = f"{candidate.address} {candidate.port}"
+    return f"a=candidate:{index + 1} 1 {transport} {candidate.priority} {where} typ {kind}"
 
 
 def _version(address: str) -> int:

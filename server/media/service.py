@@ -4,21 +4,16 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 import time
 from collections.abc import Callable
 from typing import Final, assert_never
 
-from server.ids import ParticipantId, PeerId, RoomId
+from server.ids import ParticipantId, RoomId
 from server.media.channel import (
     ClosePeer,
     CloseRoom,
     FromWorker,
     OpenPeer,
-    PeerAnswered,
-    PeerClosed,
-    PeerConnected,
-    PeerRefused,
     SetRoutes,
     Shutdown,
     SlotsChanged,
@@ -29,19 +24,18 @@ from server.media.channel import (
     WorkerReady,
     WorkerStats,
 )
-from server.media.dtls import Certificate, DtlsSession, HandshakeFailed
+from server.media.connections import Connections
 from server.media.forwarder import Forwarder
-from server.media.ice import IceSession
+from server.media.ice import Path
 from server.media.overload import Overload
 from server.media.peer import CloseReason, Peer
+from server.media.reachable import Announced, candidates
 from server.media.router import RoomRoutes
 from server.media.rtcp import picture_bps, receiver_estimate, receiver_report, report_block
-from server.media.sdp import Offer, OfferRefused, parse_offer
-from server.media.sdp_answer import Candidate, Local, answer, plan_lines
 from server.media.streams import SILENT, Layer
+from server.media.tcp import TcpMux
 from server.media.udp import UdpMux
 
-HANDSHAKE_S: Final = 30.0
 _PACE_S: Final = 0.05
 _VOICES_EVERY: Final = 4
 _REPORT_EVERY: Final = 20
@@ -49,21 +43,29 @@ _REPORT_EVERY: Final = 20
 
 
 class MediaService:
-    """All rooms of one worker on one UDP port. `emit` takes what the node must know, in order."""
+    """All rooms of one worker on one UDP port. `emit` takes what the node must know, in order.
+
+    `tcp_port`: where clients may connect whom UDP does not reach (None: nowhere). `announced` stands in answers in
+    place of the addresses.
+    """
 
     def __init__(
-        self, emit: Callable[[FromWorker], None], addresses: tuple[str, ...], port: int, announced: tuple[str, ...] = ()
+        self,
+        emit: Callable[[FromWorker], None],
+        addresses: tuple[str, ...],
+        port: int,
+        announced: tuple[Announced, ...] = (),
+        tcp_port: int | None = None,
     ) -> None:
         self._emit = emit
-        self._certificate = Certificate()
         self.mux = UdpMux(addresses, port, self._datagram)
-        self.forwarder = Forwarder(self.mux.send)
-        self._addresses = announced or addresses
-        self._peers: dict[PeerId, Peer] = {}
+        self.forwarder = Forwarder(self._send)
+        ice = self.forwarder.ice
+        self.tcp = None if tcp_port is None else TcpMux(addresses, tcp_port, self._datagram, ice.lost, _now_ms)
+        self._addresses = tuple(dict.fromkeys(each.address for each in announced)) or addresses
+        reached = candidates(addresses, announced, self.mux.port, self.tcp.port if self.tcp is not None else None)
+        self.connections = Connections(emit, self._room, ice, self._send, reached, self._left)
         self._rooms: dict[RoomId, RoomRoutes] = {}
-        self._handshakes: dict[PeerId, asyncio.Task[None]] = {}
-        self._sessions: dict[PeerId, DtlsSession] = {}
-        self._goodbyes: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
         self._ticks = 0
         self._lag_ms = 0.0
@@ -81,18 +83,18 @@ class MediaService:
         """Close every peer and give the port back."""
         if self._timer is not None:
             self._timer.cancel()
-        for peer in list(self._peers):
-            self._close(peer, CloseReason.CLOSED)
-        await asyncio.gather(*self._goodbyes)
+        await self.connections.close_all()
         self.mux.close()
+        if self.tcp is not None:
+            self.tcp.close()
 
     def apply(self, message: ToWorker) -> None:
         """One message of the node; never waits. `Shutdown` is for the process and changes nothing here."""
         match message:
             case OpenPeer():
-                self._open(message)
+                self.connections.open(message)
             case ClosePeer(peer=peer):
-                self._close(peer, CloseReason.CLOSED)
+                self.connections.close(peer, CloseReason.CLOSED)
             case SetRoutes(room=room):
                 self._room(room).set_routes(message)
             case WatchTiles():
@@ -104,8 +106,17 @@ class MediaService:
             case _:
                 assert_never(message)
 
-    def _datagram(self, data: bytes, path: tuple[int, tuple[str, int]]) -> None:
+    def _datagram(self, data: bytes, path: Path) -> None:
         self.forwarder.datagram(data, path)
+
+    def _send(self, data: bytes, path: Path) -> None:
+        if path[0] >= 0:
+            self.mux.send(data, path)
+        elif self.tcp is not None:
+            self.tcp.send(data, path)
+
+    def _left(self, peer: Peer) -> None:
+        self.forwarder.dropped += peer.dropped
 
     def _room(self, room: RoomId) -> RoomRoutes:
         routes = self._rooms.get(room)
@@ -119,92 +130,10 @@ class MediaService:
     def _want_keyframe(self, layer: Layer) -> None:
         self.forwarder.request_keyframe(layer, _now_ms())
 
-    def _open(self, message: OpenPeer) -> None:
-        try:
-            offer = parse_offer(message.sdp)
-        except OfferRefused as refusal:
-            self._emit(PeerRefused(peer=message.peer, reason=refusal.problem.value))
-            return
-        plan = plan_lines(offer)
-        if not plan.send and not plan.slots:
-            self._emit(PeerRefused(peer=message.peer, reason="no_common_codec"))
-            return
-        room = self._room(message.room)
-        if self._replace(room, message, offer):
-            self._emit(PeerRefused(peer=message.peer, reason="renegotiated"))
-            return
-        peer = Peer(message.peer, message.room, message.participant, offer, plan, self.mux.send)
-        ufrag, pwd = secrets.token_hex(8), secrets.token_hex(16)
-        peer.ice = IceSession(peer, ufrag, pwd, offer.ufrag, _now_ms())
-        self.forwarder.ice.add(peer.ice)
-        self._peers[peer.id] = peer
-        local = Local(ufrag=ufrag, pwd=pwd, fingerprint=self._certificate.fingerprint, candidates=self._candidates())
-        dtls = DtlsSession(self._certificate, offer.fingerprint, peer.send_dtls)
-        peer.dtls_receive = dtls.receive
-        self._sessions[peer.id] = dtls
-        self._handshakes[peer.id] = self._loop.create_task(self._handshake(peer, dtls))
-        self._emit(PeerAnswered(peer=peer.id, sdp=answer(offer, local, peer.ssrcs), slots=len(peer.slots)))
-        room.add(peer)
-        room.rebuild()
-
     def _watch(self, message: WatchTiles) -> None:
-        peer = self._peers.get(message.peer)
+        peer = self.connections.peers.get(message.peer)
         if peer is not None:
             self._room(peer.room).watch(peer.participant, message.watch)
-
-    def _replace(self, room: RoomRoutes, message: OpenPeer, offer: Offer) -> bool:
-        """Close the earlier peer; whether the offer comes from the same RTCPeerConnection, which cannot go on.
-
-        Its DTLS is done and would not begin again with our new peer: it would be connected, and nothing would come.
-        """
-        earlier = room.peers.get(message.participant)
-        stuck = earlier is not None and earlier.srtp is not None and offer.renegotiates(earlier.offer)
-        if earlier is not None:
-            self._close(earlier.id, CloseReason.REPLACED)
-        if message.peer in self._peers:
-            self._close(message.peer, CloseReason.REPLACED)
-        return stuck
-
-    def _candidates(self) -> tuple[Candidate, ...]:
-        """Host candidates; the local preference falls in the order of the addresses (RFC 8445 section 5.1.2)."""
-        count = len(self._addresses)
-        return tuple(
-            Candidate(address=address, port=self.mux.port, priority=(126 << 24) | (count - index << 8) | 255)
-            for index, address in enumerate(self._addresses)
-        )
-
-    async def _handshake(self, peer: Peer, dtls: DtlsSession) -> None:
-        def goodbye() -> None:
-            self._close(peer.id, CloseReason.DTLS_CLOSED)
-
-        try:
-            async with asyncio.timeout(HANDSHAKE_S):
-                peer.srtp = await dtls.handshake(goodbye)
-        except (HandshakeFailed, TimeoutError):
-            self._loop.call_soon(goodbye)
-            return
-        self._emit(PeerConnected(peer=peer.id))
-        self._room(peer.room).rebuild()
-
-    def _close(self, peer_id: PeerId, reason: CloseReason) -> None:
-        peer = self._peers.pop(peer_id, None)
-        if peer is None:
-            return
-        peer.srtp = None
-        self._handshakes.pop(peer_id).cancel()
-        goodbye = self._loop.create_task(self._say_goodbye(peer, self._sessions.pop(peer_id)))
-        self._goodbyes.add(goodbye)
-        goodbye.add_done_callback(self._goodbyes.discard)
-        room = self._room(peer.room)
-        room.remove(peer.participant)
-        room.rebuild()
-        self._emit(PeerClosed(peer=peer_id, reason=reason.value))
-
-    async def _say_goodbye(self, peer: Peer, dtls: DtlsSession) -> None:
-        await dtls.close()
-        if peer.ice is not None:
-            self.forwarder.ice.remove(peer.ice)
-        self.forwarder.dropped += peer.dropped
 
     def _close_room(self, room: RoomId) -> None:
         routes = self._rooms.get(room)
@@ -212,7 +141,7 @@ class MediaService:
             return
         routes.groups = ()
         for peer in list(routes.peers.values()):
-            self._close(peer.id, CloseReason.CLOSED)
+            self.connections.close(peer.id, CloseReason.CLOSED)
         del self._rooms[room]
 
     def _schedule(self) -> None:
@@ -223,7 +152,7 @@ class MediaService:
         self._lag_ms = max(self._lag_ms, (self._loop.time() - due) * 1000)
         self._ticks += 1
         now_ns = time.monotonic_ns()
-        for peer in self._peers.values():
+        for peer in self.connections.peers.values():
             self._pace(peer, now_ns)
         if self._ticks % _VOICES_EVERY == 0:
             for room in self._rooms.values():
@@ -233,6 +162,7 @@ class MediaService:
         self._schedule()
 
     def _pace(self, peer: Peer, now_ns: int) -> None:
+        peer.send_arrivals()
         for layer in peer.camera.layers if peer.camera is not None else ():
             if layer.lines or layer.pending:
                 self.forwarder.request_missing(layer)
@@ -251,8 +181,11 @@ class MediaService:
             seen = {member: len(group.video) for group in room.groups for member in group.members}
             for participant, peer in room.peers.items():
                 _report_to_publisher(peer, picture_bps(seen.get(participant, 0)), now_ns)
-        for peer in self.forwarder.ice.expire(now_ns // 1_000_000):
-            self._close(peer.id, CloseReason.CONSENT_EXPIRED)
+        ice = self.forwarder.ice
+        if self.tcp is not None:
+            self.tcp.sweep(lambda path: ice.owner_of(path) is not None)
+        for peer in ice.expire(now_ns // 1_000_000):
+            self.connections.close(peer.id, CloseReason.CONSENT_EXPIRED)
         busy = self._busy(now_ns)
         self._overload.update(busy, self._lag_ms)
         self._emit(
@@ -261,9 +194,10 @@ class MediaService:
                 packets_forwarded=self.forwarder.forwarded,
                 packets_dropped=self.forwarder.dropped
                 + self.mux.dropped
-                + sum(peer.dropped for peer in self._peers.values()),
+                + (self.tcp.dropped if self.tcp is not None else 0)
+                + sum(peer.dropped for peer in self.connections.peers.values()),
                 keyframe_requests=self.forwarder.keyframe_requests,
-                peers=len(self._peers),
+                peers=len(self.connections.peers),
                 loop_lag_ms=round(self._lag_ms, 3),
                 busy=round(busy, 3),
                 shed=self._overload.shed,

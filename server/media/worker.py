@@ -17,6 +17,7 @@ from typing import Final
 import uvloop
 
 from server.media.channel import FromWorker, Shutdown
+from server.media.reachable import Announced, parse_announced
 from server.media.service import MediaService
 from server.media.udp import local_addresses
 from server.media.wire import encode, to_worker
@@ -27,7 +28,13 @@ MAX_BACKLOG_BYTES: Final = 16 << 20
 _GC_THRESHOLD: Final = 50_000
 
 
-async def serve(channel: socket.socket, addresses: tuple[str, ...], port: int, announced: tuple[str, ...]) -> None:
+async def serve(
+    channel: socket.socket,
+    addresses: tuple[str, ...],
+    port: int,
+    announced: tuple[Announced, ...] = (),
+    tcp_port: int | None = None,
+) -> None:
     """Apply messages until the node has no more to say."""
     stream, writer = await asyncio.open_connection(sock=channel)
 
@@ -36,7 +43,7 @@ async def serve(channel: socket.socket, addresses: tuple[str, ...], port: int, a
         if writer.transport.get_write_buffer_size() > MAX_BACKLOG_BYTES:
             writer.transport.abort()
 
-    service = MediaService(emit, addresses, port, announced)
+    service = MediaService(emit, addresses, port, announced, tcp_port)
     service.start()
     # What start-up made lives as long as the process: the collector need not walk it while packets wait.
     gc.collect()
@@ -55,13 +62,14 @@ def main() -> None:
     parser.add_argument("--fd", type=int, required=True)
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--address", action="append", default=[])
-    parser.add_argument("--announce", action="append", default=[])
+    parser.add_argument("--announce", action="append", default=[], type=parse_announced)
+    parser.add_argument("--tcp-port", type=int)
     options = parser.parse_args()
     # An interrupt of the terminal reaches the whole group; the node decides when its worker leaves.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     channel = socket.socket(fileno=options.fd)
     addresses = tuple(options.address) or local_addresses()
-    uvloop.run(serve(channel, addresses, options.port, tuple(options.announce)))
+    uvloop.run(serve(channel, addresses, options.port, tuple(options.announce), options.tcp_port))
 
 
 if __name__ == "__main__":

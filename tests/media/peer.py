@@ -77,9 +77,8 @@ class RawPeer(asyncio.DatagramProtocol):
         candidate = media[0].ice_candidates[0]
         assert candidate.ip is not None
         self._server = (candidate.ip, candidate.port)
-        assert media[0].ice is not None
         assert media[0].dtls is not None
-        self._remote = (media[0].ice.usernameFragment or "", media[0].ice.password or "")
+        self.take_credentials(answer)
         self.server_fingerprint = media[0].dtls.fingerprints[0].value
         loop = asyncio.get_running_loop()
         await loop.create_datagram_endpoint(lambda: self, local_addr=(self._server[0], 0))
@@ -91,6 +90,19 @@ class RawPeer(asyncio.DatagramProtocol):
                 await asyncio.wait([self._checked], timeout=check_again_s)
             await self.dtls.start(RTCDtlsParameters(fingerprints=[fingerprint]))
         assert self.dtls.state == "connected"
+
+    def restart_ice(self) -> None:
+        """Have new credentials in the next offer."""
+        former = self.ufrag, self.pwd
+        self.ufrag, self.pwd = secrets.token_hex(4), secrets.token_hex(16)
+        for old, new in zip(former, (self.ufrag, self.pwd), strict=True):
+            self.offer = self.offer.replace(old, new)
+
+    def take_credentials(self, answer: str) -> None:
+        """Check with those of this answer from now on."""
+        ice = SessionDescription.parse(answer).media[0].ice
+        assert ice is not None
+        self._remote = (ice.usernameFragment or "", ice.password or "")
 
     async def move_network(self) -> None:
         """Go on from another address, as a phone that changes from Wi-Fi to mobile."""

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from aiortc.sdp import SessionDescription
 
+from server.media.reachable import Candidate
 from server.media.sdp import Direction, parse_offer
-from server.media.sdp_answer import Candidate, Local, SendLine, SlotSsrcs, answer, plan_lines
+from server.media.sdp_answer import Local, SendLine, SlotSsrcs, answer, plan_lines
 from tests.media.answers import check_answer
 from tests.media.offers import FINGERPRINT, make_offer
 
@@ -94,10 +95,10 @@ def test_simulcast_is_taken_as_offered() -> None:
     assert "a=rid" not in microphone + screen
 
 
-def test_packets_of_slots_are_counted_where_the_client_can() -> None:
-    """Transport-wide numbers, with the client's id, as an extension and as a feedback of each codec."""
-    *_, audio, video = answered(make_offer(transport_cc=True))
-    for section, payload_type in ((audio, 111), (video, 96)):
+def test_packets_are_counted_where_the_client_can() -> None:
+    """Transport-wide numbers both ways, with the client's id, as an extension and as a feedback of each codec."""
+    _, microphone, camera, _, audio, video = answered(make_offer(transport_cc=True))
+    for section, payload_type in ((microphone, 111), (camera, 96), (audio, 111), (video, 96)):
         assert "a=extmap:3 http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01" in section
         assert f"a=rtcp-fb:{payload_type} transport-cc" in section
     long_id = make_offer(transport_cc=True).replace("a=extmap:3 ", "a=extmap:15 ")

@@ -8,19 +8,21 @@ import socket
 import pytest
 
 from server.ids import ParticipantId, PeerId
-from server.media import ice, service
+from server.media import connections, ice
 from server.media.channel import (
     ClosePeer,
     CloseRoom,
     OpenPeer,
+    PeerAnswered,
     PeerClosed,
+    PeerConnected,
     PeerRefused,
     SlotsChanged,
     WorkerReady,
 )
-from tests.media.offers import CAMERA_SSRC, MICROPHONE_SSRC, OPUS
+from tests.media.offers import CAMERA_SSRC, MICROPHONE_SSRC, OPUS, make_offer
 from tests.media.packets import rtp
-from tests.media.peer import RawPeer
+from tests.media.peer import RawPeer, sha256_of
 from tests.media.stage import ROOM, Stage, group
 from tests.media.waiting import until
 
@@ -96,7 +98,7 @@ async def test_silence_closes_the_peer(stage: Stage, monkeypatch: pytest.MonkeyP
 
 async def test_a_handshake_that_never_comes_is_given_up(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """A peer that only answered the offer does not stay for ever."""
-    monkeypatch.setattr(service, "HANDSHAKE_S", 0.1)
+    monkeypatch.setattr(connections, "HANDSHAKE_S", 0.1)
     stage.open(RawPeer("ana"))
     closed = await until(lambda: stage.last(PeerClosed, "ana"))
     assert closed.reason == "dtls_closed"
@@ -116,13 +118,11 @@ async def test_a_bad_offer_is_refused_with_a_word(stage: Stage) -> None:
     assert refused.reason == "no_common_codec"
 
 
-@pytest.mark.parametrize(("there", "then"), [("a=ice-ufrag:", "a=ice-ufrag:x"), ("o=- 1 ", "o=- 9 ")])
-async def test_an_offer_of_a_connected_peer_asks_for_a_new_connection(stage: Stage, there: str, then: str) -> None:
-    """An ICE restart or a further line cannot be answered: the peer is closed and a fresh one is welcome."""
+async def test_other_lines_of_a_connected_peer_ask_for_a_new_connection(stage: Stage) -> None:
+    """A further slot in the same RTCPeerConnection cannot be answered: it is closed, and a fresh one is welcome."""
     (ana,) = await stage.join("ana")
-    offer = ana.offer.replace(there, then)
-    assert offer != ana.offer
-    stage.service.apply(OpenPeer(peer=PeerId("p-again"), room=ROOM, participant=ParticipantId("ana"), sdp=offer))
+    reoffer = make_offer(3, ufrag=ana.ufrag, pwd=ana.pwd, fingerprint=sha256_of(ana.certificate))
+    stage.service.apply(OpenPeer(peer=PeerId("p-again"), room=ROOM, participant=ParticipantId("ana"), sdp=reoffer))
     refused = stage.last(PeerRefused, "again")
     assert refused is not None
     assert refused.reason == "renegotiated"
@@ -130,6 +130,60 @@ async def test_an_offer_of_a_connected_peer_asks_for_a_new_connection(stage: Sta
     fresh = RawPeer("ana")
     stage.peers.append(fresh)
     await fresh.connect(stage.open(fresh).sdp)
+
+
+def parts_of(answer: str, *names: str) -> set[str]:
+    """The lines of an answer that begin with one of these."""
+    return {line for line in answer.splitlines() if line.startswith(tuple(f"a={name}:" for name in names))}
+
+
+@pytest.mark.parametrize("restart", [False, True], ids=["nothing new", "ICE restart"])
+async def test_an_offer_with_the_same_lines_goes_on(stage: Stage, restart: bool) -> None:
+    """Same SSRCs, certificate and keys; the peer has its new name, and its slots are said again under it.
+
+    New credentials only if the client has some; the session keeps its number, and its version counts on.
+    """
+    ana, bo = await stage.join("ana", "bo")
+    stage.route(group("ana", "bo"))
+    before = stage.last(PeerAnswered, "ana")
+    offer = ana.offer.replace("a=ice-ufrag:", "a=ice-ufrag:x") if restart else ana.offer
+    stage.service.apply(OpenPeer(peer=PeerId("p-again"), room=ROOM, participant=ParticipantId("ana"), sdp=offer))
+    after = stage.last(PeerAnswered, "again")
+    closed, slots = stage.last(PeerClosed, "ana"), stage.last(SlotsChanged, "again")
+    assert before is not None
+    assert after is not None
+    assert closed is not None
+    assert closed.reason == "replaced"
+    assert stage.last(PeerConnected, "again") is not None
+    assert slots is not None
+    assert [slot.source for slot in slots.slots] == ["bo"]
+    kept = ("ssrc", "ssrc-group", "msid", "fingerprint", "candidate", "setup", "extmap", "rtpmap")
+    assert parts_of(after.sdp, *kept) == parts_of(before.sdp, *kept)
+    assert (parts_of(after.sdp, "ice-ufrag") != parts_of(before.sdp, "ice-ufrag")) is restart
+    origins = [answer.sdp.splitlines()[1].split(" ") for answer in (before, after)]
+    assert [origin[2] for origin in origins] == ["1", "2"]
+    assert origins[0][1] == origins[1][1]
+    ana.speak(b"still here")
+    await bo.until(lambda: bo.heard() == [b"still here"])
+
+
+async def test_media_follows_a_restart_to_another_network(stage: Stage) -> None:
+    """Until the first check with the new credentials the old path serves; after it the new one, with the same keys."""
+    ana, bo = await stage.join("ana", "bo")
+    stage.route(group("ana", "bo"))
+    ana.restart_ice()
+    reply = stage.open(ana)
+    ana.speak(b"on the old path")
+    await bo.until(lambda: bo.heard() == [b"on the old path"])
+    await ana.move_network()
+    ana.speak(b"unchecked")
+    ana.take_credentials(reply.sdp)
+    await stage.settled()
+    ana.speak(b"moved")
+    bo.speak(b"to the new address")
+    await bo.until(lambda: len(bo.heard()) > 1)
+    assert bo.heard()[1:] == [b"moved"]
+    await ana.until(lambda: ana.heard() == [b"to the new address"])
 
 
 async def test_an_offer_whose_answer_got_lost_may_be_sent_again(stage: Stage) -> None:
