@@ -136,7 +136,9 @@ class Forwarder:
         layer.meter.add(len(data), now_ns)
         if first_sent:
             layer.statistics.arrived(original.timestamp, now_ns)
-            layer.source.note_level(original)
+            voice = layer.source.voice
+            if voice is not None:
+                voice.note(original, now_ns)
         self._forward(layer, original, now_ns)
 
     def _forward(self, layer: Layer, packet: Packet, now_ns: int) -> None:

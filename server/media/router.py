@@ -1,21 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The route tables of one room: from what the room lets flow to who gets which source in which slot."""
+"""The route tables of one room: from what the room lets flow to who gets which source in which slot.
+
+Only those are looked at again whom a change concerns; between changes the packet path reads nothing but `Layer.lines`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
-from server.ids import ParticipantId, RoomId
-from server.media.channel import SetRoutes, Slot, SlotsChanged, Watch
-from server.media.peer import Peer, forwarded
-from server.media.slots import assign, describe, wanted_sources
-from server.media.streams import Layer
-from server.ports import UNTOLD
+from server.ids import ParticipantId, Placement, RoomId
+from server.media.channel import SetRoutes, SlotsChanged, VoicesHeard, Watch
+from server.media.gathering import Gathering, Seating, voice_of
+from server.media.line import Line
+from server.media.peer import Peer
+from server.media.slots import Shown, describe
+from server.media.streams import Layer, Source
+from server.media.voices import Voice, begin_early
+from server.ports import PauseReason
 from server.rooms.routes import RouteGroup
 
 
 class RoomRoutes:
-    """Rebuilt as a whole when routes or peers change; between that the packet path only reads `Layer.lines`.
+    """Who gets what in one room.
 
     `tell` is called with the new slots of a subscriber before anything of a new source can be forwarded;
     `keyframe` for each layer that a line waits for.
@@ -25,87 +31,210 @@ class RoomRoutes:
         self.room = room
         self.peers: dict[ParticipantId, Peer] = {}
         self.revision = -1
-        self.groups: tuple[RouteGroup, ...] = ()
         self._tell = tell
         self._keyframe = keyframe
-        self._slots: dict[ParticipantId, tuple[ParticipantId | None, ...]] = {}
-        self._told: dict[ParticipantId, tuple[Slot, ...]] = {}
-        self._watches: dict[ParticipantId, Watch] = {}
+        self._seatings: dict[ParticipantId, Seating] = {}
+        self._gatherings: dict[Placement, Gathering] = {}
+        self._where: dict[ParticipantId, Gathering] = {}
+        self._changed: dict[Gathering, None] = {}
+        self._stale: dict[Seating, None] = {}
+
+    @property
+    def groups(self) -> tuple[RouteGroup, ...]:
+        """The routes that are in force."""
+        return tuple(gathering.group for gathering in self._gatherings.values())
 
     def set_routes(self, routes: SetRoutes) -> None:
         """Apply the routes, unless newer ones have been applied."""
         if routes.revision < self.revision:
             return
         self.revision = routes.revision
-        self.groups = routes.groups
+        self._regroup(routes.groups)
+        self.rebuild()
+
+    def clear(self) -> None:
+        """The room is over: nothing flows any more."""
+        self._regroup(())
         self.rebuild()
 
     def add(self, peer: Peer) -> None:
         """A participant's peer, in place of an earlier one."""
-        self.remove(peer.participant)
+        if peer.participant in self.peers:
+            self.remove(peer.participant)
+            self.rebuild()
         self.peers[peer.participant] = peer
-        self._slots[peer.participant] = (None,) * len(peer.slots)
-        self._told[peer.participant] = ()
-        self._watches[peer.participant] = UNTOLD
+        seating = self._seatings[peer.participant] = Seating(peer)
+        self._seat(seating)
 
     def remove(self, participant: ParticipantId) -> None:
         """Forget a participant's peer; its sources stop at once."""
         peer = self.peers.pop(participant, None)
-        self._slots.pop(participant, None)
-        self._told.pop(participant, None)
-        self._watches.pop(participant, None)
-        if peer is not None:
-            for source in peer.sources.values():
-                source.detach()
-                source.heard = False
-            for line in peer.lines.values():
-                line.attach(None)
-
-    def repeat(self, participant: ParticipantId) -> None:
-        """Say again what is in the participant's slots: the same peer is known by another id now."""
-        told = self._told.get(participant)
-        if told:
-            self._tell(SlotsChanged(peer=self.peers[participant].id, revision=self.revision, slots=told))
+        seating = self._seatings.pop(participant, None)
+        if peer is None or seating is None:
+            return
+        self._stale.pop(seating, None)
+        self._unseat(seating)
+        for source in peer.sources.values():
+            source.detach()
+        for line in peer.lines.values():
+            line.attach(None)
 
     def watch(self, participant: ParticipantId, watch: Watch) -> None:
         """What the participant's client shows from now on."""
-        self._watches[participant] = watch
+        seating = self._seatings[participant]
+        seating.watch = watch
+        self._stale[seating] = None
         self.rebuild()
+
+    def retell(self, participant: ParticipantId) -> None:
+        """Say which pictures are paused, if that has changed."""
+        seating = self._seatings[participant]
+        lines = seating.peer.slots
+        slots = describe(seating.seats, seating.cast, lambda index: lines[index][1].paused)
+        if slots != seating.told:
+            seating.told = slots
+            self._tell(SlotsChanged(peer=seating.peer.id, revision=self.revision, slots=slots))
+
+    def repeat(self, participant: ParticipantId) -> None:
+        """Say again what is in the participant's slots: the same peer is known by another id now."""
+        self._seatings[participant].told = ()
+        self.retell(participant)
 
     def rebuild(self) -> None:
         """Make slots, lines and rights what the present routes and peers say."""
-        member_of = {member: group for group in self.groups for member in group.members}
-        for participant in self.peers:
-            self._place(participant, member_of)
-        for participant, peer in self.peers.items():
-            group = member_of.get(participant)
-            self._feed(peer, group)
-            if peer.microphone is not None:
-                peer.microphone.heard = group is not None and participant in group.audio
-        for peer in self.peers.values():
-            for layer in peer.camera.layers if peer.camera is not None else ():
-                if layer.pending:
-                    self._keyframe(layer)
+        for seating in self._seatings.values():
+            if seating.up != (seating.peer.srtp is not None):
+                seating.up = not seating.up
+                self._stale[seating] = None
+        changed, self._changed = self._changed, {}
+        for gathering in changed:
+            if gathering.recast(self._claimed):
+                self._stale.update(dict.fromkeys(gathering.seatings.values()))
+        stale, self._stale = self._stale, {}
+        self._place(stale)
 
-    def _place(self, subscriber: ParticipantId, member_of: dict[ParticipantId, RouteGroup]) -> None:
-        group = member_of.get(subscriber)
-        # A source must be a member of the very group: whoever is named as heard elsewhere is not.
-        publishing = {other for other, peer in self.peers.items() if member_of.get(other) is group and forwarded(peer)}
-        wanted = wanted_sources(group, subscriber, publishing) if group is not None else ()
-        self._slots[subscriber] = assign(self._slots[subscriber], wanted)
-        slots = describe(self._slots[subscriber], group)
-        if slots != self._told[subscriber]:
-            self._told[subscriber] = slots
-            self._tell(SlotsChanged(peer=self.peers[subscriber].id, revision=self.revision, slots=slots))
+    def tick(self, now_ns: int) -> Iterator[VoicesHeard]:
+        """Follow the speakers, about five times a second; yields who was heard in each placement."""
+        for placement, gathering in self._gatherings.items():
+            if gathering.floor.release(now_ns):
+                self._revoice(gathering)
+            if gathering.rerank(now_ns):
+                self._place(gathering.seatings.values())
+            levels = gathering.take_levels()
+            if levels:
+                yield VoicesHeard(room=self.room, placement=placement, levels=levels)
 
-    def _feed(self, subscriber: Peer, group: RouteGroup | None) -> None:
+    # -- who is where --------------------------------------------------------------------------------------------------
+
+    def _regroup(self, groups: tuple[RouteGroup, ...]) -> None:
+        before = self._gatherings
+        self._gatherings = {group.placement: before.get(group.placement) or Gathering() for group in groups}
+        self._where = {}
+        for group in groups:
+            gathering = self._gatherings[group.placement]
+            self._where.update(dict.fromkeys(group.members, gathering))
+            if group != gathering.group:
+                gathering.group = group
+                self._changed[gathering] = None
+        for participant, seating in self._seatings.items():
+            if self._where.get(participant) is not seating.gathering:
+                self._unseat(seating)
+                self._seat(seating)
+
+    def _seat(self, seating: Seating) -> None:
+        """Into the gathering where the person is."""
+        participant = seating.peer.participant
+        gathering = seating.gathering = self._where.get(participant)
+        self._stale[seating] = None
+        if gathering is not None:
+            gathering.seatings[participant] = seating
+            self._changed[gathering] = None
+
+    def _unseat(self, seating: Seating) -> None:
+        """Out of the gathering where they were; their voice is nobody's until the next one takes it up."""
+        gathering, seating.gathering = seating.gathering, None
+        if gathering is not None:
+            gathering.leave(seating.peer.participant)
+            self._changed[gathering] = None
+        voice = voice_of(seating.peer)
+        if voice is not None:
+            voice.rule(heard=False, claim=None)
+
+    # -- who gets what -------------------------------------------------------------------------------------------------
+
+    def _place(self, seatings: Iterable[Seating]) -> None:
+        """Fill the slots of these subscribers anew, and ask for the keyframes they wait for."""
+        waiting: dict[Layer, None] = {}
+        for seating in seatings:
+            seating.fill()
+            self._feed(seating)
+            self.retell(seating.peer.participant)
+            waiting.update((video.awaited, None) for _, video in seating.peer.slots if video.awaited is not None)
+        for layer in waiting:
+            self._keyframe(layer)
+
+    def _feed(self, seating: Seating) -> None:
         """Point the lines of a subscriber at their sources; a line that is not up yet gets none."""
-        up = subscriber.srtp is not None and group is not None
-        for (audio, video), participant in zip(subscriber.slots, self._slots[subscriber.participant], strict=True):
-            publisher = self.peers.get(participant) if participant is not None and up else None
-            hears = publisher is not None and group is not None and participant in group.audio
-            sees = publisher is not None and group is not None and participant in group.video
-            audio.attach(publisher.microphone if publisher is not None and hears else None)
-            camera = publisher.camera if publisher is not None and sees else None
-            if video.attach(camera) and camera is not None:
-                video.choose(camera.layers[0])
+        cast = seating.cast
+        heard = cast.audible if seating.hears_all() else frozenset(cast.leading)
+        shown = {each.participant: (rank, each) for rank, each in enumerate(seating.shown)}
+        for (audio, video), participant in zip(seating.peer.slots, seating.seats, strict=True):
+            publisher = self.peers[participant] if participant is not None and seating.up else None
+            if publisher is None:
+                audio.attach(None)
+                video.attach(None)
+                continue
+            audio.attach(publisher.microphone if participant in heard and participant in cast.audible else None)
+            camera = publisher.camera if participant in cast.visible else None
+            video.attach(camera)
+            _show(video, camera, shown.get(publisher.participant))
+
+    # -- voices --------------------------------------------------------------------------------------------------------
+
+    def _claimed(self, voice: Voice, now_ns: int) -> None:
+        """Somebody speaks whom not everybody gets; called in the packet path."""
+        speaker = voice.talker.participant
+        gathering = self._where.get(speaker)
+        if gathering is None or not gathering.floor.claim(voice.talker, now_ns):
+            return
+        early = voice.early(len(gathering.seatings))
+        self._revoice(gathering)
+        microphone = self.peers[speaker].microphone
+        if microphone is not None:
+            layer = microphone.layers[0]
+            begin_early(layer, layer.pending, early, now_ns)
+
+    def _revoice(self, gathering: Gathering) -> None:
+        """Give the voices on the floor to those who do not get all, and take away those that are not any more."""
+        changed = gathering.revoice(self._claimed)
+        leading = frozenset(gathering.cast.leading)
+        selective = [seating for seating in gathering.seatings.values() if not seating.hears_all()]
+        self._place([seating for seating in selective if not self._switch_voices(seating, changed, leading)])
+
+    def _switch_voices(
+        self, seating: Seating, changed: tuple[ParticipantId, ...], leading: frozenset[ParticipantId]
+    ) -> bool:
+        """Whether it could be done without touching the slots: who leads now has one."""
+        for participant in changed:
+            led = participant in leading
+            if participant in seating.seats:
+                audio, _ = seating.peer.slots[seating.seats.index(participant)]
+                audio.attach(self.peers[participant].microphone if led and seating.up else None)
+            elif led and participant != seating.peer.participant:
+                return False
+        return True
+
+
+def _show(video: Line, camera: Source | None, shown: tuple[int, Shown] | None) -> None:
+    """What the client makes of this picture. The smallest layer, until the link is known to bear more."""
+    video.hidden = shown is None
+    video.paused = None
+    if shown is not None:
+        video.rank, video.height, video.pinned = shown[0], shown[1].height, shown[1].pinned
+    if camera is None:
+        return
+    if shown is None or not video.plays(camera):
+        video.paused = PauseReason.HIDDEN if shown is None else PauseReason.CODEC
+        video.choose(None)
+    elif video.chosen is None:
+        video.choose(camera.layers[0])

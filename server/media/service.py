@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Final, assert_never
 
-from server.ids import ParticipantId, RoomId
+from server.ids import RoomId
 from server.media.channel import (
     ClosePeer,
     CloseRoom,
@@ -18,8 +18,6 @@ from server.media.channel import (
     Shutdown,
     SlotsChanged,
     ToWorker,
-    VoiceLevel,
-    VoicesHeard,
     WatchTiles,
     WorkerReady,
     WorkerStats,
@@ -32,7 +30,7 @@ from server.media.peer import CloseReason, Peer
 from server.media.reachable import Announced, candidates
 from server.media.router import RoomRoutes
 from server.media.rtcp import picture_bps, receiver_estimate, receiver_report, report_block
-from server.media.streams import SILENT, Layer
+from server.media.streams import Layer
 from server.media.tcp import TcpMux
 from server.media.udp import UdpMux
 
@@ -139,7 +137,7 @@ class MediaService:
         routes = self._rooms.get(room)
         if routes is None:
             return
-        routes.groups = ()
+        routes.clear()
         for peer in list(routes.peers.values()):
             self.connections.close(peer.id, CloseReason.CLOSED)
         del self._rooms[room]
@@ -156,7 +154,8 @@ class MediaService:
             self._pace(peer, now_ns)
         if self._ticks % _VOICES_EVERY == 0:
             for room in self._rooms.values():
-                self._report_voices(room)
+                for heard in room.tick(now_ns):
+                    self._emit(heard)
         if self._ticks % _REPORT_EVERY == 0:
             self._every_second(now_ns)
         self._schedule()
@@ -167,14 +166,6 @@ class MediaService:
             if layer.lines or layer.pending:
                 self.forwarder.request_missing(layer)
                 self.forwarder.pace_keyframes(layer, now_ns)
-
-    def _report_voices(self, room: RoomRoutes) -> None:
-        for group in room.groups:
-            levels = tuple(
-                level for participant in group.audio if (level := _take_level(room.peers.get(participant))) is not None
-            )
-            if levels:
-                self._emit(VoicesHeard(room=room.room, placement=group.placement, levels=levels))
 
     def _every_second(self, now_ns: int) -> None:
         for room in self._rooms.values():
@@ -227,14 +218,6 @@ def _report_to_publisher(peer: Peer, bits_per_second: int, now_ns: int) -> None:
     pictures = [ssrc for ssrc, layer in sending if layer.source is peer.camera]
     estimate = receiver_estimate(peer.ssrc, bits_per_second, pictures) if pictures else b""
     peer.send_rtcp(receiver_report(peer.ssrc, blocks) + estimate)
-
-
-def _take_level(peer: Peer | None) -> VoiceLevel | None:
-    microphone = peer.microphone if peer is not None else None
-    if peer is None or microphone is None or not microphone.heard or microphone.level == SILENT:
-        return None
-    level, microphone.level = microphone.level, SILENT
-    return VoiceLevel(participant=ParticipantId(peer.participant), level=level)
 
 
 def _now_ms() -> int:

@@ -1,40 +1,160 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who is in which receive slot of a subscriber: sticky, so that a tile never changes its person without need."""
+"""Who is in which receive slot of a subscriber, and whose picture is shown: sticky, so that tiles keep their people.
+
+With as many slots as sources everyone has one. With fewer, voices come first (those that are awaited have their slot
+before they begin), then the tiles that the client shows, then others. Some slots are kept without a picture, so that
+a voice that begins takes nobody's picture away.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, islice
+from typing import Final
+
+from msgspec import Struct
 
 from server.ids import ParticipantId
 from server.media.channel import Slot
+from server.ports import PauseReason, Watch
 from server.rooms.routes import RouteGroup
 
+PICTURES_PER_PLACEMENT: Final = 1500
+VOICES_PER_PLACEMENT: Final = 1200
+"""Lines that carry something at once in one placement, the packet budget of a large one: 300 people who get three
+voices at 50 packets a second and five small pictures at 18 are 72,000 packets a second."""
+FEWEST_PICTURES: Final = 5
+"""Everyone may have as many, however many people there are: four and a speaker."""
+VOICE_SHARE: Final = 4
+"""One slot in so many carries no picture, for the voices that begin."""
 
-def wanted_sources(
-    group: RouteGroup, subscriber: ParticipantId, publishing: Container[ParticipantId]
-) -> tuple[ParticipantId, ...]:
-    """Whom the subscriber should get, most important first: voices before those who are only seen."""
-    return tuple(
-        participant
-        for participant in dict.fromkeys(group.audio + group.video)
-        if participant != subscriber and participant in publishing
+Seats = tuple[ParticipantId | None, ...]
+
+
+class Cast(Struct, frozen=True):
+    """What all subscribers in one placement share: who can be had, each tuple with the most important first.
+
+    `voices` speak now, `recent` spoke lately for more than a moment; `heard` are the sources whose voice the room lets
+    through, `seen` those whose picture it does. Nobody is in any of these who has no peer.
+    """
+
+    heard: tuple[ParticipantId, ...] = ()
+    seen: tuple[ParticipantId, ...] = ()
+    awaited: tuple[ParticipantId, ...] = ()
+    voices: tuple[ParticipantId, ...] = ()
+    recent: tuple[ParticipantId, ...] = ()
+    staff: tuple[ParticipantId, ...] = ()
+    everyone: frozenset[ParticipantId] = frozenset()
+    audible: frozenset[ParticipantId] = frozenset()
+    visible: frozenset[ParticipantId] = frozenset()
+    subscribers: int = 0
+
+    @property
+    def leading(self) -> tuple[ParticipantId, ...]:
+        """Who is heard at once by everybody, however few slots they have."""
+        return self.awaited + self.voices
+
+    def fits(self, me: ParticipantId, slots: int) -> bool:
+        """Whether there is a slot for everyone."""
+        return len(self.everyone) - (me in self.everyone) <= slots
+
+    def hears_all(self, me: ParticipantId, slots: int) -> bool:
+        """Whether every voice is sent all the time; otherwise only the `leading`."""
+        return self.fits(me, slots) and len(self.heard) * self.subscribers <= VOICES_PER_PLACEMENT
+
+
+class Shown(Struct, frozen=True):
+    """A picture that a subscriber is to get: `height` in device pixels, and whether its person chose it."""
+
+    participant: ParticipantId
+    height: int
+    pinned: bool = False
+
+
+def cast_of(
+    group: RouteGroup,
+    publishing: Callable[[ParticipantId], bool],
+    voices: tuple[ParticipantId, ...] = (),
+    recent: tuple[ParticipantId, ...] = (),
+) -> Cast:
+    """The cast of a placement; `publishing` tells who is there with media."""
+    # A source must be a member of the very group: whoever is named as heard elsewhere is not.
+    present = {member for member in group.members if publishing(member)}
+    heard = tuple(each for each in group.audio if each in present)
+    seen = tuple(each for each in group.video if each in present)
+    audible, visible = frozenset(heard), frozenset(seen)
+    everyone = audible | visible
+    return Cast(
+        heard=heard,
+        seen=seen,
+        awaited=_those(group.awaited, everyone),
+        voices=_those(voices, audible),
+        recent=_those(recent, everyone),
+        staff=_those(group.staff, everyone),
+        everyone=everyone,
+        audible=audible,
+        visible=visible,
+        subscribers=len(group.members),
     )
 
 
-def assign(before: Sequence[ParticipantId | None], wanted: Sequence[ParticipantId]) -> tuple[ParticipantId | None, ...]:
-    """The slots after a change: as many as `before`; who stays keeps the slot, newcomers take the lowest free one."""
-    chosen = wanted[: len(before)]
-    after = [source if source in chosen else None for source in before]
-    newcomers = iter([source for source in chosen if source not in after])
+def pictures(cast: Cast, me: ParticipantId, watch: Watch, slots: int, before: Sequence[Shown]) -> tuple[Shown, ...]:
+    """Whose pictures a subscriber is to get, most important first; `before` stay before others come."""
+    tiles = [tile for tile in watch.tiles if tile.participant in cast.visible and tile.participant != me]
+    chosen = {tile.participant: Shown(tile.participant, tile.height, tile.pinned) for tile in reversed(tiles)}
+    listed = tuple(reversed(chosen.values()))
+    # A tile whose person has gone is room for another: after a move the new people are there at once.
+    room = watch.others + len(watch.tiles) - len(tiles)
+    stay = (shown.participant for shown in before)
+    order = chain(cast.awaited, cast.recent, cast.staff, stay, cast.seen)
+    free = _distinct(order, lambda each: each in cast.visible and each != me and each not in chosen)
+    others = (Shown(each, watch.others_height) for each in islice(free, room))
+    return tuple(islice(chain(listed, others), _limit(cast, me, slots)))
+
+
+def seat(cast: Cast, me: ParticipantId, shown: Sequence[Shown], before: Seats) -> Seats:
+    """The slots after a change: as many as `before`, nobody twice; who stays does not move."""
+    if cast.fits(me, len(before)):
+        return assign(before, tuple(_distinct(chain(cast.heard, cast.seen), lambda each: each != me)))
+    lately = {each: rank for rank, each in enumerate(cast.recent)}
+    stay = sorted((each for each in before if each is not None), key=lambda each: lately.get(each, len(lately)))
+    order = chain(cast.leading, (each.participant for each in shown), stay, cast.heard, cast.seen)
+    wanted = _distinct(order, lambda each: each in cast.everyone and each != me)
+    return assign(before, tuple(islice(wanted, len(before))))
+
+
+def assign(before: Seats, chosen: Sequence[ParticipantId]) -> Seats:
+    """Give slots to the chosen, not more than there are: who has one keeps it, newcomers take the lowest free ones."""
+    staying = set(chosen)
+    after = [source if source in staying else None for source in before]
+    seated = set(after)
+    newcomers = iter([source for source in chosen if source not in seated])
     return tuple(source if source is not None else next(newcomers, None) for source in after)
 
 
-def describe(sources: Sequence[ParticipantId | None], group: RouteGroup | None) -> tuple[Slot, ...]:
-    """The slots that are not empty, with what of each person the room lets through."""
-    if group is None:
-        return ()
+def describe(seats: Seats, cast: Cast, paused: Callable[[int], PauseReason | None]) -> tuple[Slot, ...]:
+    """The slots that are not empty, with what of each person the room lets through; `paused` by slot."""
     return tuple(
-        Slot(index=index, source=source, audio=source in group.audio, video=source in group.video)
-        for index, source in enumerate(sources)
+        Slot(index, source, source in cast.audible, video, paused(index) if video else None)
+        for index, source in enumerate(seats)
         if source is not None
+        for video in (source in cast.visible,)
     )
+
+
+def _limit(cast: Cast, me: ParticipantId, slots: int) -> int:
+    affordable = max(FEWEST_PICTURES, PICTURES_PER_PLACEMENT // max(1, cast.subscribers))
+    return min(affordable, slots if cast.fits(me, slots) else slots - slots // VOICE_SHARE)
+
+
+def _those(people: Iterable[ParticipantId], among: frozenset[ParticipantId]) -> tuple[ParticipantId, ...]:
+    return tuple(each for each in people if each in among)
+
+
+def _distinct(people: Iterable[ParticipantId], wanted: Callable[[ParticipantId], bool]) -> Iterator[ParticipantId]:
+    """Those who are wanted, each once, in order; no further than is asked for."""
+    known: set[ParticipantId] = set()
+    for each in people:
+        if each not in known and wanted(each):
+            known.add(each)
+            yield each

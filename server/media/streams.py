@@ -9,10 +9,11 @@ from server.media.meter import Meter
 from server.media.picture import NO_PICTURE
 from server.media.receive import ReceiveStatistics
 from server.media.rtcp import KeyframePacer, SenderReport
-from server.media.rtp import MalformedPacket, Packet, audio_level, retransmitted
+from server.media.rtp import MalformedPacket, Packet, retransmitted
 from server.media.sdp import LEVEL_URI, REPAIRED_RID_URI, RID_URI
 from server.media.sdp_answer import MediaLine
 from server.media.sdp_codecs import CodecName, MediaKind
+from server.media.voices import Voice
 from server.media.vp8 import read_vp8
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
 HISTORY: Final = 256
 """Video packets of a layer kept to answer NACKs: some seconds of it."""
-
-SILENT: Final = 127
 
 _READERS: Final = {CodecName.VP8: read_vp8}
 
@@ -140,13 +139,11 @@ class Source:
         "clock_rate",
         "codec",
         "formats",
-        "heard",
         "kind",
         "layers",
-        "level",
-        "level_id",
         "publisher",
         "rtx_formats",
+        "voice",
     )
 
     def __init__(self, publisher: Peer, line: MediaLine) -> None:
@@ -160,12 +157,11 @@ class Source:
         self.rtx_formats = {
             codec.rtx_payload_type: codec.payload_type for codec in known if codec.rtx_payload_type is not None
         }
-        self.level_id = section.extension_id(LEVEL_URI) if section.kind is MediaKind.AUDIO else None
+        self.voice = (
+            Voice(publisher.participant, section.extension_id(LEVEL_URI)) if section.kind is MediaKind.AUDIO else None
+        )
         self._rid_id = section.extension_id(RID_URI)
         self._repaired_rid_id = section.extension_id(REPAIRED_RID_URI)
-        self.heard = False
-        """Whether the room lets this voice be heard now."""
-        self.level = SILENT
         self.layers: tuple[Layer, ...] = (
             tuple(Layer(self, index, rid.id, None, None) for index, rid in enumerate(section.rids))
             if section.rids
@@ -200,10 +196,3 @@ class Source:
         for layer in self.layers:
             for line in layer.lines + layer.pending:
                 line.attach(None)
-
-    def note_level(self, packet: Packet) -> None:
-        """Keep the loudest level since the last report, RFC 6464."""
-        if self.level_id is not None and self.heard:
-            value = packet.extension(self.level_id)
-            if value:
-                self.level = min(self.level, audio_level(value))

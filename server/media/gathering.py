@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The people in one placement as the routes see them: what they share, and what each of them gets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from msgspec.structs import replace
+
+from server.ids import MAIN, ParticipantId
+from server.media.channel import Slot
+from server.media.peer import Peer, forwarded
+from server.media.slots import Cast, Seats, Shown, cast_of, pictures, seat
+from server.media.speakers import SILENT, Floor, Ranking
+from server.media.voices import Voice
+from server.ports import MAX_LEVELS, MAX_VOICES, UNTOLD, VoiceLevel, Watch
+from server.rooms.routes import RouteGroup
+
+NOBODY: Final = Cast()
+_EMPTY: Final = RouteGroup(MAIN, (), (), ())
+
+Claim = Callable[[Voice, int], None]
+
+
+class Seating:
+    """One subscriber: who is in each slot, whose picture is shown, and what the client was told of it."""
+
+    __slots__ = ("gathering", "peer", "seats", "shown", "told", "up", "watch")
+
+    def __init__(self, peer: Peer) -> None:
+        self.peer = peer
+        self.watch: Watch = UNTOLD
+        self.gathering: Gathering | None = None
+        self.seats: Seats = (None,) * len(peer.slots)
+        self.shown: tuple[Shown, ...] = ()
+        self.told: tuple[Slot, ...] = ()
+        self.up = False
+
+    @property
+    def cast(self) -> Cast:
+        """Of whom slots may be filled."""
+        return NOBODY if self.gathering is None else self.gathering.cast
+
+    def fill(self) -> None:
+        """Choose pictures and slots from the present cast."""
+        cast, me = self.cast, self.peer.participant
+        self.shown = pictures(cast, me, self.watch, len(self.seats), self.shown)
+        self.seats = seat(cast, me, self.shown, self.seats)
+
+    def hears_all(self) -> bool:
+        """Whether every voice is sent, and not only the leading ones."""
+        return self.cast.hears_all(self.peer.participant, len(self.seats))
+
+
+class Gathering:
+    """One placement. `recast` follows its routes and peers, `tick` its speakers."""
+
+    __slots__ = ("cast", "floor", "group", "ranking", "seatings")
+
+    def __init__(self) -> None:
+        self.group = _EMPTY
+        self.cast = NOBODY
+        self.floor = Floor(MAX_VOICES)
+        self.ranking = Ranking()
+        self.seatings: dict[ParticipantId, Seating] = {}
+        """Of the members who have a peer."""
+
+    def recast(self, claim: Claim) -> bool:
+        """Take over what the room lets through now; whether anybody's slots may change by it."""
+        for awaited in self.group.awaited:
+            self.floor.leave(awaited)
+        before, seatings = self.cast, self.seatings
+        self.cast = cast_of(self.group, lambda each: _publishes(seatings, each), self.floor.voices, self.ranking.recent)
+        self.ranking.keep(self.cast.everyone)
+        self._rule(claim)
+        return self.cast != before
+
+    def revoice(self, claim: Claim) -> tuple[ParticipantId, ...]:
+        """Follow the floor; returns whose voice is led or not led any more."""
+        before = self.cast.leading
+        self.cast = replace(self.cast, voices=tuple(each for each in self.floor.voices if each in self.cast.audible))
+        self._rule(claim)
+        after = self.cast.leading
+        return tuple(each for each in before if each not in after) + tuple(each for each in after if each not in before)
+
+    def rerank(self, now_ns: int) -> bool:
+        """Follow those who dominate; whether others are shown now."""
+        voices = (voice_of(self.seatings[each].peer) for each in self.cast.heard)
+        changed = self.ranking.update((voice.talker for voice in voices if voice is not None), now_ns)
+        if changed:
+            everyone = self.cast.everyone
+            self.cast = replace(self.cast, recent=tuple(each for each in self.ranking.recent if each in everyone))
+        return changed
+
+    def take_levels(self) -> tuple[VoiceLevel, ...]:
+        """Who was loudest since the last call, the loudest first."""
+        voices = [(each, voice_of(self.seatings[each].peer)) for each in self.cast.heard]
+        taken = [(each, voice.talker.take_loudest()) for each, voice in voices if voice is not None]
+        levels = [VoiceLevel(each, level) for each, level in taken if level < SILENT]
+        return tuple(sorted(levels, key=lambda heard: heard.level)[:MAX_LEVELS])
+
+    def leave(self, participant: ParticipantId) -> None:
+        """Somebody has gone from here, or their peer has."""
+        self.floor.leave(participant)
+        self.seatings.pop(participant, None)
+
+    def _rule(self, claim: Claim) -> None:
+        """Tell the microphones what they may, and that speech is a claim while somebody does not get every voice."""
+        cast = self.cast
+        scarce = any(not seating.hears_all() for seating in self.seatings.values())
+        for participant, seating in self.seatings.items():
+            voice = voice_of(seating.peer)
+            if voice is not None:
+                asks = scarce and participant not in cast.leading
+                voice.rule(heard=participant in cast.audible, claim=claim if asks else None)
+
+
+def _publishes(seatings: Mapping[ParticipantId, Seating], participant: ParticipantId) -> bool:
+    seating = seatings.get(participant)
+    return seating is not None and bool(forwarded(seating.peer))
+
+
+def voice_of(peer: Peer) -> Voice | None:
+    """The peer's microphone, if it has one."""
+    return peer.microphone.voice if peer.microphone is not None else None
