@@ -115,6 +115,7 @@ export class FakePeer extends EventTarget {
   signalingState: RTCSignalingState = "stable";
   localDescription: RTCSessionDescriptionInit | null = null;
   offers = 0;
+  iceRestarts = 0;
   answers: string[] = [];
   closed = false;
 
@@ -140,6 +141,9 @@ export class FakePeer extends EventTarget {
     this.answers.push(description.sdp ?? "");
     this.signalingState = "stable";
     return Promise.resolve();
+  }
+  restartIce(): void {
+    this.iceRestarts++;
   }
   become(state: RTCPeerConnectionState): void {
     this.connectionState = state;

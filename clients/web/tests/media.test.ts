@@ -54,7 +54,7 @@ describe("the one peer connection", () => {
   });
 
   test("offers no codec that it does not need", () => {
-    expect(peers[0]!.lines[0]!.codecs).toEqual(["audio/opus"]);
+    expect(peers[0]!.lines[0]!.codecs).toEqual(["audio/red", "audio/opus"]);
     expect(peers[0]!.lines[1]!.codecs).toEqual(["video/VP8", "video/rtx"]);
     expect(peers[0]!.lines[4]!.codecs).toEqual(["video/VP8", "video/rtx", "video/VP9", "video/H264"]);
   });
@@ -166,6 +166,35 @@ describe("the one peer connection", () => {
     await settled();
     expect(media.state.get()).toBe("connecting");
     expect(peers).toHaveLength(1);
+  });
+
+  test("an interruption is healed by an ICE restart with a new offer, on the same connection", async () => {
+    await media.answered({ type: "media_answer", offer: 1, sdp: "answer" });
+    peers[0]!.become("connected");
+    peers[0]!.become("disconnected");
+    time.advance(2_000);
+    await settled();
+    expect(media.state.get()).toBe("restoring");
+    expect(peers[0]!.iceRestarts).toBe(1);
+    expect(offers).toHaveLength(2);
+    await media.answered({ type: "media_answer", offer: 2, sdp: "again" });
+    expect(peers[0]!.answers).toEqual(["answer", "again"]);
+    peers[0]!.become("connected");
+    expect(media.state.get()).toBe("connected");
+    expect(peers).toHaveLength(1);
+  });
+
+  test("an ICE restart that does not help ends in a new connection, sending what was sent before", async () => {
+    await media.publish("audio", track);
+    await media.answered({ type: "media_answer", offer: 1, sdp: "answer" });
+    peers[0]!.become("connected");
+    peers[0]!.become("failed");
+    await settled();
+    time.advance(10_000);
+    await settled();
+    expect(peers).toHaveLength(2);
+    expect(peers[0]!.closed).toBe(true);
+    expect(peers[1]!.lines[0]!.sender.track).toBe(track);
   });
 
   test("a refused offer is tried again later", async () => {

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** What we send: one codec of each kind, which everybody can receive. */
-const SENT = ["audio/opus", "video/vp8", "video/rtx"];
+/**
+ * What we send, most wanted first: one codec of each kind, which everybody can receive. RED carries each piece of sound
+ * twice (RFC 2198): at 5 % loss 0.2 % of it has to be made up instead of 5.8 %.
+ */
+const SENT = ["audio/red", "audio/opus", "video/vp8", "video/rtx"];
 
 /** Received from other clients as they have it, but asked for after VP8, which has simulcast everywhere. */
 const RECEIVED = ["video/vp9", "video/h264"];
@@ -20,7 +23,7 @@ const EXTENSIONS: readonly string[] = [
 /** The codecs of one line, most wanted first; the rest of what a browser has would make the offer three times as long. */
 export function wantedCodecs(codecs: readonly RTCRtpCodec[], direction: "sendonly" | "recvonly"): RTCRtpCodec[] {
   const type = (codec: RTCRtpCodec): string => codec.mimeType.toLowerCase();
-  const basic = codecs.filter((codec) => SENT.includes(type(codec)));
+  const basic = SENT.flatMap((wanted) => codecs.filter((codec) => type(codec) === wanted));
   if (direction === "sendonly") return basic;
   const other = codecs.filter((codec) => RECEIVED.includes(type(codec)) && PROFILES.test(codec.sdpFmtpLine ?? ""));
   return [...basic, ...other];

@@ -3,13 +3,15 @@ import type { MediaAnswer, ParticipantId, PauseReason, Slot } from "../protocol/
 import { CameraLine } from "./camera.ts";
 import { trimExtensions, wantedCodecs } from "./codecs.ts";
 import { offeredEncodings } from "./encodings.ts";
+import { Recovery } from "./recovery.ts";
 import { Store } from "./store.ts";
 
 export const RECEIVE_SLOTS = 12;
 
 const MICROPHONE_BITRATE = 32_000;
 
-export type MediaState = "idle" | "connecting" | "connected" | "failed";
+/** `restoring`: it had worked, was interrupted, and is being brought back. */
+export type MediaState = "idle" | "connecting" | "connected" | "restoring" | "failed";
 
 /** One pre-negotiated pair of receive lines. `changedMs`: when `source` last changed, on the page's clock. */
 export interface ReceiveSlot {
@@ -52,6 +54,7 @@ export class Media {
     audio: null,
     video: null,
   };
+  private recovery: Recovery | null = null;
   private map: readonly Slot[] = [];
   private offer: number;
 
@@ -70,9 +73,24 @@ export class Media {
     const peer = this.ports.createPeer({ iceServers: [], bundlePolicy: "max-bundle" });
     this.peer = peer;
     this.state.set("connecting");
+    this.recovery = new Recovery({
+      restart: () => this.restartIce(peer),
+      renew: () => void this.restart(),
+      interrupted: () => this.state.set("restoring"),
+      later: this.ports.later,
+    });
     peer.addEventListener("connectionstatechange", () => this.stateChanged(peer));
     this.addLines(peer);
-    await this.negotiate(peer);
+    if (!(await this.negotiate(peer)) && peer === this.peer) this.failed(peer);
+  }
+
+  /** The browser says that the network is another one, or that the page was asleep. */
+  networkChanged(): void {
+    this.recovery?.networkChanged();
+  }
+
+  resumed(): void {
+    this.recovery?.resumed();
   }
 
   async answered(answer: MediaAnswer): Promise<void> {
@@ -96,6 +114,8 @@ export class Media {
   }
 
   close(): void {
+    this.recovery?.stop();
+    this.recovery = null;
     this.peer?.close();
     this.peer = null;
     this.senders = null;
@@ -149,19 +169,26 @@ export class Media {
     return line;
   }
 
-  private async negotiate(peer: RTCPeerConnection): Promise<void> {
+  /** Resolves to whether the server has taken the offer; its answer comes as a message. */
+  private async negotiate(peer: RTCPeerConnection): Promise<boolean> {
     const description = await peer.createOffer();
-    if (peer !== this.peer) return;
+    if (peer !== this.peer) return false;
     await peer.setLocalDescription(description);
-    const number = ++this.offer;
-    const accepted = await this.ports.sendOffer(number, peer.localDescription?.sdp ?? "");
-    if (!accepted && peer === this.peer) this.failed(peer);
+    return this.ports.sendOffer(++this.offer, peer.localDescription?.sdp ?? "");
+  }
+
+  private async restartIce(peer: RTCPeerConnection): Promise<boolean> {
+    if (peer !== this.peer || peer.signalingState !== "stable") return false;
+    peer.restartIce();
+    return this.negotiate(peer);
   }
 
   private stateChanged(peer: RTCPeerConnection): void {
     if (peer !== this.peer) return;
-    if (peer.connectionState === "connected") this.state.set("connected");
-    if (peer.connectionState === "failed") this.failed(peer);
+    const { connectionState } = peer;
+    const ours = this.recovery?.became(connectionState) ?? false;
+    if (connectionState === "connected") this.state.set("connected");
+    if (connectionState === "failed" && !ours) this.failed(peer);
   }
 
   private failed(peer: RTCPeerConnection): void {

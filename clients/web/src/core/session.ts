@@ -157,6 +157,18 @@ export class Session {
     return this.connection.command(command);
   }
 
+  /** The browser says that it is on another network, or online again: neither link waits any longer. */
+  networkChanged(): void {
+    this.connection.retryNow();
+    this.media.networkChanged();
+  }
+
+  /** The page was out of sight or asleep. */
+  resumed(): void {
+    this.connection.retryNow();
+    this.media.resumed();
+  }
+
   /** A third pin takes the place of the oldest. */
   pin(id: ParticipantId, on: boolean): void {
     this.pins.update((all) => [...all.filter((other) => other !== id), ...(on ? [id] : [])].slice(-MAX_PINS));

@@ -96,6 +96,7 @@ connection = Connection
 reconnecting-title = Reconnecting …
 reconnecting-text = Your place is kept. You do not need to do anything.
 reconnecting-stalled = The connection could not be restored yet.
+media-restoring = Sound and picture are being restored. You do not need to do anything.
 hear = Press to hear the group
 
 ## Agenda bar
@@ -547,6 +548,7 @@ say-turn = { $name } has the turn.
 say-help = { $name } asks for a moderator.
 say-help-seen = { $name } has seen your call.
 say-connection-lost = Connection lost. Reconnecting. Your place is kept.
+say-media-back = Sound and picture are back.
 say-connection-back = You are connected again.
 
 outdated = This page is older than the server. Load it again; your place is kept.

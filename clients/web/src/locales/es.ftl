@@ -96,6 +96,7 @@ connection = Conexión
 reconnecting-title = Volviendo a conectar …
 reconnecting-text = Tu lugar está guardado. No tienes que hacer nada.
 reconnecting-stalled = Todavía no se pudo recuperar la conexión.
+media-restoring = El sonido y la imagen se están restableciendo. No tienes que hacer nada.
 hear = Pulsa para oír al grupo
 
 ## Agenda bar
@@ -541,6 +542,7 @@ say-turn = { $name } tiene la palabra.
 say-help = { $name } pide que alguien vaya.
 say-help-seen = { $name } ha visto tu aviso.
 say-connection-lost = Se perdió la conexión. Volviendo a conectar. Tu lugar está guardado.
+say-media-back = El sonido y la imagen han vuelto.
 say-connection-back = Ya hay conexión de nuevo.
 
 outdated = Esta página es más antigua que el servidor. Vuelve a cargarla; tu lugar se conserva.
