@@ -13,7 +13,8 @@ from server.ids import PeerId, RoomId
 from server.media.channel import FromWorker, OpenPeer, PeerAnswered, PeerClosed, PeerConnected, PeerRefused
 from server.media.dtls import Certificate, DtlsSession, HandshakeFailed
 from server.media.ice import IceLite, IceSession
-from server.media.peer import CloseReason, Peer, Send
+from server.media.packet_path import Outlet
+from server.media.peer import CloseReason, Peer
 from server.media.reachable import Candidate
 from server.media.router import RoomRoutes
 from server.media.sdp import Offer, OfferRefused, parse_offer
@@ -43,7 +44,7 @@ class Connections:
         emit: Callable[[FromWorker], None],
         room_of: Callable[[RoomId], RoomRoutes],
         ice: IceLite[Peer],
-        send: Send,
+        outlet: Outlet,
         candidates: tuple[Candidate, ...],
         left: Callable[[Peer], None],
     ) -> None:
@@ -51,7 +52,7 @@ class Connections:
         self._emit = emit
         self._room_of = room_of
         self._ice = ice
-        self._send = send
+        self._outlet = outlet
         self._candidates = candidates
         self._left = left
         self._certificate = Certificate()
@@ -108,9 +109,10 @@ class Connections:
         await asyncio.gather(*self._goodbyes)
 
     def _begin(self, message: OpenPeer, offer: Offer, plan: LinePlan) -> None:
-        peer = Peer(message.peer, message.room, message.participant, offer, plan, self._send)
+        peer = Peer(message.peer, message.room, message.participant, offer, plan, self._outlet)
         ufrag, pwd = _credentials()
         peer.ice = IceSession(peer, ufrag, pwd, offer.ufrag, time.monotonic_ns() // 1_000_000)
+        peer.ice.moved = peer.moved
         self._ice.add(peer.ice)
         dtls = DtlsSession(self._certificate, offer.fingerprint, peer.send_dtls)
         peer.dtls_receive = dtls.receive

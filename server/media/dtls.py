@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from aiortc.rtcdtlstransport import (
@@ -22,8 +23,11 @@ from aiortc.rtcdtlstransport import (
 from OpenSSL import SSL
 from pylibsrtp import Error as SrtpError
 from pylibsrtp import Policy, Session
+from pylibsrtp._binding import lib as libsrtp
 
 PRIVATE_NAMES: Final = ("_set_role", "_ssl", "_srtp_profiles")
+"""Of aiortc's transport; of pylibsrtp's session `_srtp`, and its `_binding.lib`."""
+
 MAX_QUEUED: Final = 32
 """Datagrams of a handshake that wait to be read; more are dropped, DTLS sends again."""
 
@@ -53,9 +57,13 @@ class Certificate:
 
 
 class SrtpPair:
-    """The SRTP contexts of one connection; `SrtpError` is raised for what may not pass."""
+    """The SRTP contexts of one connection; `SrtpError` is raised for what may not pass.
 
-    __slots__ = ("protect", "protect_rtcp", "unprotect", "unprotect_rtcp")
+    `protect_in_place(packet, length)` takes pointers of cffi and returns 0 when it is done; the packet needs 144 bytes
+    of room behind it. It and `sender` (libsrtp's session for compiled code) must not outlive the pair.
+    """
+
+    __slots__ = ("_send", "protect", "protect_in_place", "protect_rtcp", "sender", "unprotect", "unprotect_rtcp")
 
     def __init__(self, receive_key: bytes, send_key: bytes, profile: int) -> None:
         receive = Session(_policy(receive_key, Policy.SSRC_ANY_INBOUND, profile))
@@ -63,6 +71,10 @@ class SrtpPair:
         self.unprotect: Callable[[bytes], bytes] = receive.unprotect
         self.unprotect_rtcp: Callable[[bytes], bytes] = receive.unprotect_rtcp
         self.protect: Callable[[bytes], bytes] = send.protect
+        # A bare pointer: good as long as its session, hence as long as this pair.
+        self._send = send
+        self.sender: Any = send._srtp[0]
+        self.protect_in_place: Callable[[Any, Any], int] = partial(libsrtp.srtp_protect, self.sender)
         self.protect_rtcp: Callable[[bytes], bytes] = send.protect_rtcp
 
 

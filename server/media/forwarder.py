@@ -26,7 +26,6 @@ from aiortc.rtp import (
 )
 
 from server.media.dtls import SrtpError, SrtpPair, is_dtls
-from server.media.fan import fan
 from server.media.ice import IceLite, Path, is_stun
 from server.media.peer import Peer
 from server.media.rtcp import SenderReport, is_rtcp, negative_acknowledgement, ntp_units, picture_loss, split_feedback
@@ -35,6 +34,7 @@ from server.media.sdp_codecs import MediaKind
 from server.media.streams import Layer
 
 Send = Callable[[bytes, Path], None]
+Fan = Callable[[Layer, Packet, int], int]
 
 MAX_FEEDBACK: Final = 128
 """Lost packets that are looked up for one datagram of a subscriber; a longer list is no honest one."""
@@ -54,13 +54,14 @@ _NTP_EPOCH_S: Final = 2_208_988_800
 class Forwarder:
     """Everything that arrives on the port. Counters are since the start."""
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, fan: Fan) -> None:
         self.ice: IceLite[Peer] = IceLite()
         self.received = 0
         self.forwarded = 0
         self.dropped = 0
         self.keyframe_requests = 0
         self._send = send
+        self._fan = fan
         # Wall time is read once: an NTP line that never steps, whatever happens to the clock of the host.
         self._ntp_base = ntp_units(time.time_ns() - time.monotonic_ns()) + (_NTP_EPOCH_S << 32)
 
@@ -147,7 +148,7 @@ class Forwarder:
             layer.describe(packet)
         begun = layer.begin_pending(packet, now_ns) if layer.pending else ()
         if layer.lines:
-            self.forwarded += fan(layer, packet, now_ns)
+            self.forwarded += self._fan(layer, packet, now_ns)
         for line in begun:
             line.report(now_ns)
         if layer.pending:

@@ -8,6 +8,7 @@ address the request came from. Whatever else comes from an address that was not 
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from typing import Final, Generic, TypeVar
 
 from aioice import stun
@@ -54,15 +55,32 @@ class IceSession(Generic[Owner]):
     `former`: credentials before a restart, good until the first check with those of now.
     """
 
-    __slots__ = ("credentials", "former", "heard_ms", "owner", "paths", "selected")
+    __slots__ = ("_selected", "credentials", "former", "heard_ms", "moved", "owner", "paths")
 
     def __init__(self, owner: Owner, ufrag: str, pwd: str, remote_ufrag: str, now_ms: int) -> None:
         self.owner = owner
         self.credentials = Credentials(ufrag, pwd.encode(), remote_ufrag)
         self.former: Credentials | None = None
         self.heard_ms = now_ms
-        self.selected: Path | None = None
+        self.moved: Callable[[Path | None], None] = _nobody_asks
+        """Told of each change of `selected`."""
         self.paths: dict[Path, int] = {}
+        self._selected: Path | None = None
+
+    @property
+    def selected(self) -> Path | None:
+        """Where packets go."""
+        return self._selected
+
+    @selected.setter
+    def selected(self, path: Path | None) -> None:
+        if path != self._selected:
+            self._selected = path
+            self.moved(path)
+
+
+def _nobody_asks(path: Path | None) -> None:
+    pass
 
 
 class IceLite(Generic[Owner]):

@@ -39,6 +39,7 @@ class Line:
         "height",
         "hidden",
         "history",
+        "leg",
         "padded",
         "paused",
         "peer",
@@ -56,6 +57,7 @@ class Line:
         self, peer: Peer, rewriter: Rewriter, rtx_ssrc: int, formats: dict[CodecName, tuple[int, int | None]]
     ) -> None:
         self.peer = peer
+        self.leg = peer.leg
         self.rewriter = rewriter
         self.rtx_ssrc = rtx_ssrc
         self.formats = formats
@@ -133,9 +135,9 @@ class Line:
         """Rewrite, protect and send one packet of the flowing layer, from `rewriter.start` on; whether it left."""
         history = self.history
         if history is None:
-            return self.peer.send_rtp(self.rewriter.head(packet, 0) + packet.tail) > 0
+            return self.leg.send(self.rewriter.head(packet, 0), packet.tail) > 0
         number = history.next()
-        size = self.peer.send_rtp(self.rewriter.head(packet, number) + packet.tail)
+        size = self.leg.send(self.rewriter.head(packet, number), packet.tail)
         if size:
             history.sent(number, size, now_ns)
         return size > 0
@@ -188,11 +190,11 @@ class Line:
         self._rtx_sequence += 1
         history = self.history
         if history is None:
-            return self.peer.send_rtp(HEADER.pack(first, second, sequence, timestamp, self.rtx_ssrc) + payload)
+            return self.leg.send(HEADER.pack(first, second, sequence, timestamp, self.rtx_ssrc), payload)
         number = history.next()
         extension = (ONE_BYTE, 1, self.rewriter.extension_id << 4 | NUMBER_LENGTH, number & 0xFFFF)
         head = NUMBERED.pack(first | 0x10, second, sequence, timestamp, self.rtx_ssrc, *extension)
-        size = self.peer.send_rtp(head + payload)
+        size = self.leg.send(head, payload)
         if size:
             history.sent(number, size, now_ns)
         return size

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Media on its way to the kernel: packets are encrypted where they lie and leave together (sendmmsg).
 
-A system call for every packet costs more than all that is done to the packet. So those of one receive batch wait
+One system call for every packet costs more than all that is done to the packet. So those of one receive batch wait
 here, and what goes to one address in packets of one size becomes a single message that the kernel cuts up again
 (UDP_SEGMENT, udp(7)). Nothing waits longer than the batch: `UdpMux` flushes at its end.
 """
@@ -17,6 +17,9 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from cffi import FFI
+
+from server.media.dtls import SrtpError, SrtpPair
+from server.media.ice import Path
 
 CAPACITY: Final = 256
 MAX_PACKET: Final = 1_472
@@ -38,10 +41,11 @@ _CONTROL: Final = struct.Struct("@NiiH0N")
 _CONTROL_LENGTH: Final = struct.calcsize("@NiiH")
 _SOL_UDP: Final = 17
 _UDP_SEGMENT: Final = 103
-_UNSEGMENTED: Final = frozenset((errno.EINVAL, errno.EMSGSIZE, errno.EIO, errno.EOPNOTSUPP, errno.ENOPROTOOPT))
-"""What the kernel says to a message it cannot cut up, for instance of packets above the MTU of the route."""
+_TOO_LARGE: Final = frozenset((errno.EINVAL, errno.EMSGSIZE))
+"""What the kernel says to a message it does not cut up, for instance of packets above the MTU of the route."""
 
-NO_EDIT: Final = (0, b"")
+_UNABLE: Final = frozenset((errno.EIO, errno.EOPNOTSUPP, errno.ENOPROTOOPT))
+"""What it says when it can cut up none."""
 
 Protect = Callable[[Any, Any], int]
 """libsrtp's `srtp_protect` for one session: pointer to the packet, pointer to its length; 0 when it is done."""
@@ -55,7 +59,7 @@ _BATCHES: Final = sys.platform == "linux"
 class Destination:
     """An address that packets go to from one socket, and its newest message in the present batch."""
 
-    __slots__ = ("_raw", "address", "batch", "box", "length", "message", "packets", "pointer", "segments", "size")
+    __slots__ = ("_raw", "address", "batch", "box", "length", "message", "packets", "pointer", "size")
 
     def __init__(self, box: Outbox, address: tuple[str, int]) -> None:
         self.box = box
@@ -63,8 +67,6 @@ class Destination:
         self._raw = _ffi.from_buffer(socket_address(*address))
         self.pointer = _address_of(self._raw)
         self.length = len(self._raw)
-        self.segments = MAX_SEGMENTS
-        """1 once the kernel refused to cut up a message to this address."""
         self.batch = self.message = -1
         self.packets = self.size = 0
 
@@ -77,6 +79,15 @@ def socket_address(host: str, port: int) -> bytes:
     return struct.pack("=H", family) + struct.pack(layout, port, address.packed)
 
 
+def segments_of(sock: socket.socket) -> int:
+    """How many packets one message of this socket may have: 1 where the kernel does not know how to cut it up."""
+    try:
+        sock.getsockopt(_SOL_UDP, _UDP_SEGMENT)
+    except OSError:
+        return 1
+    return MAX_SEGMENTS
+
+
 class Outbox:
     """Packets of one socket that wait for `flush`; `begun` is called when the first of a batch does."""
 
@@ -84,6 +95,7 @@ class Outbox:
         self.dropped = 0
         """Packets that the kernel would not take."""
         self._socket = sock
+        self._segments = segments_of(sock)
         self._begun = begun
         self._packets, self._packets_at, self._memory = _memory(CAPACITY * _SLOT)
         self._vectors, self._vectors_at, self._vector_memory = _memory(CAPACITY * MAX_SEGMENTS * _VECTOR.size)
@@ -95,33 +107,28 @@ class Outbox:
         self._batch = 0
         self._destinations: list[Destination] = []
 
-    def send(
-        self, protect: Protect, to: Destination, header: bytes, payload: bytes, edit: tuple[int, bytes] = NO_EDIT
-    ) -> bool:
-        """Take one RTP packet; `edit` is what stands at a place of the payload instead of the publisher's bytes.
+    def send(self, protect: Protect, to: Destination, head: bytes, tail: bytes) -> int:
+        """Take one RTP packet, in two parts; returns its length on the wire.
 
-        False when libsrtp refuses it (a number used before, or too old) and when it is too long.
+        0 when libsrtp refuses it (a number used before, or too old) and when it is too long.
         """
         if self._count == CAPACITY:
             self.flush()
-        start = len(header)
-        size = start + len(payload)
+        start = len(head)
+        size = start + len(tail)
         if size > MAX_PACKET:
-            return False
+            return 0
         at = self._count * _SLOT
         memory = self._memory
-        memory[at : at + start] = header
-        memory[at + start : at + size] = payload
-        place, changed = edit
-        if changed:
-            place += at + start
-            memory[place : place + len(changed)] = changed
+        memory[at : at + start] = head
+        memory[at + start : at + size] = tail
         length = self._length
         length[0] = size
         if protect(self._slots[self._count], length):
-            return False
-        self._add(to, at, length[0])
-        return True
+            return 0
+        size = int(length[0])
+        self._add(to, at, size)
+        return size
 
     def flush(self) -> None:
         """Hand everything to the kernel: now or never, since media that waits is late."""
@@ -145,7 +152,7 @@ class Outbox:
         if not self._count:
             self._begun()
         self._count += 1
-        if to.batch == self._batch and size <= to.size and to.packets < to.segments:
+        if to.batch == self._batch and size <= to.size and to.packets < self._segments:
             self._append(to, self._packets_at + at, size)
             return
         to.batch, to.message, to.packets, to.size = self._batch, len(self._destinations), 1, size
@@ -175,10 +182,11 @@ class Outbox:
     def _refused(self, index: int, error: int) -> None:
         """The first message the kernel did not take: cut it up here if that was the reason."""
         name, name_length, vectors, count, *_ = _MESSAGE.unpack_from(self._message_memory, index * _MESSAGE.size)
-        if count == 1 or error not in _UNSEGMENTED:
+        if error in _UNABLE:
+            self._segments = 1
+        elif count == 1 or error not in _TOO_LARGE:
             self.dropped += count
             return
-        self._destinations[index].segments = 1
         for at in range(count):
             vector = vectors + at * _VECTOR.size
             _MESSAGE.pack_into(self._message_memory, index * _MESSAGE.size, name, name_length, vector, 1, 0, 0, 0, 0)
@@ -190,6 +198,52 @@ class Outbox:
             self._socket.sendto(packet, to.address)
         except OSError:
             self.dropped += 1
+
+
+class Leg:
+    """How RTP gets to one subscriber: by datagrams through an outbox, or packet by packet through `put` (ICE-TCP)."""
+
+    __slots__ = ("_path", "_protect", "_put", "_srtp", "_to", "refused")
+
+    def __init__(self, put: Callable[[bytes, Path], None]) -> None:
+        self.refused = 0
+        """Packets that libsrtp would not protect: too long, or a number used before."""
+        self._put = put
+        self._srtp: SrtpPair | None = None
+        self._protect: Protect | None = None
+        self._path: Path | None = None
+        self._to: Destination | None = None
+
+    def keys(self, srtp: SrtpPair | None) -> None:
+        """Nothing leaves without keys."""
+        self._srtp = srtp
+        self._protect = srtp.protect_in_place if srtp is not None else None
+
+    def move(self, path: Path | None, box: Outbox | None) -> None:
+        """Packets go along this path from now on; `box` is that of its socket, if it has one."""
+        self._path = path
+        self._to = Destination(box, path[1]) if path is not None and box is not None else None
+
+    def send(self, head: bytes, tail: bytes) -> int:
+        """One RTP packet in two parts; returns its length on the wire, 0 if it could not leave."""
+        protect, to = self._protect, self._to
+        if protect is None or to is None:
+            return self._send_alone(head + tail)
+        size = to.box.send(protect, to, head, tail)
+        if not size:
+            self.refused += 1
+        return size
+
+    def _send_alone(self, packet: bytes) -> int:
+        if self._srtp is None or self._path is None:
+            return 0
+        try:
+            protected = self._srtp.protect(packet)
+        except (SrtpError, ValueError):
+            self.refused += 1
+            return 0
+        self._put(protected, self._path)
+        return len(protected)
 
 
 def _memory(size: int) -> tuple[Any, int, memoryview]:

@@ -16,6 +16,7 @@ from server.media.congestion.history import SendHistory
 from server.media.dtls import SrtpError, SrtpPair
 from server.media.ice import IceSession, Path
 from server.media.line import Line
+from server.media.packet_path import Outlet
 from server.media.rewriter import Rewriter
 from server.media.rtcp import PublisherClock, sender_report
 from server.media.rtp import Packet
@@ -31,9 +32,6 @@ class CloseReason(StrEnum):
     CONSENT_EXPIRED = "consent_expired"
     DTLS_CLOSED = "dtls_closed"
     REPLACED = "replaced"
-
-
-Send = Callable[[bytes, Path], None]
 
 
 class LinkFeedback(Protocol):
@@ -60,7 +58,7 @@ class Peer:
     """State of one connection. Nothing leaves before `srtp` and a checked path are there."""
 
     def __init__(
-        self, peer: PeerId, room: RoomId, participant: ParticipantId, offer: Offer, plan: LinePlan, send: Send
+        self, peer: PeerId, room: RoomId, participant: ParticipantId, offer: Offer, plan: LinePlan, outlet: Outlet
     ) -> None:
         self.id = peer
         self.room = room
@@ -69,7 +67,6 @@ class Peer:
         self.ssrc = _random_ssrc()
         """Ours, in the feedback we send."""
         self.ice: IceSession[Peer] | None = None
-        self.srtp: SrtpPair | None = None
         self.dtls_receive: Callable[[bytes], None] | None = None
         self.clock = PublisherClock()
         self.history = SendHistory() if any(map(_extension_id, _received(plan))) else None
@@ -78,10 +75,13 @@ class Peer:
         self.number_id = next((value for line in plan.send.values() if (value := _extension_id(line))), 0)
         """Of the transport-wide number in what the client sends, 0 when it sends none."""
         self.arrivals = Arrivals() if self.number_id else None
-        self.dropped = 0
-        self._put = send
+        self.leg = outlet.packets.leg(outlet.send, self.history)
+        """Where RTP leaves."""
+        self._srtp: SrtpPair | None = None
+        self._dropped = 0
+        self._outlet = outlet
         self.sources = {purpose: Source(self, line) for purpose, line in plan.send.items()}
-        self.slots = tuple((_line(self, pair.audio), _line(self, pair.video)) for pair in plan.slots)
+        self.slots = tuple((self._line(pair.audio), self._line(pair.video)) for pair in plan.slots)
         self.lines = {line.rewriter.ssrc: line for slot in self.slots for line in slot}
         self._layers: dict[int, Layer] = {}
         for source in self.sources.values():
@@ -93,6 +93,25 @@ class Peer:
         self._mid_ids = {
             identifier for section in offer.sections if (identifier := section.extension_id(MID_URI)) is not None
         }
+
+    @property
+    def srtp(self) -> SrtpPair | None:
+        """The keys; None before the handshake and when the connection is closed."""
+        return self._srtp
+
+    @srtp.setter
+    def srtp(self, srtp: SrtpPair | None) -> None:
+        self._srtp = srtp
+        self.leg.keys(srtp)
+
+    def moved(self, path: Path | None) -> None:
+        """Packets go elsewhere from now on."""
+        self.leg.move(path, self._outlet.outbox(path) if path is not None else None)
+
+    @property
+    def dropped(self) -> int:
+        """Packets that libsrtp would not protect."""
+        return self._dropped + self.leg.refused
 
     @property
     def microphone(self) -> Source | None:
@@ -121,19 +140,6 @@ class Peer:
         layer = self._layers.get(ssrc)
         return layer if layer is not None and layer.ssrc == ssrc else None
 
-    def send_rtp(self, data: bytes) -> int:
-        """Protect and send one RTP packet; returns its length on the wire, 0 if it could not leave."""
-        if self.srtp is None or self.ice is None or self.ice.selected is None:
-            return 0
-        try:
-            protected = self.srtp.protect(data)
-        except (SrtpError, ValueError):
-            # Too old, a number used before, or longer than libsrtp's buffer takes.
-            self.dropped += 1
-            return 0
-        self._put(protected, self.ice.selected)
-        return len(protected)
-
     def send_rtcp(self, data: bytes) -> bool:
         """Protect and send one compound RTCP packet."""
         if self.srtp is None or self.ice is None or self.ice.selected is None:
@@ -141,9 +147,9 @@ class Peer:
         try:
             protected = self.srtp.protect_rtcp(data)
         except (SrtpError, ValueError):
-            self.dropped += 1
+            self._dropped += 1
             return False
-        self._put(protected, self.ice.selected)
+        self._outlet.send(protected, self.ice.selected)
         return True
 
     def send_arrivals(self) -> None:
@@ -157,11 +163,22 @@ class Peer:
     def send_dtls(self, data: bytes) -> None:
         """A handshake datagram on the selected path, if there still is one."""
         if self.ice is not None and self.ice.selected is not None:
-            self._put(data, self.ice.selected)
+            self._outlet.send(data, self.ice.selected)
 
     def send_sender_report(self, rewriter: Rewriter, ntp: int, rtp: int) -> None:
         """Tell the subscriber the clock behind one of its lines."""
         self.send_rtcp(sender_report(rewriter.ssrc, ntp, rtp, rewriter.packets, rewriter.octets))
+
+    def _line(self, media: MediaLine) -> Line:
+        rewriter = self._outlet.packets.rewriter(
+            self.leg,
+            ssrc=_random_ssrc(),
+            clock_rate=media.codec.clock_rate,
+            extension_id=_extension_id(media),
+            start=(secrets.randbits(15), secrets.randbits(32)),
+        )
+        formats = {codec.name: (codec.payload_type, codec.rtx_payload_type) for codec in media.codecs}
+        return Line(self, rewriter, _random_ssrc(), formats)
 
     def _latch(self, packet: Packet) -> Layer | None:
         value = next((mid for identifier in self._mid_ids if (mid := packet.extension(identifier))), None)
@@ -175,18 +192,6 @@ class Peer:
 def forwarded(peer: Peer) -> tuple[Source, ...]:
     """The sources of a peer that routes may name."""
     return tuple(peer.sources[line] for line in _FORWARDED if line in peer.sources)
-
-
-def _line(peer: Peer, media: MediaLine) -> Line:
-    rewriter = Rewriter(
-        ssrc=_random_ssrc(),
-        clock_rate=media.codec.clock_rate,
-        sequence=secrets.randbits(15),
-        timestamp=secrets.randbits(32),
-        extension_id=_extension_id(media),
-    )
-    formats = {codec.name: (codec.payload_type, codec.rtx_payload_type) for codec in media.codecs}
-    return Line(peer, rewriter, _random_ssrc(), formats)
 
 
 def _received(plan: LinePlan) -> tuple[MediaLine, ...]:

@@ -26,6 +26,7 @@ from server.media.connections import Connections
 from server.media.forwarder import Forwarder
 from server.media.ice import Path
 from server.media.overload import Overload
+from server.media.packet_path import Outlet, PacketPath, PurePath
 from server.media.peer import CloseReason, Peer
 from server.media.reachable import Announced, candidates
 from server.media.router import RoomRoutes
@@ -54,15 +55,18 @@ class MediaService:
         port: int,
         announced: tuple[Announced, ...] = (),
         tcp_port: int | None = None,
+        packets: PacketPath | None = None,
     ) -> None:
         self._emit = emit
-        self.mux = UdpMux(addresses, port, self._datagram)
-        self.forwarder = Forwarder(self._send)
+        packets = packets or PurePath()
+        self.mux = UdpMux(addresses, port, self._datagram, packets)
+        self.forwarder = Forwarder(self._send, packets.fan)
         ice = self.forwarder.ice
         self.tcp = None if tcp_port is None else TcpMux(addresses, tcp_port, self._datagram, ice.lost, _now_ms)
         self._addresses = tuple(dict.fromkeys(each.address for each in announced)) or addresses
         reached = candidates(addresses, announced, self.mux.port, self.tcp.port if self.tcp is not None else None)
-        self.connections = Connections(emit, self._room, ice, self._send, reached, self._left)
+        outlet = Outlet(self._send, self.mux.outbox, packets)
+        self.connections = Connections(emit, self._room, ice, outlet, reached, self._left)
         self._rooms: dict[RoomId, RoomRoutes] = {}
         self._loop = asyncio.get_running_loop()
         self._ticks = 0

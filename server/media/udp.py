@@ -13,6 +13,7 @@ from typing import Final
 import ifaddr
 
 from server.media.ice import Address, Path
+from server.media.packet_path import OutboxPort, PacketPath
 
 MAX_DATAGRAM: Final = 2_048
 BATCH: Final = 64
@@ -43,13 +44,21 @@ def local_addresses() -> tuple[str, ...]:
 class UdpMux:
     """The sockets of one worker. `on_datagram` runs synchronously for every datagram; `port` 0 takes a free one."""
 
-    def __init__(self, addresses: tuple[str, ...], port: int, on_datagram: Callable[[bytes, Path], None]) -> None:
+    def __init__(
+        self,
+        addresses: tuple[str, ...],
+        port: int,
+        on_datagram: Callable[[bytes, Path], None],
+        packets: PacketPath,
+    ) -> None:
         self._on_datagram = on_datagram
         self._sockets = _bind_all(addresses, port)
+        self._boxes = [packets.outbox(sock, self._begun) for sock in self._sockets]
+        self._flushing = False
+        """Whether a flush is to come."""
         self.addresses = addresses
         self.port: int = self._sockets[0].getsockname()[1]
-        self.dropped = 0
-        """Datagrams that the kernel would not take."""
+        self._dropped = 0
         self._loop = asyncio.get_running_loop()
         for index, sock in enumerate(self._sockets):
             self._loop.add_reader(sock.fileno(), self._readable, index, sock)
@@ -63,15 +72,33 @@ class UdpMux:
         try:
             self._sockets[index].sendto(data, address)
         except OSError:
-            self.dropped += 1
+            self._dropped += 1
+
+    @property
+    def dropped(self) -> int:
+        """Datagrams that the kernel would not take."""
+        return self._dropped + sum(box.dropped for box in self._boxes)
+
+    def outbox(self, path: Path) -> OutboxPort | None:
+        """Where media for this path waits; None for a path that is no datagram's."""
+        return self._boxes[path[0]] if path[0] >= 0 else None
 
     def close(self) -> None:
-        """Stop reading and give the port back."""
+        """Stop reading, send what waits, and give the port back."""
+        self._flush()
+        self._flushing = True
         for sock in self._sockets:
             self._loop.remove_reader(sock.fileno())
             sock.close()
 
     def _readable(self, index: int, sock: socket.socket) -> None:
+        self._flushing = True
+        try:
+            self._read(index, sock)
+        finally:
+            self._flush()
+
+    def _read(self, index: int, sock: socket.socket) -> None:
         for _ in range(BATCH):
             try:
                 data, address = sock.recvfrom(MAX_DATAGRAM)
@@ -82,6 +109,17 @@ class UdpMux:
                 continue
             if data:
                 self._on_datagram(data, (index, address[:2]))
+
+    def _begun(self) -> None:
+        """Media waits that no received datagram caused, or not one of ours."""
+        if not self._flushing:
+            self._flushing = True
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flushing = False
+        for box in self._boxes:
+            box.flush()
 
 
 def _bind_all(addresses: tuple[str, ...], port: int) -> list[socket.socket]:

@@ -11,9 +11,11 @@ from pylibsrtp import Policy, Session
 
 from server.ids import ParticipantId, PeerId, RoomId
 from server.media.dtls import SrtpPair
+from server.media.fan import fan
 from server.media.forwarder import Forwarder
 from server.media.ice import Path
 from server.media.line import Line
+from server.media.packet_path import Outlet, PurePath
 from server.media.peer import Peer
 from server.media.rtcp import split_feedback
 from server.media.rtp import Packet, rtx_payload
@@ -37,11 +39,13 @@ class Seat:
     def __init__(self, circle: Circle, name: str, offer: str) -> None:
         parsed = parse_offer(offer)
         self.circle = circle
-        self.peer = Peer(PeerId(name), RoomId("room"), ParticipantId(name), parsed, plan_lines(parsed), self._arrived)
+        outlet = Outlet(self._arrived, lambda _: None, PurePath())
+        self.peer = Peer(PeerId(name), RoomId("room"), ParticipantId(name), parsed, plan_lines(parsed), outlet)
         up, down = name.encode().ljust(KEY_BYTES, b"u"), name.encode().ljust(KEY_BYTES, b"d")
         self.peer.srtp = SrtpPair(receive_key=up, send_key=down, profile=PROFILE)
         ice: Any = SimpleNamespace(selected=(0, (name, 1)))
         self.peer.ice = ice
+        self.peer.moved(ice.selected)
         self._out = _session(up, Policy.SSRC_ANY_OUTBOUND)
         self._in = _session(down, Policy.SSRC_ANY_INBOUND)
         self.packets: list[Packet] = []
@@ -103,7 +107,7 @@ class Circle:
 
     def __init__(self) -> None:
         self.now_ns = 1_000 * MS
-        self.forwarder = Forwarder(lambda _, __: None)
+        self.forwarder = Forwarder(lambda _, __: None, fan)
 
     def seat(self, name: str, slots: int = 2, *, rids: tuple[str, ...] = (), transport_cc: bool = False) -> Seat:
         """A connected participant."""

@@ -5,6 +5,7 @@ import asyncio
 
 import pytest
 from aiortc.rtcdtlstransport import RTCCertificate, RTCDtlsParameters, RTCDtlsTransport
+from cffi import FFI
 
 from server.media.dtls import PRIVATE_NAMES, Certificate, DtlsSession, HandshakeFailed, SrtpError
 from tests.media.packets import rtp
@@ -46,6 +47,22 @@ async def test_keys_fit_those_of_the_other_side() -> None:
     assert client._rx_srtp.unprotect(keys.protect(data)) == data  # type: ignore[attr-defined]  # noqa: SLF001
     with pytest.raises(SrtpError):
         keys.unprotect(protected[:-1] + bytes([protected[-1] ^ 1]))  # type: ignore[attr-defined]
+    await session.close()
+    await client.stop()
+
+
+async def test_a_packet_is_protected_where_it_lies() -> None:
+    """The pointer into libsrtp works like its Python face; a pylibsrtp that hides it turns this red."""
+    session, client, started, keys = await handshake()
+    await started
+    assert not isinstance(keys, HandshakeFailed)
+    ffi = FFI()
+    data = rtp(5)
+    packet, length = ffi.new("char[]", 2048), ffi.new("int *", len(data))
+    ffi.memmove(packet, data, len(data))
+    assert keys.protect_in_place(packet, length) == 0  # type: ignore[attr-defined]
+    assert client._rx_srtp.unprotect(ffi.buffer(packet, length[0])[:]) == data  # noqa: SLF001
+    assert keys.protect_in_place(packet, length) != 0, "a number used before"  # type: ignore[attr-defined]
     await session.close()
     await client.stop()
 

@@ -101,16 +101,6 @@ def test_nothing_leaves_before_the_flush_but_a_full_box_empties_itself() -> None
         assert on.begun == 2
 
 
-def test_bytes_of_the_subscriber_stand_in_the_payload() -> None:
-    """An edit replaces bytes in the copy that goes out, not in the publisher's payload."""
-    with stand() as on:
-        payload = b"0123456789"
-        on.box.send(on.protect[0], on.to[0], header(1), payload, (3, b"ab"))
-        on.box.flush()
-        assert on.arrived(0) == [header(1) + b"012ab56789"]
-        assert payload == b"0123456789"
-
-
 def test_a_number_used_before_and_a_long_packet_are_refused() -> None:
     """The last guard of the nonce rule is libsrtp, and no packet leaves its place in memory."""
     with stand() as on:
@@ -124,14 +114,13 @@ def test_a_number_used_before_and_a_long_packet_are_refused() -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="SO_NO_CHECK is Linux's")
 def test_a_message_that_the_kernel_cannot_cut_up_is_sent_packet_by_packet() -> None:
-    """Without a checksum the kernel refuses UDP_SEGMENT: all packets arrive, and the address is not tried so again."""
+    """Without a checksum the kernel refuses UDP_SEGMENT: all packets arrive all the same."""
     with stand() as on:
         on.sender.setsockopt(socket.SOL_SOCKET, SO_NO_CHECK, 1)
         for number in range(5):
             on.box.send(on.protect[0], on.to[0], header(number), b"equal")
         on.box.flush()
         assert [packet[:12] for packet in on.arrived(0)] == [header(number) for number in range(5)]
-        assert on.to[0].segments == 1
         assert not on.box.dropped
 
 

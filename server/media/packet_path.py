@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The code that brings packets from one publisher to everybody, behind one face: pure Python, or compiled."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from server.media.congestion.history import SendHistory
+from server.media.dtls import SrtpPair
+from server.media.fan import fan
+from server.media.ice import Path
+from server.media.outbox import Leg, Outbox
+from server.media.rewriter import Rewriter
+from server.media.rtp import Packet
+from server.media.streams import Layer
+
+Send = Callable[[bytes, Path], None]
+
+
+class OutboxPort(Protocol):
+    """See `server.media.outbox.Outbox`."""
+
+    @property
+    def dropped(self) -> int: ...
+
+    def flush(self) -> None: ...
+
+
+class LegPort(Protocol):
+    """See `server.media.outbox.Leg`."""
+
+    @property
+    def refused(self) -> int: ...
+
+    def keys(self, srtp: SrtpPair | None) -> None: ...
+
+    def move(self, path: Path | None, box: Any) -> None: ...  # noqa: ANN401 - an outbox of the same packet path
+
+    def send(self, head: bytes, tail: bytes) -> int: ...
+
+
+class PacketPath(Protocol):
+    """Makes what packets pass through; the parts of one path know each other."""
+
+    @property
+    def name(self) -> str:
+        """As it is announced."""
+
+    def outbox(self, sock: socket.socket, begun: Callable[[], None]) -> OutboxPort:
+        """Of one socket; `begun` is called when packets wait for `flush`."""
+
+    def leg(self, put: Send, history: SendHistory | None) -> LegPort:
+        """Of one subscriber; `history` is of its transport-wide numbers."""
+
+    def rewriter(self, leg: LegPort, ssrc: int, clock_rate: int, extension_id: int, start: tuple[int, int]) -> Rewriter:
+        """Of one line; `start` are the random first sequence number and timestamp."""
+
+    def fan(self, layer: Layer, packet: Packet, now_ns: int) -> int:
+        """Send one packet to every line of the layer; returns how many left."""
+
+
+class PurePath:
+    """The reference."""
+
+    name = "pure Python"
+
+    def outbox(self, sock: socket.socket, begun: Callable[[], None]) -> Outbox:
+        """See `PacketPath`."""
+        return Outbox(sock, begun)
+
+    def leg(self, put: Send, history: SendHistory | None) -> Leg:  # noqa: ARG002 - lines write it
+        """See `PacketPath`."""
+        return Leg(put)
+
+    def rewriter(self, leg: LegPort, ssrc: int, clock_rate: int, extension_id: int, start: tuple[int, int]) -> Rewriter:  # noqa: ARG002
+        """See `PacketPath`."""
+        return Rewriter(ssrc, clock_rate, *start, extension_id)
+
+    def fan(self, layer: Layer, packet: Packet, now_ns: int) -> int:
+        """See `PacketPath`."""
+        return fan(layer, packet, now_ns)
+
+
+@dataclass(frozen=True, slots=True)
+class Outlet:
+    """How a connection sends: single datagrams by `send`, media through the outbox of its path (None: not so)."""
+
+    send: Send
+    outbox: Callable[[Path], OutboxPort | None]
+    packets: PacketPath
