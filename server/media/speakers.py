@@ -19,6 +19,8 @@ AUDIBLE: Final = 55
 """Quieter than this is never speech."""
 MARGIN: Final = 9
 """How far speech stands out of somebody's own noise, in dB: a fan or a street holds no place."""
+STILL: Final = 75
+"""No background is taken to be quieter than this: a noise that begins is known as one after some seconds."""
 BEGUN: Final = 2
 """Loud packets, less the quiet ones between them, after which somebody speaks: a single key or click is one."""
 INSISTING: Final = 25
@@ -33,6 +35,8 @@ TURN_NS: Final = 4_000_000_000
 """With more people speaking at once than are heard, each keeps the place at least this long, then they take turns."""
 LOUDER: Final = 6
 """dB by which somebody must be louder to be heard before the turn of a quieter one is over."""
+_BREATH_NS: Final = 200_000_000
+"""Whoever asks for a place without having one speaks at least this often."""
 
 _FRACTION: Final = 6
 """Noise and strength are kept in 1/64 dB."""
@@ -52,15 +56,15 @@ class Talker:
         self.since_ns = 0
         """When the floor was taken."""
         self.strength = SILENT << _FRACTION
-        self._noise = SILENT << _FRACTION
+        self._noise = STILL << _FRACTION
 
     def hear(self, level: int, now_ns: int) -> bool:
         """Take note of a packet; returns whether its sender is speaking."""
         self.loudest = min(self.loudest, level)
         fine = level << _FRACTION
         noise = self._noise
-        # Down to a quieter background within a few packets, up to a louder one at less than 1 dB a second.
-        self._noise = noise + (fine - noise >> 3) if fine > noise else noise - 1
+        # To a quieter background within a few packets, as the gaps between words are; to a louder one at 1.5 dB/s.
+        self._noise = min(STILL << _FRACTION, noise + (fine - noise >> 3)) if fine > noise else noise - 2
         if level > AUDIBLE or noise - fine < MARGIN << _FRACTION:
             if self.run:
                 self.run -= 1
@@ -80,11 +84,13 @@ class Talker:
 class Floor:
     """Up to `places` people who are heard at once, beside those who always are."""
 
-    __slots__ = ("_places", "_voices")
+    __slots__ = ("_asking", "_places", "_voices")
 
     def __init__(self, places: int) -> None:
         self._places = places
         self._voices: dict[ParticipantId, Talker] = {}
+        self._asking: dict[ParticipantId, Talker] = {}
+        """Who speaks and is not heard, the longest first."""
 
     @property
     def voices(self) -> tuple[ParticipantId, ...]:
@@ -98,15 +104,18 @@ class Floor:
         if len(self._voices) >= self._places:
             displaced = self._weakest(talker, now_ns)
             if displaced is None:
+                self._asking[talker.participant] = talker
                 return False
             del self._voices[displaced.participant]
             displaced.run = 0
+        self._asking.pop(talker.participant, None)
         talker.since_ns = now_ns
         self._voices[talker.participant] = talker
         return True
 
     def leave(self, participant: ParticipantId) -> bool:
         """Who has gone, or is heard anyway, needs no place; whether they had one."""
+        self._asking.pop(participant, None)
         return self._voices.pop(participant, None) is not None
 
     def release(self, now_ns: int) -> bool:
@@ -118,16 +127,24 @@ class Floor:
 
     def _weakest(self, claimant: Talker, now_ns: int) -> Talker | None:
         """Whose place the claimant may take: a silent one's at once, a speaking one's by insisting."""
+        softest = max(self._voices.values(), key=lambda talker: talker.strength)
+        if claimant.run >= INSISTING and softest.strength - claimant.strength > LOUDER << _FRACTION:
+            return softest
+        if not self._is_next(claimant, now_ns):
+            return None
         quietest = min(self._voices.values(), key=lambda talker: talker.spoke_ns)
         if now_ns - quietest.spoke_ns > PAUSE_NS:
             return quietest
-        if claimant.run < INSISTING:
-            return None
-        softest = max(self._voices.values(), key=lambda talker: talker.strength)
-        if softest.strength - claimant.strength > LOUDER << _FRACTION:
-            return softest
         longest = next(iter(self._voices.values()))
-        return longest if now_ns - longest.since_ns > TURN_NS else None
+        return longest if claimant.run >= INSISTING and now_ns - longest.since_ns > TURN_NS else None
+
+    def _is_next(self, claimant: Talker, now_ns: int) -> bool:
+        """Whether nobody has been asking for longer; who has fallen silent does not ask any more."""
+        for talker in list(self._asking.values()):
+            if now_ns - talker.spoke_ns <= _BREATH_NS:
+                return talker is claimant
+            del self._asking[talker.participant]
+        return True
 
 
 STAGE: Final = 8
@@ -170,7 +187,7 @@ class Ranking:
                 risen.append(talker.participant)
             if talker.participant in self._dominant and speaking:
                 self._active_ns[talker.participant] = now_ns
-        self._forget(risen)
+        self._reorder(risen)
         return self.recent != before
 
     def keep(self, participants: frozenset[ParticipantId]) -> None:
@@ -188,7 +205,7 @@ class Ranking:
         self._dominant.add(participant)
         return True
 
-    def _forget(self, risen: list[ParticipantId]) -> None:
+    def _reorder(self, risen: list[ParticipantId]) -> None:
         self._dominant.intersection_update(self._score)
         if risen:
             order = sorted(self._active_ns, key=lambda each: -self._active_ns[each])
