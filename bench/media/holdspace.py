@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Our own server: a media worker in its own process, told what to do by the messages of a node."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from bench.machine import pinned
+from bench.media.contest import OTHERS, PEOPLE, Person, ServerFailed, Work, fresh_ssrc, local_of
+from bench.media.endpoint import Endpoint
+from bench.media.sdp import offer, read
+from server.ids import MAIN, ParticipantId, PeerId, RoomId
+from server.media.channel import (
+    FromWorker,
+    OpenPeer,
+    PeerAnswered,
+    PeerClosed,
+    PeerConnected,
+    PeerRefused,
+    SetRoutes,
+    WorkerStats,
+)
+from server.media.supervisor import MediaWorker, WorkerOptions
+from server.rooms.routes import RouteGroup
+
+_PATIENCE_S: Final = 20.0
+
+
+class HoldspaceServer:
+    """One worker."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._worker = MediaWorker(self._told, self._lost, WorkerOptions(addresses=(work.address,)))
+        self._answers: dict[str, asyncio.Future[str]] = {}
+        self._connected: dict[str, asyncio.Future[None]] = {}
+        self._lag_ms: float | None = None
+        self._dead = False
+
+    @classmethod
+    async def start(cls, work: Work, core: int) -> HoldspaceServer:
+        """A worker on this core."""
+        server = cls(work)
+        with pinned(core):
+            await server._worker.start()
+        return server
+
+    @property
+    def pid(self) -> int:
+        """See `Server`."""
+        pid = self._worker.pid
+        if pid is None or self._dead:
+            raise ServerFailed("the worker died")
+        return pid
+
+    async def open_room(self, number: int) -> tuple[Person, ...]:
+        """See `Server`."""
+        names = tuple(ParticipantId(f"{number}-{index}") for index in range(PEOPLE))
+        people = await asyncio.gather(*(self._join(RoomId(f"room-{number}"), name) for name in names))
+        group = RouteGroup(placement=MAIN, members=names, audio=names, video=names)
+        self._worker.send(SetRoutes(room=RoomId(f"room-{number}"), revision=1, groups=(group,)))
+        return tuple(people)
+
+    def take_loop_lag_ms(self) -> float | None:
+        """See `Server`."""
+        lag, self._lag_ms = self._lag_ms, None
+        return lag
+
+    async def close(self) -> None:
+        """See `Server`."""
+        await self._worker.close()
+
+    async def _join(self, room: RoomId, name: ParticipantId) -> Person:
+        endpoint = Endpoint(self._work.address)
+        microphone, camera = fresh_ssrc(), fresh_ssrc()
+        loop = asyncio.get_running_loop()
+        answered = self._answers[name] = loop.create_future()
+        connected = self._connected[name] = loop.create_future()
+        text = offer(local_of(endpoint, self._work), microphone, camera, OTHERS)
+        self._worker.send(OpenPeer(peer=PeerId(name), room=room, participant=name, sdp=text))
+        async with asyncio.timeout(_PATIENCE_S):
+            described = read(await answered)
+            await endpoint.connect(described.remote, described.fingerprint)
+            await connected
+        return Person(endpoint, endpoint, microphone, camera, described.ssrcs)
+
+    def _told(self, message: FromWorker) -> None:
+        match message:
+            case PeerAnswered(peer=peer, sdp=sdp):
+                self._answers[peer].set_result(sdp)
+            case PeerConnected(peer=peer):
+                self._connected[peer].set_result(None)
+            case PeerRefused(peer=peer, reason=reason):
+                self._answers[peer].set_exception(ServerFailed(f"an offer was refused: {reason}"))
+            case WorkerStats(loop_lag_ms=lag):
+                self._lag_ms = max(self._lag_ms or 0.0, lag)
+            case PeerClosed():
+                self._dead = True
+            case _:
+                pass
+
+    def _lost(self) -> None:
+        self._dead = True
