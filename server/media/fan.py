@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from server.media.line import Line
 from server.media.rtp import Packet
 from server.media.streams import Layer
 
@@ -12,9 +15,19 @@ def fan(layer: Layer, packet: Packet, now_ns: int) -> int:
 
     What came from before a line began with this layer is not for that line.
     """
+    if packet.redundancy is None:
+        return put(layer.lines, packet, now_ns)
+    forms: dict[Packet, list[Line]] = {}
+    for line in layer.lines:
+        forms.setdefault(packet.redundancy.form(line), []).append(line)
+    return sum(put(lines, form, now_ns) for form, lines in forms.items())
+
+
+def put(lines: Iterable[Line], packet: Packet, now_ns: int) -> int:
+    """The same packet to all these lines, in the form it has."""
     extended = packet.extended
     sent = 0
-    for line in layer.lines:
-        if extended >= line.rewriter.start and line.send(packet, now_ns):
+    for line in lines:
+        if extended >= line.rewriter.start and line.put(packet, now_ns):
             sent += 1
     return sent

@@ -42,9 +42,6 @@ MAX_FEEDBACK: Final = 128
 REPORT_GAP_NS: Final = 100_000_000
 """Sender reports of a layer that come closer are ignored: each goes out again to everyone who gets the layer."""
 
-MAX_PAYLOAD: Final = 1_334
-"""What still fits into the buffer of pylibsrtp (1356 bytes) with our longest header and as a retransmission."""
-
 _LIVE_NS: Final = 2_000_000_000
 """A layer that sent nothing for this long is off: it is not asked again and again."""
 
@@ -81,7 +78,7 @@ class Forwarder:
 
     def receive(self, peer: Peer, data: bytes, now_ns: int) -> None:
         """One SRTP or SRTCP datagram from a checked address of this peer."""
-        if peer.srtp is None:
+        if peer.srtp is None or not peer.budget.take(len(data), now_ns):
             self.dropped += 1
         elif is_rtcp(data):
             self._rtcp(peer, peer.srtp, data, now_ns)
@@ -126,26 +123,17 @@ class Forwarder:
         if peer.arrivals is not None and (number := packet.extension(peer.number_id)):
             peer.arrivals.record(int.from_bytes(number[:2]), now_ns)
         layer = peer.layer_of(packet)
-        first_sent = layer is not None and packet.ssrc == layer.ssrc
-        original = layer.take(packet) if layer is not None else None
-        extended = layer.statistics.accept(original.sequence) if layer is not None and original is not None else None
-        if layer is None or original is None or extended is None or len(original.payload) > MAX_PAYLOAD:
+        accepted = layer.accept(packet, len(data), now_ns) if layer is not None else None
+        if layer is None or accepted is None:
             self.dropped += 1
             return
-        original.extended = extended
-        layer.arrived_ns = now_ns
-        layer.meter.add(len(data), now_ns)
-        if first_sent:
-            layer.statistics.arrived(original.timestamp, now_ns)
-            voice = layer.source.voice
-            if voice is not None:
-                voice.note(original, now_ns)
-        self._forward(layer, original, now_ns)
+        voice = layer.source.voice
+        if voice is not None:
+            voice.note(accepted, now_ns)
+        self._forward(layer, accepted, now_ns)
 
     def _forward(self, layer: Layer, packet: Packet, now_ns: int) -> None:
-        """Decide once what the packet is, and hand it to everybody who gets this layer."""
-        if layer.history:
-            layer.describe(packet)
+        """Begin with it whoever can, and hand it to everybody who gets this layer."""
         begun = layer.begin_pending(packet, now_ns) if layer.pending else ()
         if layer.lines:
             self.forwarded += self._fan(layer, packet, now_ns)

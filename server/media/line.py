@@ -45,6 +45,7 @@ class Line:
         "peer",
         "pinned",
         "rank",
+        "redundant",
         "resent",
         "rewriter",
         "rtx_payload_type",
@@ -61,6 +62,10 @@ class Line:
         self.rewriter = rewriter
         self.rtx_ssrc = rtx_ssrc
         self.formats = formats
+        self.redundant = CodecName.RED in formats
+        """Whether a voice goes out with its redundancy; a thin link may be better off without."""
+        if self.redundant:
+            rewriter.redundant_type = formats[CodecName.RED][0]
         self.rtx_payload_type: int | None = None
         self.history: SendHistory | None = peer.history if rewriter.extension_id else None
         self.source: Source | None = None
@@ -132,7 +137,12 @@ class Line:
         layer.lines += (self,)
 
     def send(self, packet: Packet, now_ns: int) -> bool:
-        """Rewrite, protect and send one packet of the flowing layer, from `rewriter.start` on; whether it left."""
+        """Send one packet of the flowing layer, from `rewriter.start` on, as this line can read it; whether it left."""
+        redundancy = packet.redundancy
+        return self.put(packet if redundancy is None else redundancy.form(self), now_ns)
+
+    def put(self, packet: Packet, now_ns: int) -> bool:
+        """Rewrite, protect and send one packet as it is; whether it left."""
         history = self.history
         if history is None:
             return self.leg.send(self.rewriter.head(packet, 0), packet.tail) > 0
@@ -154,13 +164,16 @@ class Line:
         return self._repeat(kept, now_ns) > 0
 
     def pad(self, size: int, now_ns: int) -> int:
-        """Send about `size` bytes that only measure the link; returns how many left, 0 when nothing can be sent here.
+        """Send about `size` bytes that only measure the link; returns how many left, 0 where there is no RTX.
 
-        For more than padding can hold, the newest packet goes out once more by RTX: it may even heal a loss.
+        For more than padding can hold, the newest packet goes out once more: it may even heal a loss.
         """
-        if self.rtx_payload_type is None or self.flowing is None or not self.rewriter.packets:
+        if self.rtx_payload_type is None:
+            # Nothing flowed yet: a paused picture is the very reason to measure.
+            self.rtx_payload_type = next((rtx for _, rtx in self.formats.values() if rtx is not None), None)
+        if self.rtx_payload_type is None:
             return 0
-        newest = self.flowing.newest() if size > MAX_PADDING else None
+        newest = self.flowing.newest() if self.flowing is not None and size > MAX_PADDING else None
         if newest is not None and newest.extended >= self.rewriter.start:
             sent = self._repeat(newest, now_ns)
         else:

@@ -6,11 +6,10 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from enum import StrEnum
-from typing import Final, Protocol
-
-from aiortc.rtp import RtcpReceiverInfo
+from typing import TYPE_CHECKING, Final
 
 from server.ids import ParticipantId, PeerId, RoomId
+from server.media.budget import budget_of_peer
 from server.media.congestion.arrivals import Arrivals
 from server.media.congestion.history import SendHistory
 from server.media.dtls import SrtpError, SrtpPair
@@ -24,6 +23,9 @@ from server.media.sdp import MID_URI, TRANSPORT_CC_URI, Offer
 from server.media.sdp_answer import LinePlan, MediaLine, SendLine, SlotSsrcs
 from server.media.streams import Layer, Source
 
+if TYPE_CHECKING:
+    from server.media.downlink import Downlink
+
 
 class CloseReason(StrEnum):
     """Why a peer is gone, as `PeerClosed` says it."""
@@ -32,19 +34,6 @@ class CloseReason(StrEnum):
     CONSENT_EXPIRED = "consent_expired"
     DTLS_CLOSED = "dtls_closed"
     REPLACED = "replaced"
-
-
-class LinkFeedback(Protocol):
-    """Who wants to know what a subscriber says of its link."""
-
-    def transport_feedback(self, data: bytes, now_ns: int) -> None:
-        """One transport-wide feedback message, header included, as yet unread."""
-
-    def remb(self, bits_per_second: int, now_ns: int) -> None:
-        """The receiver's own estimate, draft-alvestrand-rmcat-remb-03."""
-
-    def receiver_report(self, blocks: list[RtcpReceiverInfo], now_ns: int) -> None:
-        """Loss, jitter and the time since our last report, for some of the lines (RFC 3550 section 6.4.1)."""
 
 
 _FORWARDED: Final = (SendLine.MICROPHONE, SendLine.CAMERA)
@@ -69,9 +58,10 @@ class Peer:
         self.ice: IceSession[Peer] | None = None
         self.dtls_receive: Callable[[bytes], None] | None = None
         self.clock = PublisherClock()
+        self.budget = budget_of_peer()
         self.history = SendHistory() if any(map(_extension_id, _received(plan))) else None
         """Of what left with a transport-wide number; None when the client wants none."""
-        self.downlink: LinkFeedback | None = None
+        self.downlink: Downlink | None = None
         self.number_id = next((value for line in plan.send.values() if (value := _extension_id(line))), 0)
         """Of the transport-wide number in what the client sends, 0 when it sends none."""
         self.arrivals = Arrivals() if self.number_id else None

@@ -46,6 +46,7 @@ class Rewriter:
         "payload_type",
         "picture_id",
         "picture_offset",
+        "redundant_type",
         "sequence_offset",
         "ssrc",
         "start",
@@ -60,6 +61,8 @@ class Rewriter:
         self.clock_rate = clock_rate
         self.extension_id = extension_id
         self.payload_type = 0
+        self.redundant_type = 0
+        """Payload type of redundant audio, for packets in that form."""
         self.waiting = True
         self.packets = 0
         self.octets = 0
@@ -110,7 +113,8 @@ class Rewriter:
         self.packets += 1
         self.octets += len(packet.payload)
         # Extensions and contributing sources are the publisher's; padding stays, since it is in the payload.
-        first, second = 0x80 | packet.flags & 0x20, packet.marker | self.payload_type
+        first = 0x80 | packet.flags & 0x20
+        second = packet.marker | (self.redundant_type if packet.redundant else self.payload_type)
         header = (
             NUMBERED.pack(
                 first | 0x10,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from server.media.picture import Picture
+    from server.media.red import Redundancy
 
 HEADER_BYTES: Final = 12
 HEADER: Final = Layout("!BBHII")
@@ -33,7 +34,8 @@ class Packet:
     """One received packet. `payload` still holds the padding, if the padding bit is set.
 
     What forwarding adds, once for all subscribers: `extended`, the unwrapped sequence number; `picture`, for video;
-    `tail`, the end of the payload that every subscriber gets as it is (all of it, but for `picture.head`).
+    `tail`, the end of the payload that every subscriber gets as it is (all of it, but for `picture.head`);
+    `redundancy`, for audio that repeats itself: the forms in which it goes on, which are `redundant` or not.
     """
 
     __slots__ = (
@@ -45,6 +47,8 @@ class Packet:
         "payload",
         "payload_type",
         "picture",
+        "redundancy",
+        "redundant",
         "sequence",
         "ssrc",
         "tail",
@@ -75,6 +79,19 @@ class Packet:
         self.payload = self.tail = data[start:]
         self.extended = 0
         self.picture: Picture | None = None
+        self.redundancy: Redundancy | None = None
+        self.redundant = False
+
+    def with_payload(self, payload: bytes, *, redundant: bool = False) -> Packet:
+        """The same packet with another payload, and without padding or extensions."""
+        other = Packet.__new__(Packet)
+        other.sequence, other.timestamp, other.ssrc = self.sequence, self.timestamp, self.ssrc
+        other.extended, other.marker, other.payload_type = self.extended, self.marker, self.payload_type
+        other.flags, other.extension_profile, other.extensions = 0x80, 0, b""
+        other.payload = other.tail = payload
+        other.picture = other.redundancy = None
+        other.redundant = redundant
+        return other
 
     def extension(self, wanted: int) -> bytes | None:
         """The value of the header extension with this id, one-byte or two-byte form."""

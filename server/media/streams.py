@@ -5,9 +5,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from server.media.budget import budget_of_source
+from server.media.h264 import read_h264
 from server.media.meter import Meter
 from server.media.picture import NO_PICTURE
 from server.media.receive import ReceiveStatistics
+from server.media.red import Redundancy
 from server.media.rtcp import KeyframePacer, SenderReport
 from server.media.rtp import MalformedPacket, Packet, retransmitted
 from server.media.sdp import LEVEL_URI, REPAIRED_RID_URI, RID_URI
@@ -15,15 +18,19 @@ from server.media.sdp_answer import MediaLine
 from server.media.sdp_codecs import CodecName, MediaKind
 from server.media.voices import Voice
 from server.media.vp8 import read_vp8
+from server.media.vp9 import read_vp9
 
 if TYPE_CHECKING:
     from server.media.line import Line
     from server.media.peer import Peer
 
+MAX_PAYLOAD: Final = 1_334
+"""What still fits into the buffer of pylibsrtp (1356 bytes) with our longest header and as a retransmission."""
+
 HISTORY: Final = 256
 """Video packets of a layer kept to answer NACKs: some seconds of it."""
 
-_READERS: Final = {CodecName.VP8: read_vp8}
+_READERS: Final = {CodecName.VP8: read_vp8, CodecName.VP9: read_vp9, CodecName.H264: read_h264}
 
 
 class Layer:
@@ -59,7 +66,7 @@ class Layer:
         self.rid = rid
         self.ssrc = ssrc
         self.rtx_ssrc = rtx_ssrc
-        self.codec = source.codec
+        self.codec: CodecName = source.codec
         self.clock_rate = source.clock_rate
         self.statistics = ReceiveStatistics(self.clock_rate)
         self.meter = Meter()
@@ -76,7 +83,29 @@ class Layer:
         """Over about the last second, 0 when nothing comes."""
         return self.meter.bps(now_ns)
 
-    def take(self, packet: Packet) -> Packet | None:
+    def accept(self, packet: Packet, size_bytes: int, now_ns: int) -> Packet | None:
+        """The packet as first sent and read once for all lines; None for one that is not to be forwarded.
+
+        That is: above the budget of its source, of a foreign payload type, a duplicate, too old, too long or malformed.
+        `size_bytes` is its length on the wire.
+        """
+        first_sent = packet.ssrc == self.ssrc
+        original = self._unwrapped(packet) if self.source.budget.take(size_bytes, now_ns) else None
+        extended = self.statistics.accept(original.sequence) if original is not None else None
+        if original is None or extended is None or len(original.payload) > MAX_PAYLOAD:
+            return None
+        original.extended = extended
+        self.arrived_ns = now_ns
+        self.meter.add(size_bytes, now_ns)
+        if first_sent:
+            self.statistics.arrived(original.timestamp, now_ns)
+        try:
+            self._describe(original)
+        except MalformedPacket:
+            return None
+        return original
+
+    def _unwrapped(self, packet: Packet) -> Packet | None:
         """The packet as first sent, if its payload type belongs here; retransmissions are unwrapped."""
         if packet.ssrc == self.ssrc:
             return packet if packet.payload_type in self.source.formats else None
@@ -85,9 +114,16 @@ class Layer:
             return None
         return retransmitted(packet, self.ssrc, original)
 
-    def describe(self, packet: Packet) -> None:
-        """Read of a video packet, once, what every line needs to know, and keep it for a while."""
+    def _describe(self, packet: Packet) -> None:
+        """Read of a packet what every line needs to know. Raises MalformedPacket if nobody could play it."""
         codec = self.source.formats[packet.payload_type]
+        if codec is CodecName.RED:
+            packet.redundancy = Redundancy(packet, self.source.opus)
+        elif codec is not CodecName.OPUS:
+            self._describe_picture(packet, codec)
+
+    def _describe_picture(self, packet: Packet, codec: CodecName) -> None:
+        """Video is also kept for a while, for those who lose it."""
         if codec is not self.codec:
             self._recode(codec)
         try:
@@ -136,11 +172,13 @@ class Source:
     __slots__ = (
         "_repaired_rid_id",
         "_rid_id",
+        "budget",
         "clock_rate",
         "codec",
         "formats",
         "kind",
         "layers",
+        "opus",
         "publisher",
         "rtx_formats",
         "voice",
@@ -150,12 +188,13 @@ class Source:
         section = line.section
         self.publisher = publisher
         self.kind = section.kind
-        self.codec = line.codec.name
+        self.codec: CodecName = next(codec.name for codec in line.codecs if codec.name is not CodecName.RED)
         self.clock_rate = line.codec.clock_rate
-        known = [codec for codec in line.codecs if codec.name is CodecName.OPUS or codec.name in _READERS]
-        self.formats = {codec.payload_type: codec.name for codec in known}
+        self.opus = next((codec.payload_type for codec in line.codecs if codec.name is CodecName.OPUS), 0)
+        self.formats = {codec.payload_type: codec.name for codec in line.codecs}
+        self.budget = budget_of_source(self.kind)
         self.rtx_formats = {
-            codec.rtx_payload_type: codec.payload_type for codec in known if codec.rtx_payload_type is not None
+            codec.rtx_payload_type: codec.payload_type for codec in line.codecs if codec.rtx_payload_type is not None
         }
         self.voice = (
             Voice(publisher.participant, section.extension_id(LEVEL_URI)) if section.kind is MediaKind.AUDIO else None

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from typing import Any
+
+from typing import TYPE_CHECKING, cast
+
 import pytest
 from aiortc.rtp import RtcpPsfbPacket, RtcpReceiverInfo, RtcpRtpfbPacket, RtcpSrPacket
 
 from server.media.congestion.feedback import parse
-from server.media.forwarder import MAX_PAYLOAD
 from server.media.rtcp import (
     PLI_INTERVAL_MS,
     PLI_REPEAT_MS,
@@ -15,10 +18,14 @@ from server.media.rtcp import (
     receiver_report,
     sender_report,
 )
+from server.media.streams import MAX_PAYLOAD
 from server.media.vp8 import read_vp8
 from tests.media.circle import MS, Circle, Encoding, Seat
-from tests.media.offers import MICROPHONE_SSRC, MID_ID, OPUS, RID_ID, RTX, TRANSPORT_CC_ID, VP8
+from tests.media.offers import CAMERA_SSRC, MICROPHONE_SSRC, MID_ID, OPUS, RID_ID, RTX, TRANSPORT_CC_ID, VP8, make_offer
 from tests.media.packets import rtp, vp8
+
+if TYPE_CHECKING:
+    from server.media.downlink import Downlink
 
 RIDS = ("q", "h", "f")
 
@@ -238,8 +245,7 @@ def test_without_the_extension_nothing_is_added(pair: Pair) -> None:
 
 
 def test_padding_measures_the_link(pair: Pair) -> None:
-    """Nothing before the first picture; then padding alone, or the newest packet again when more is wanted."""
-    assert pair.line.pad(100, pair.circle.now_ns) == 0
+    """Padding alone, or the newest packet again when more is wanted; a line without a picture pads too."""
     pair.choose(0)
     pair.q.send(vp8(1, keyframe=True, body=bytes(800)))
     assert pair.line.pad(100, pair.circle.now_ns) == 100 + 12 + 16
@@ -248,7 +254,8 @@ def test_padding_measures_the_link(pair: Pair) -> None:
     assert (padding.media_length(), len(padding.payload), padding.marker) == (0, 100, 0)
     assert again.payload == pair.bo.seen()[0].sequence.to_bytes(2) + pair.bo.seen()[0].payload
     pair.line.choose(None)
-    assert pair.line.pad(100, pair.circle.now_ns) == 0
+    assert 0 < pair.line.pad(1000, pair.circle.now_ns) < 300
+    assert pair.bo.video(1).pad(100, pair.circle.now_ns) > 0
 
 
 def test_a_packet_that_cannot_be_sent_again_is_not_taken(pair: Pair) -> None:
@@ -290,22 +297,23 @@ class Told:
         self.said: list[tuple[str, object]] = []
 
     def transport_feedback(self, data: bytes, now_ns: int) -> None:
-        """As `LinkFeedback` has it."""
+        """As `Downlink` has it."""
         self.said.append(("transport", (data, now_ns)))
 
     def remb(self, bits_per_second: int, now_ns: int) -> None:
-        """As `LinkFeedback` has it."""
+        """As `Downlink` has it."""
         self.said.append(("remb", (bits_per_second, now_ns)))
 
     def receiver_report(self, blocks: list[RtcpReceiverInfo], now_ns: int) -> None:
-        """As `LinkFeedback` has it."""
+        """As `Downlink` has it."""
         self.said.append(("report", ([block.ssrc for block in blocks], now_ns)))
 
 
 def test_what_a_subscriber_says_of_its_link_is_passed_on(pair: Pair) -> None:
     """Transport feedback as it came, the receiver's estimate, report blocks; a name that is not REMB is nothing."""
     told = Told()
-    pair.bo.peer.downlink = told
+    downlink: Any = told
+    pair.bo.peer.downlink = downlink
     feedback = bytes([0x8F, 205, 0, 5]) + bytes(20)
     block = RtcpReceiverInfo(ssrc=9, fraction_lost=0, packets_lost=0, highest_sequence=1, jitter=0, lsr=0, dlsr=0)
     other = bytes(RtcpPsfbPacket(fmt=15, ssrc=1, media_ssrc=0, fci=b"NOPE" + bytes(4)))
@@ -329,3 +337,36 @@ def test_a_publisher_is_told_when_its_packets_came() -> None:
     assert [number for number, _ in message.arrivals()] == [7, 8, 9, 10]
     assert [arrival is not None for _, arrival in message.arrivals()] == [True, True, False, True]
     assert int.from_bytes(sent[8:12]) == MICROPHONE_SSRC
+
+
+def with_vp9(offer: str, payload_type: int, rtx: int) -> str:
+    """Every video section takes VP9 too."""
+    offer = offer.replace(f"SAVPF {VP8} {RTX}", f"SAVPF {VP8} {RTX} {payload_type} {rtx}")
+    lines = f"a=rtpmap:{payload_type} VP9/90000\na=rtpmap:{rtx} rtx/90000\na=fmtp:{rtx} apt={payload_type}\n"
+    return offer.replace(f"a=rtpmap:{VP8} ", f"{lines}a=rtpmap:{VP8} ")
+
+
+def test_a_codec_goes_to_those_who_have_it() -> None:
+    """A publisher changes to VP9: who has it goes on with its next keyframe under an own type, others stop."""
+    circle = Circle()
+    ana = Seat(circle, "ana", with_vp9(make_offer(), 98, 99))
+    bo = Seat(circle, "bo", with_vp9(make_offer(), 45, 46))
+    old = circle.seat("old")
+    for seat in (bo, old):
+        circle.watch(seat.video(), ana.camera.layers[0])
+    camera = Encoding(ana, "", CAMERA_SSRC)
+    camera.send(vp8(7, keyframe=True))
+    assert old.video().plays(ana.camera)
+    for sequence, payload in ((200, b"\x40cannot begin"), (201, b"\x08keyframe"), (202, b"\x40goes on")):
+        ana.send(rtp(sequence, ssrc=CAMERA_SSRC, payload_type=98, payload=payload))
+    assert [packet.payload_type for packet in bo.seen()] == [VP8, 45, 45]
+    assert [packet.payload_type for packet in old.seen()] == [VP8]
+    assert not old.video().plays(ana.camera)
+    assert not old.video().choose(ana.camera.layers[0])
+    bo.send_report(negative_acknowledgement(1, bo.video().rewriter.ssrc, [bo.seen()[2].sequence]))
+    assert [(packet.payload_type, packet.payload[2:]) for packet in bo.repeats()] == [(46, b"\x40goes on")]
+    camera.sequence = 300
+    camera.send(vp8(8, keyframe=True))
+    circle.watch(old.video(), ana.camera.layers[0])
+    camera.send(vp8(9, keyframe=True))
+    assert [packet.payload_type for packet in old.seen()] == [VP8, VP8]

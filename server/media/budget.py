@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How much one participant may send: far above what an honest client does, far below what would hurt others."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from server.media.sdp_codecs import MediaKind
+
+NS: Final = 1_000_000_000
+BURST_NS: Final = NS
+"""What came late may come at once: a phone that was out of reach for a second sends what it kept."""
+
+_OF_SOURCE: Final = {
+    # Opus is sent 50 times a second, with redundancy at up to 64 kbit/s, music at twice that.
+    MediaKind.AUDIO: (200, 40_000),
+    # Three layers of a camera together stay below 2.5 Mbit/s, and an encoder overshoots for a moment.
+    MediaKind.VIDEO: (1_500, 1_250_000),
+    MediaKind.OTHER: (1, 1),
+}
+"""Packets and bytes a second, retransmissions and padding included: about four times what is honest."""
+
+_OF_PEER: Final = (5_000, 4_000_000)
+"""Datagrams and bytes a second from the address of one peer. They are counted before they are known to be its own,
+since that is what costs time: high enough that somebody who forges its address has to flood the link to harm it."""
+
+
+class Budget:
+    """Rates of packets and of bytes with a burst of `BURST_NS`: twice the generic cell rate algorithm of ITU-T I.371.
+
+    `refused` counts the packets above them since the start. Times are monotonic nanoseconds.
+    """
+
+    __slots__ = ("_byte_ns", "_bytes_until", "_packet_ns", "_packets_until", "refused")
+
+    def __init__(self, packets_per_s: int, bytes_per_s: int) -> None:
+        self._packet_ns = NS // packets_per_s
+        self._byte_ns = NS // bytes_per_s
+        self._packets_until = 0
+        self._bytes_until = 0
+        self.refused = 0
+
+    def take(self, size_bytes: int, now_ns: int) -> bool:
+        """Whether a packet of this size is within both rates; one that is not costs nothing of them."""
+        packets = max(now_ns, self._packets_until) + self._packet_ns
+        octets = max(now_ns, self._bytes_until) + size_bytes * self._byte_ns
+        if packets - now_ns > BURST_NS or octets - now_ns > BURST_NS:
+            self.refused += 1
+            return False
+        self._packets_until = packets
+        self._bytes_until = octets
+        return True
+
+
+def budget_of_source(kind: MediaKind) -> Budget:
+    """For one track, all its layers together."""
+    return Budget(*_OF_SOURCE[kind])
+
+
+def budget_of_peer() -> Budget:
+    """For everything that comes from one peer."""
+    return Budget(*_OF_PEER)
