@@ -3,8 +3,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from typing import TYPE_CHECKING, cast
-
 import pytest
 from aiortc.rtp import RtcpPsfbPacket, RtcpReceiverInfo, RtcpRtpfbPacket, RtcpSrPacket
 
@@ -23,9 +21,6 @@ from server.media.vp8 import read_vp8
 from tests.media.circle import MS, Circle, Encoding, Seat
 from tests.media.offers import CAMERA_SSRC, MICROPHONE_SSRC, MID_ID, OPUS, RID_ID, RTX, TRANSPORT_CC_ID, VP8, make_offer
 from tests.media.packets import rtp, vp8
-
-if TYPE_CHECKING:
-    from server.media.downlink import Downlink
 
 RIDS = ("q", "h", "f")
 
