@@ -29,6 +29,7 @@ from server.signaling.messages import (
     CommandFrame,
     Connect,
     Disconnecting,
+    IceServers,
     MediaAnswer,
     MediaLost,
     MediaOffer,
@@ -286,6 +287,8 @@ class Participant:
                 self.slots, self.slots_s = notice, asyncio.get_running_loop().time()
             case Voices():
                 self.voices = notice
+            case IceServers():
+                pass  # we check the server's own addresses only
             case Disconnecting():
                 self.goodbye = notice.code
             case _:

@@ -15,10 +15,8 @@ from msgspec import Struct
 
 WIDTH: Final = 320
 HEIGHT: Final = 180
-FRAMES_PER_SECOND: Final = 15
-KEYFRAME_EVERY: Final = 15
+"""Of what is drawn; other sizes are scaled from it."""
 SECONDS: Final = 4
-BIT_RATE: Final = 150_000
 
 _GOLDEN: Final = (math.sqrt(5) - 1) / 2
 """Steps of this size around the colour circle keep any number of hues apart."""
@@ -28,6 +26,30 @@ _MARK: Final = 8
 """Size of what moves in a plain picture, in pixels."""
 _SILHOUETTE_LUMA: Final = 48
 _GRADIENT_LUMA: Final = 24
+
+
+class Format(Struct, frozen=True):
+    """How a picture is encoded; `rid` names a layer of simulcast (RFC 8853), and is empty for a picture alone.
+
+    A layer has the size that a camera's picture would have, whatever there is to see (`padded`).
+    """
+
+    rid: str
+    width: int
+    height: int
+    frames_per_second: int
+    keyframe_every: int
+    bit_rate: int
+    padded: bool = False
+
+
+ALONE: Final = Format("", WIDTH, HEIGHT, 15, 15, 150_000)
+LAYERS: Final = (
+    Format("q", 240, 135, 15, 60, 80_000, padded=True),
+    Format("h", 480, 270, 20, 80, 230_000, padded=True),
+    Format("f", 960, 540, 20, 80, 900_000, padded=True),
+)
+"""As a browser sends 960x540, the smallest first; keyframes are rare, to be asked for."""
 
 
 class Colour(Struct, frozen=True):
@@ -52,38 +74,40 @@ def colour_of(number: int) -> Colour:
     return Colour(*(round(255 * channel) for channel in channels))
 
 
-def encode_picture(number: int, colour: Colour, *, plain: bool) -> tuple[tuple[bytes, bool], ...]:
+def encode_picture(number: int, colour: Colour, form: Format, *, plain: bool) -> tuple[tuple[bytes, bool], ...]:
     """`SECONDS` of VP8 frames that may be repeated without a jump; with each whether it is a keyframe.
 
     A swaying silhouette; `plain`: the colour alone, for those who measure it, with a small mark wandering at the top.
     """
     codec = VideoCodecContext.create("libvpx", "w")
-    codec.width, codec.height, codec.pix_fmt = WIDTH, HEIGHT, "yuv420p"
-    codec.time_base = Fraction(1, FRAMES_PER_SECOND)
-    codec.bit_rate, codec.gop_size, codec.thread_count = BIT_RATE, KEYFRAME_EVERY, 1
+    codec.width, codec.height, codec.pix_fmt = form.width, form.height, "yuv420p"
+    codec.time_base = Fraction(1, form.frames_per_second)
+    codec.bit_rate, codec.gop_size, codec.thread_count = form.bit_rate, form.keyframe_every, 1
     # A negative speed is a fixed one: with a positive one the encoder adapts to how busy the machine is, and another
     # process would make other bytes.
     codec.options = {"deadline": "realtime", "cpu-used": "-6", "lag-in-frames": "0", "auto-alt-ref": "0"}
-    total = SECONDS * FRAMES_PER_SECOND
+    total = SECONDS * form.frames_per_second
     yuv = _yuv(colour)
     packets = []
     for index in range(total):
         turn = index / total
         rows = _marked(yuv.luma, turn) if plain else _silhouette(yuv.luma, _head(number, turn))
-        packets += codec.encode(_frame(index, yuv, rows))
+        packets += codec.encode(_frame(index, yuv, rows, form))
     packets += codec.encode(None)
     return tuple((bytes(packet), packet.is_keyframe) for packet in packets)
 
 
-def _frame(index: int, colour: Yuv, rows: list[bytes]) -> VideoFrame:
+def _frame(index: int, colour: Yuv, rows: list[bytes], form: Format) -> VideoFrame:
     frame = VideoFrame(WIDTH, HEIGHT, "yuv420p")
-    frame.pts, frame.time_base = index, Fraction(1, FRAMES_PER_SECOND)
-    if index % KEYFRAME_EVERY == 0:
-        frame.pict_type = PictureType.I
     luma, blue, red = frame.planes
     _fill(luma, rows)
     _fill(blue, [bytes([colour.blue_difference]) * (WIDTH // 2)] * (HEIGHT // 2))
     _fill(red, [bytes([colour.red_difference]) * (WIDTH // 2)] * (HEIGHT // 2))
+    if (form.width, form.height) != (WIDTH, HEIGHT):
+        frame = frame.reformat(width=form.width, height=form.height)
+    frame.pts, frame.time_base = index, Fraction(1, form.frames_per_second)
+    if index % form.keyframe_every == 0:
+        frame.pict_type = PictureType.I
     return frame
 
 

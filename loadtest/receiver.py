@@ -3,14 +3,19 @@
 
 from __future__ import annotations
 
-import struct
+from collections.abc import Iterator
 from enum import StrEnum
-from struct import Struct as Layout
 from typing import Final, NamedTuple
 
 from loadtest.clip import Signatures
+from loadtest.rtp import RED_PAYLOAD_TYPE, VIDEO_CLOCK_RATE, NotRtp, Packet, read_packet, read_red
+from loadtest.sequences import Sequences
+from loadtest.transport_cc import Arrivals as TransportArrivals
+from loadtest.voice import SAMPLE_RATE
+from loadtest.watching import Pictures, Sound, part_of
 
-_HEADER: Final = Layout("!BBHII")
+_SEQUENCE_BYTES: Final = 2
+"""The original sequence number before the payload of a retransmission, RFC 4588 section 4."""
 
 
 class Kind(StrEnum):
@@ -21,34 +26,59 @@ class Kind(StrEnum):
 
 
 class Line:
-    """Statistics of one receive line, RFC 3550 appendix A.3."""
+    """Statistics of one receive line."""
 
-    __slots__ = ("_base", "_highest", "frames", "kind", "octets", "packets", "slot")
-
-    def __init__(self, slot: int, kind: Kind) -> None:
+    def __init__(self, slot: int, kind: Kind, ssrc: int = 0) -> None:
         self.slot = slot
         self.kind = kind
-        self.packets = 0
+        self.ssrc = ssrc
+        self.sequences = Sequences()
+        self.pictures = Pictures()
+        self.sound = Sound()
         self.octets = 0
         self.frames = 0
-        self._base: int | None = None
-        self._highest = 0
+        """Packets that end a picture."""
+        self.recovered = 0
+        """Came as retransmissions, in place of those that were lost."""
+        self.jitter = 0.0
+        """RFC 3550 section 6.4.1, in units of the media clock."""
+        self._clock_rate = SAMPLE_RATE if kind is Kind.AUDIO else VIDEO_CLOCK_RATE
+        self._transit: float | None = None
+
+    @property
+    def packets(self) -> int:
+        """Received, each once."""
+        return self.sequences.received
 
     @property
     def lost(self) -> int:
-        """Packets expected and not received."""
-        return 0 if self._base is None else self._highest - self._base + 1 - self.packets
+        """Packets expected and not received, after repair."""
+        return self.sequences.lost
 
-    def count(self, sequence: int, size: int, *, marker: bool) -> None:
-        """One packet came; `marker` ends a picture."""
-        if self._base is None:
-            self._base = self._highest = sequence
-        ahead = sequence - self._highest & 0xFFFF
-        if ahead < 0x8000:
-            self._highest += ahead
-        self.packets += 1
-        self.octets += size
-        self.frames += marker
+    def count(self, packet: Packet, now_s: float, *, recovered: bool = False) -> bytes | None:
+        """One packet came; its media payload, None when it came before. Raises NotRtp for broken RED."""
+        number = self.sequences.take(packet.sequence, now_s * 1_000)
+        if number is None:
+            return None
+        self.octets += len(packet.payload)
+        self.frames += packet.marker
+        self.recovered += recovered
+        if not recovered:
+            self._note_jitter(packet, now_s)
+        if self.kind is Kind.VIDEO:
+            self.pictures.take(number, part_of(packet), now_s * 1_000)
+            return packet.payload
+        copies, payload = read_red(packet.payload) if packet.payload_type == RED_PAYLOAD_TYPE else ((), packet.payload)
+        self.sound.take(number, packet.timestamp, copies, now_s * 1_000)
+        return payload
+
+    def _note_jitter(self, packet: Packet, now_s: float) -> None:
+        transit = now_s * self._clock_rate - packet.timestamp
+        if self._transit is not None:
+            difference = abs(transit - self._transit)
+            # A jump of seconds is a wrapped or another clock, not jitter.
+            self.jitter += (difference - self.jitter) / 16 if difference < self._clock_rate else 0
+        self._transit = transit
 
 
 class Source(NamedTuple):
@@ -88,35 +118,36 @@ def gap_s(before: Arrivals, after: Arrivals, kind: Kind) -> float | None:
 
 
 class Reception:
-    """All receive lines of one peer, found by the SSRCs that the answer gave them."""
+    """All receive lines of one peer, found by the SSRCs that the answer gave them; `repairs` by those of RTX."""
 
-    def __init__(self, lines: dict[int, Line], signatures: Signatures) -> None:
+    def __init__(self, lines: dict[int, Line], signatures: Signatures, repairs: dict[int, Line] | None = None) -> None:
         self.lines = lines
         self.strays = 0
         """Packets in no line of ours, or not RTP at all."""
+        self.octets = 0
+        """Of all packets, padding and retransmissions included."""
+        self.padding = 0
+        """Packets of nothing but padding."""
         self.arrivals: Arrivals = {}
         """Since the start or the last `take`."""
+        self.transport = TransportArrivals()
+        self._repairs = repairs or {}
         self._signatures = signatures
 
     def receive(self, data: bytes, now_s: float) -> None:
         """One decrypted RTP packet."""
+        self.octets += len(data)
         try:
-            first, second, sequence, _, ssrc = _HEADER.unpack_from(data)
-            payload = _payload(data, first)
-        except (struct.error, IndexError):
+            packet = read_packet(data)
+            if packet.number is not None:
+                self.transport.record(packet.number, round(now_s * 1e9))
+            self._sort(packet, now_s)
+        except NotRtp:
             self.strays += 1
-            return
-        line = self.lines.get(ssrc)
-        if line is None:
-            self.strays += 1
-            return
-        line.count(sequence, len(payload), marker=bool(second & 0x80))
-        whose = self._signatures.of_audio if line.kind is Kind.AUDIO else self._signatures.of_video
-        source = Source(line.slot, line.kind, whose(payload))
-        arrival = self.arrivals.get(source)
-        if arrival is None:
-            arrival = self.arrivals[source] = Arrival(now_s)
-        arrival.count(now_s)
+
+    def of_kind(self, kind: Kind) -> Iterator[Line]:
+        """All lines of this kind."""
+        return (line for line in self.lines.values() if line.kind is kind)
 
     def take(self) -> Arrivals:
         """What has arrived since the last call; counting starts anew."""
@@ -127,10 +158,29 @@ class Reception:
         """Whose media has arrived since the last `take`."""
         return frozenset(source.clip for source in self.arrivals if kind in (None, source.kind))
 
+    def _sort(self, packet: Packet, now_s: float) -> None:
+        line = self.lines.get(packet.ssrc)
+        if line is not None:
+            self._count(line, packet, line.count(packet, now_s), now_s)
+        elif (line := self._repairs.get(packet.ssrc)) is not None:
+            self._repair(line, packet, now_s)
+        else:
+            self.strays += 1
 
-def _payload(data: bytes, first: int) -> bytes:
-    start = 12 + 4 * (first & 0x0F)
-    if first & 0x10:
-        start += 4 + 4 * int.from_bytes(data[start + 2 : start + 4], "big")
-    end = len(data) - (data[-1] if first & 0x20 else 0)
-    return data[start:end]
+    def _repair(self, line: Line, packet: Packet, now_s: float) -> None:
+        if len(packet.payload) <= _SEQUENCE_BYTES:
+            self.padding += 1
+            return
+        sequence = int.from_bytes(packet.payload[:_SEQUENCE_BYTES], "big")
+        original = packet._replace(sequence=sequence, payload=packet.payload[_SEQUENCE_BYTES:])
+        self._count(line, original, line.count(original, now_s, recovered=True), now_s)
+
+    def _count(self, line: Line, packet: Packet, payload: bytes | None, now_s: float) -> None:
+        if payload is None or not packet.payload:
+            return
+        whose = self._signatures.of_audio if line.kind is Kind.AUDIO else self._signatures.of_video
+        source = Source(line.slot, line.kind, whose(payload))
+        arrival = self.arrivals.get(source)
+        if arrival is None:
+            arrival = self.arrivals[source] = Arrival(now_s)
+        arrival.count(now_s)

@@ -1,33 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
-"""RTP of prepared clips: sequence, time and picture id go on without a break, whatever is being sent."""
+"""RTP of prepared sound, and what all streams share: sequence and time go on without a break, whatever is sent."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable
 from enum import Enum
-from struct import Struct as Layout
 from typing import Final
 
 from aiortc.clock import current_ntp_time
 from aiortc.rtp import RtcpSdesPacket, RtcpSenderInfo, RtcpSourceInfo, RtcpSrPacket
 
-from loadtest.clip import Clip, Frame
-from loadtest.picture import FRAMES_PER_SECOND
+from loadtest.clip import Clip
+from loadtest.rtp import (
+    AUDIO_PAYLOAD_TYPE,
+    HEADER,
+    LEVEL_ID,
+    MARKER,
+    MID_ID,
+    RED_PAYLOAD_TYPE,
+    WITH_EXTENSION,
+    extension_block,
+)
 from loadtest.voice import PACKET_SAMPLES, SAMPLE_RATE, Sound
-
-LEVEL_ID: Final = 1
-MID_ID: Final = 4
-AUDIO_PAYLOAD_TYPE: Final = 111
-VIDEO_PAYLOAD_TYPE: Final = 96
-VIDEO_CLOCK_RATE: Final = 90_000
 
 Send = Callable[[bytes], None]
 
-_HEADER: Final = Layout("!BBHII")
-_DESCRIPTOR: Final = Layout("!BBH")
-_WITH_EXTENSION: Final = 0x90
-_MARKER: Final = 0x80
 _VOICE: Final = 0x80
 _SPEECH_LEVEL: Final = 60
 """Louder than this (a smaller number) is announced as voice, RFC 6464 section 3."""
@@ -92,11 +90,16 @@ class Stream:
         raise NotImplementedError
 
     def _packet(self, second_octet: int, timestamp: int, extension: bytes, payload: bytes) -> None:
-        header = _HEADER.pack(_WITH_EXTENSION, second_octet, self._sequence, timestamp, self.ssrc)
+        header = HEADER.pack(WITH_EXTENSION, second_octet, self._sequence, timestamp, self.ssrc)
+        packet = header + extension + payload
+        self._keep(self._sequence, packet)
         self._sequence = self._sequence + 1 & 0xFFFF
         self.packets += 1
         self.octets += len(payload)
-        self._send(header + extension + payload)
+        self._send(packet)
+
+    def _keep(self, sequence: int, packet: bytes) -> None:
+        """For those who will be asked for it again."""
 
 
 class AudioStream(Stream):
@@ -110,6 +113,9 @@ class AudioStream(Stream):
             Voice.QUIET: clip.quiet,
         }
         self._extensions = [_extension(mid, level) for level in range(128)]
+        self.redundant = False
+        """Whether each packet also has the sound of the one before it (RED, RFC 2198)."""
+        self._before = b""
         self._at = 0
         self._voice: Voice | None = None
 
@@ -129,63 +135,26 @@ class AudioStream(Stream):
         sounds = self._sounds[self._voice]
         sound = sounds[self._at % len(sounds)]
         # The first packet after silence has the marker bit, RFC 3551 section 4.1.
-        marker = _MARKER if self._at == 0 else 0
+        marker = MARKER if self._at == 0 else 0
+        before, self._before = self._before if self._at else b"", sound.payload
         self._at += 1
-        self._packet(marker | AUDIO_PAYLOAD_TYPE, timestamp, self._extensions[sound.level], sound.payload)
+        extension = self._extensions[sound.level]
+        if self.redundant:
+            self._packet(marker | RED_PAYLOAD_TYPE, timestamp, extension, _red(before, sound.payload))
+        else:
+            self._packet(marker | AUDIO_PAYLOAD_TYPE, timestamp, extension, sound.payload)
 
 
-class VideoStream(Stream):
-    """A camera. A keyframe that was asked for is the very next picture."""
-
-    def __init__(self, send: Send, ssrc: int, mid: str, clip: Clip) -> None:
-        super().__init__(send, ssrc, VIDEO_CLOCK_RATE, FRAMES_PER_SECOND)
-        self._frames = clip.video
-        self._extension = _extension(mid, None)
-        self._at = 0
-        self._picture_id = random.getrandbits(15)
-        self._keyframe_wanted = True
-        self._on = False
-        self.keyframes_asked = 0
-
-    @property
-    def on(self) -> bool:
-        """Whether pictures are being sent."""
-        return self._on
-
-    @on.setter
-    def on(self, on: bool) -> None:
-        self._keyframe_wanted |= on and not self._on
-        self._on = on
-
-    def ask_keyframe(self) -> None:
-        """A receiver needs a picture that stands for itself (PLI or FIR)."""
-        self.keyframes_asked += 1
-        self._keyframe_wanted = True
-
-    def _send_due(self, timestamp: int) -> None:
-        if not self._on:
-            return
-        if self._keyframe_wanted:
-            self._at = _next_keyframe(self._frames, self._at)
-            self._keyframe_wanted = False
-        frame = self._frames[self._at % len(self._frames)]
-        self._at += 1
-        last = len(frame.chunks) - 1
-        for index, chunk in enumerate(frame.chunks):
-            marker = _MARKER if index == last else 0
-            descriptor = _DESCRIPTOR.pack(0x90 if index == 0 else 0x80, 0x80, 0x8000 | self._picture_id)
-            self._packet(marker | VIDEO_PAYLOAD_TYPE, timestamp, self._extension, descriptor + chunk)
-        self._picture_id = self._picture_id + 1 & 0x7FFF
+def _red(before: bytes, now: bytes) -> bytes:
+    """The sound of two packets in one, RFC 2198 section 3."""
+    if not before or len(before) >= 1 << 10:
+        return bytes([AUDIO_PAYLOAD_TYPE]) + now
+    head = 0x80 << 24 | AUDIO_PAYLOAD_TYPE << 24 | PACKET_SAMPLES << 10 | len(before)
+    return head.to_bytes(4, "big") + bytes([AUDIO_PAYLOAD_TYPE]) + before + now
 
 
-def _next_keyframe(frames: tuple[Frame, ...], at: int) -> int:
-    return next(index for index in range(at, at + len(frames)) if frames[index % len(frames)].keyframe)
-
-
-def _extension(mid: str, level: int | None) -> bytes:
-    """MID (RFC 9143) and, for audio, the level (RFC 6464) in the one-byte form of RFC 8285 section 4.2."""
-    body = bytes([MID_ID << 4 | len(mid) - 1]) + mid.encode()
-    if level is not None:
-        body += bytes([LEVEL_ID << 4, level | (_VOICE if level < _SPEECH_LEVEL else 0)])
-    body += bytes(-len(body) % 4)
-    return b"\xbe\xde" + (len(body) // 4).to_bytes(2, "big") + body
+def _extension(mid: str, level: int) -> bytes:
+    """MID (RFC 9143) and level (RFC 6464)."""
+    return extension_block(
+        (MID_ID, mid.encode()), (LEVEL_ID, bytes([level | (_VOICE if level < _SPEECH_LEVEL else 0)]))
+    )

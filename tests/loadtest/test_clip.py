@@ -10,17 +10,17 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
 from loadtest.clip import DESCRIPTOR_BYTES, MAX_CHUNK_BYTES, Clip, Look, Signatures, prepared
-from loadtest.picture import FRAMES_PER_SECOND, HEIGHT, KEYFRAME_EVERY, WIDTH, Colour
+from loadtest.picture import ALONE, HEIGHT, LAYERS, SECONDS, WIDTH, Colour
 from loadtest.voice import SAMPLE_RATE, Sound
 
 LOUD = 8_000
 """A fifth of full scale: nothing in a quiet voice gets near it."""
 
 
-def decode_video(clip: Clip) -> list[VideoFrame]:
-    """All pictures of a clip."""
+def decode_video(clip: Clip, layer: int = 0) -> list[VideoFrame]:
+    """All pictures of one movie of a clip."""
     codec = VideoCodecContext.create("libvpx", "r")
-    packets = [av.Packet(b"".join(frame.chunks)) for frame in clip.video]
+    packets = [av.Packet(b"".join(frame.chunks)) for frame in clip.video[layer].frames]
     return [frame for packet in packets for frame in codec.decode(packet)]
 
 
@@ -37,7 +37,7 @@ def test_the_picture_has_the_persons_colour(number: int) -> None:
     """Every decoded picture shows the own colour at its edge, and all pictures decode."""
     clip = prepared(number)
     frames = decode_video(clip)
-    assert len(frames) == len(clip.video)
+    assert len(frames) == len(clip.video[0].frames)
     for frame in (frames[0], frames[31], frames[-1]):
         assert (frame.width, frame.height) == (WIDTH, HEIGHT)
         edge = frame.to_ndarray(format="rgb24")[80:100, 4:20].reshape(-1, 3).mean(axis=0)
@@ -59,20 +59,35 @@ def test_a_look_can_be_chosen() -> None:
 def test_the_picture_moves() -> None:
     """Two pictures a second apart differ where the head was."""
     frames = decode_video(prepared(0))
-    luma = [frame.to_ndarray()[:HEIGHT].astype(int) for frame in (frames[0], frames[FRAMES_PER_SECOND])]
+    luma = [frame.to_ndarray()[:HEIGHT].astype(int) for frame in (frames[0], frames[ALONE.frames_per_second])]
     assert (abs(luma[0] - luma[1]) > 20).sum() > 500
 
 
 def test_a_keyframe_comes_every_second() -> None:
     """A request for a keyframe is never more than a second away from an answer, and a loop starts with one."""
-    keys = [index for index, frame in enumerate(prepared(0).video) if frame.keyframe]
-    assert keys == list(range(0, len(prepared(0).video), KEYFRAME_EVERY))
-    assert KEYFRAME_EVERY <= FRAMES_PER_SECOND
+    keys = [index for index, frame in enumerate(prepared(0).video[0].frames) if frame.keyframe]
+    assert keys == list(range(0, len(prepared(0).video[0].frames), ALONE.keyframe_every))
+    assert ALONE.keyframe_every <= ALONE.frames_per_second
 
 
 def test_chunks_fit_into_protected_packets() -> None:
     """No packet comes near the size that SRTP refuses to protect."""
-    assert max(len(chunk) for frame in prepared(0).video for chunk in frame.chunks) <= MAX_CHUNK_BYTES
+    assert max(len(chunk) for frame in prepared(0).video[0].frames for chunk in frame.chunks) <= MAX_CHUNK_BYTES
+
+
+def test_layers_are_real_pictures_of_a_cameras_size() -> None:
+    """Each layer decodes with its height and the person's colour, and takes about its share of a link."""
+    clip = prepared(0, simulcast=True)
+    assert [movie.form.rid for movie in clip.video] == ["q", "h", "f"]
+    for index, form in enumerate(LAYERS):
+        frames = decode_video(clip, index)
+        assert len(frames) == SECONDS * form.frames_per_second
+        assert {(frame.width, frame.height) for frame in frames} == {(form.width, form.height)}
+        edge = frames[-1].to_ndarray(format="rgb24")[form.height // 2, 4:10].mean(axis=0)
+        assert edge == pytest.approx([clip.colour.red, clip.colour.green, clip.colour.blue], abs=14)
+        octets = sum(len(chunk) for frame in clip.video[index].frames for chunk in frame.chunks)
+        assert octets * 8 / SECONDS == pytest.approx(form.bit_rate, rel=0.15)
+    assert Signatures([clip]).ambiguous() == 0
 
 
 @pytest.mark.parametrize("number", [0, 7])
@@ -111,7 +126,7 @@ def test_every_payload_tells_its_clip() -> None:
             assert signatures.of_audio(sound.payload) == clip.number
         descriptor = bytes(VpxPayloadDescriptor(partition_start=1, partition_id=0, picture_id=17 * clip.number))
         assert len(descriptor) == DESCRIPTOR_BYTES
-        for chunk in (chunk for frame in clip.video for chunk in frame.chunks):
+        for chunk in (chunk for frame in clip.video[0].frames for chunk in frame.chunks):
             assert signatures.of_video(descriptor + chunk) == clip.number
     assert signatures.of_audio(b"somebody else") is None
 

@@ -29,7 +29,7 @@ def test_sources_are_told_by_their_payloads() -> None:
     for index in range(3):
         received.receive(rtp(AUDIO, index, prepared(0).speech[index].payload), 1.0 + index)
     received.receive(rtp(AUDIO, 3, prepared(1).quiet[0].payload), 4.5)
-    received.receive(rtp(VIDEO, 0, b"\x90\x80\x80\x01" + prepared(1).video[0].chunks[0]), 4.6)
+    received.receive(rtp(VIDEO, 0, b"\x90\x80\x80\x01" + prepared(1).video[0].frames[0].chunks[0]), 4.6)
     assert received.clips(Kind.AUDIO) == {0, 1}
     assert received.clips() == {0, 1}
     arrivals = received.take()
