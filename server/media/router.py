@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from server.ids import ParticipantId, Placement, RoomId
 from server.media.channel import SetRoutes, SlotsChanged, VoicesHeard, Watch
+from server.media.downlink import Downlink
 from server.media.gathering import Gathering, Seating, voice_of
 from server.media.line import Line
 from server.media.peer import Peer
@@ -63,6 +64,7 @@ class RoomRoutes:
             self.remove(peer.participant)
             self.rebuild()
         self.peers[peer.participant] = peer
+        peer.downlink = Downlink(peer, self._keyframe, self.retell)
         seating = self._seatings[peer.participant] = Seating(peer)
         self._seat(seating)
 
@@ -168,6 +170,8 @@ class RoomRoutes:
         for seating in seatings:
             seating.fill()
             self._feed(seating)
+            if seating.peer.downlink is not None:
+                seating.peer.downlink.reallocate()
             self.retell(seating.peer.participant)
             waiting.update((video.awaited, None) for _, video in seating.peer.slots if video.awaited is not None)
         for layer in waiting:
@@ -226,7 +230,7 @@ class RoomRoutes:
 
 
 def _show(video: Line, camera: Source | None, shown: tuple[int, Shown] | None) -> None:
-    """What the client makes of this picture. The smallest layer, until the link is known to bear more."""
+    """What the client makes of this picture; which layer it gets is for its link to say."""
     video.hidden = shown is None
     video.paused = None
     if shown is not None:
@@ -236,5 +240,3 @@ def _show(video: Line, camera: Source | None, shown: tuple[int, Shown] | None) -
     if shown is None or not video.plays(camera):
         video.paused = PauseReason.HIDDEN if shown is None else PauseReason.CODEC
         video.choose(None)
-    elif video.chosen is None:
-        video.choose(camera.layers[0])

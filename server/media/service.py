@@ -23,6 +23,7 @@ from server.media.channel import (
     WorkerStats,
 )
 from server.media.connections import Connections
+from server.media.downlink import Downlink
 from server.media.forwarder import Forwarder
 from server.media.ice import Path
 from server.media.overload import Overload
@@ -36,6 +37,7 @@ from server.media.tcp import TcpMux
 from server.media.udp import UdpMux
 
 _PACE_S: Final = 0.05
+_PROBE_S: Final = 0.01
 _VOICES_EVERY: Final = 4
 _REPORT_EVERY: Final = 20
 """Ticks of `_PACE_S`: voices 5 times a second, reports and expiry once a second."""
@@ -75,6 +77,7 @@ class MediaService:
         self._process_s = time.process_time()
         self._counted_ns = time.monotonic_ns()
         self._timer: asyncio.TimerHandle | None = None
+        self._probe_timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
         """Announce the port and begin the timers."""
@@ -85,6 +88,8 @@ class MediaService:
         """Close every peer and give the port back."""
         if self._timer is not None:
             self._timer.cancel()
+        if self._probe_timer is not None:
+            self._probe_timer.cancel()
         await self.connections.close_all()
         self.mux.close()
         if self.tcp is not None:
@@ -162,10 +167,26 @@ class MediaService:
                     self._emit(heard)
         if self._ticks % _REPORT_EVERY == 0:
             self._every_second(now_ns)
+        self._probe()
         self._schedule()
+
+    def _probe(self) -> None:
+        """Space the padding of probes more finely than the tick, while there are any."""
+        probing = [each for peer in self.connections.peers.values() if (each := peer.downlink) and each.probing]
+        if probing and self._probe_timer is None:
+            self._probe_timer = self._loop.call_later(_PROBE_S, self._probe_on, probing)
+
+    def _probe_on(self, probing: list[Downlink]) -> None:
+        self._probe_timer = None
+        now_ns = time.monotonic_ns()
+        for downlink in probing:
+            downlink.probe(now_ns)
+        self._probe()
 
     def _pace(self, peer: Peer, now_ns: int) -> None:
         peer.send_arrivals()
+        if peer.downlink is not None:
+            peer.downlink.tick(now_ns)
         for layer in peer.camera.layers if peer.camera is not None else ():
             if layer.lines or layer.pending:
                 self.forwarder.request_missing(layer)

@@ -42,6 +42,7 @@ CAREFUL_STEP: Final = 1.4
 
 PROBE_MARGIN: Final = 1.15
 PROBE_TRUST: Final = 0.95
+_UNANSWERED_BYTES: Final = 1_500
 _PATIENCE: Final = 3
 _RECENT_NS: Final = 4_000_000_000
 _SHARED_NS: Final = 20_000_000_000
@@ -138,18 +139,23 @@ class Estimator:
                 and self.queue_ms < _DRAINED_MS
                 and self._loss.clean
             )
-            if calm and now_ns - self._fed_ns < SILENCE_NS:
+            if calm and not self._unanswered(now_ns):
                 prober.begin(min(self._wanted_bps * PROBE_MARGIN, self._next_step()), now_ns)
         return prober.due(now_ns)
 
     def tick(self, now_ns: int) -> None:
         """Notice that feedback stays away although something is sent: the path is blocked, or drowned."""
         self.prober.earn(self.target_bps, now_ns)
-        if self._fed_ns is None or self._history.total_bytes - self._idle_bytes < 1_500:
-            return
-        if now_ns - self._fed_ns > SILENCE_NS + self.rtt_ns and now_ns - self._cut_ns > NS // 2:
+        self._probed(None, now_ns)
+        if self._unanswered(now_ns) and now_ns - self._cut_ns > NS // 2:
             self._cut_ns = now_ns
             self._set(0.7 * self.target_bps)
+
+    def _unanswered(self, now_ns: int) -> bool:
+        """Whether feedback is overdue; about nothing sent there is none."""
+        if self._fed_ns is None or self._history.total_bytes - self._idle_bytes < _UNANSWERED_BYTES:
+            return False
+        return now_ns - self._fed_ns > SILENCE_NS + self.rtt_ns
 
     def _next_step(self) -> float:
         step = PROBE_STEP * self.target_bps
@@ -227,7 +233,7 @@ class Estimator:
         if self.target_bps < limit:
             self._set(min(limit, self.target_bps * (1 + growth * elapsed)))
 
-    def _probed(self, batch: Batch, now_ns: int) -> None:
+    def _probed(self, batch: Batch | None, now_ns: int) -> None:
         known = max(self.target_bps, self._full_bps or 0.0)
         result = self.prober.observe(batch, now_ns, self.rtt_ns, known)
         if result is None:

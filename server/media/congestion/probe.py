@@ -118,19 +118,19 @@ class Prober:
         if self._first is not None and self._last is None:
             self._last = self._history.state[0] - 1
 
-    def observe(self, batch: Batch, now_ns: int, rtt_ns: int, known_bps: float) -> Result | None:
-        """The result, once feedback went past the last packet or will not come any more.
+    def observe(self, batch: Batch | None, now_ns: int, rtt_ns: int, known_bps: float) -> Result | None:
+        """The result, once feedback (None: still nothing new) covers the last packet or will not come any more.
 
         `known_bps` is the highest rate known to come through: finding no more than that makes the next wait longer.
         """
         if self._first is None:
             return None
-        self._measure(batch)
-        numbers = batch.numbers
-        over = self._last is not None and (
-            (numbers and numbers[-1] > self._last) or now_ns > self._until_ns + rtt_ns + NS // 2
-        )
-        return self._finish(now_ns, rtt_ns, known_bps) if over else None
+        numbers = batch.numbers if batch is not None else []
+        if batch is not None:
+            self._measure(batch)
+        told = self._last is not None and bool(numbers) and numbers[-1] >= self._last
+        overdue = self._last is not None and now_ns > self._until_ns + rtt_ns + NS // 2
+        return self._finish(now_ns, rtt_ns, known_bps) if told or overdue else None
 
     def _measure(self, batch: Batch) -> None:
         low = bisect_left(batch.numbers, self._first or 0)

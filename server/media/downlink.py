@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One subscriber's link: what it bears, and which layers of the people in its slots it gets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, assert_never
+
+from server.media.congestion.allocation import Choice, Offered, Wanted, allocate, desired_bps
+from server.media.congestion.estimator import Estimator
+from server.media.congestion.fallback import Fallback
+from server.media.congestion.feedback import MalformedFeedback, parse
+from server.media.overload import Shed
+from server.ports import PauseReason
+
+if TYPE_CHECKING:
+    from aiortc.rtp import RtcpReceiverInfo
+
+    from server.ids import ParticipantId
+    from server.media.line import Line
+    from server.media.peer import Peer
+    from server.media.streams import Layer
+
+VOICE_BPS: Final = 40_000
+"""Kept for voices even while nobody speaks."""
+
+AUDIO_MARGIN: Final = 1.15
+"""What voices take is multiplied by this: reports, repeats, and the next who begins to speak."""
+
+REVIEW_NS: Final = 1_000_000_000
+"""Layers come, go and change their rate: choices are looked at again after this time."""
+
+QUICK_REVIEW_NS: Final = 100_000_000
+SHIFT: Final = 0.05
+"""A change of the estimate by this share is worth a look before `REVIEW_NS`."""
+
+URGENT_MS: Final = 120.0
+"""Above this queue a picture that must shrink stops at once; below, it goes on until the smaller one's keyframe."""
+
+LARGEST_PADDING: Final = 1_200
+MOST_PADDING_PACKETS: Final = 40
+NS: Final = 1_000_000_000
+
+
+class Downlink:
+    """Joins feedback, estimate, probes and allocation for one peer.
+
+    `keyframe` is called for each layer that a line newly waits for; `retell` when the reason of a pause changed outside
+    of `reallocate`. Voices are never paused here: their share is taken off before pictures get theirs.
+    """
+
+    __slots__ = (
+        "_allocated_ns", "_estimated_bps", "_fallback", "_keyframe", "_now_ns", "_octets", "_peer", "_retell",
+        "_sent_bps", "_ticked_ns", "estimator", "shed",
+    )  # fmt: skip
+
+    def __init__(self, peer: Peer, keyframe: Callable[[Layer], None], retell: Callable[[ParticipantId], None]) -> None:
+        self._peer = peer
+        self._keyframe = keyframe
+        self._retell = retell
+        self.estimator = Estimator(peer.history) if peer.history is not None else None
+        self.shed = Shed.NOTHING
+        self._fallback = Fallback()
+        self._now_ns = 0
+        self._ticked_ns = 0
+        self._allocated_ns = 0
+        self._estimated_bps = 0.0
+        self._octets = 0
+        self._sent_bps = 0.0
+
+    @property
+    def target_bps(self) -> float:
+        """What the whole connection may take."""
+        return self.estimator.target_bps if self.estimator is not None else self._fallback.target_bps
+
+    @property
+    def probing(self) -> bool:
+        """Whether `probe` should be called every 10 ms or so."""
+        return self.estimator is not None and self.estimator.prober.sending
+
+    def transport_feedback(self, data: bytes, now_ns: int) -> None:
+        """One transport-wide feedback message; one that cannot be read says nothing."""
+        self._now_ns = now_ns
+        if self.estimator is None:
+            return
+        try:
+            self.estimator.feedback(parse(data), now_ns)
+        except MalformedFeedback:
+            return
+        self._review(now_ns)
+
+    def remb(self, bits_per_second: int, now_ns: int) -> None:
+        """The receiver's own estimate; with transport-wide feedback we know better."""
+        self._now_ns = now_ns
+        if self.estimator is None:
+            self._fallback.remb(bits_per_second, self._sent_bps, now_ns)
+
+    def receiver_report(self, blocks: list[RtcpReceiverInfo], now_ns: int) -> None:
+        """Loss of some lines (RFC 3550 section 6.4.1)."""
+        self._now_ns = now_ns
+        if self.estimator is None:
+            self._fallback.report(max(block.fraction_lost for block in blocks) / 256, now_ns)
+
+    def tick(self, now_ns: int) -> None:
+        """Every 50 ms or so."""
+        self._now_ns = now_ns
+        elapsed = now_ns - self._ticked_ns
+        self._ticked_ns = now_ns
+        if self.estimator is not None:
+            self.estimator.tick(now_ns)
+            self.probe(now_ns)
+        elif elapsed < NS:
+            self._measure(elapsed)
+            self._fallback.tick(self._sent_bps, elapsed, now_ns)
+        self._review(now_ns)
+
+    def probe(self, now_ns: int) -> None:
+        """Send the padding that is due, on whichever line takes it."""
+        if self.estimator is None:
+            return
+        due = self.estimator.padding(now_ns)
+        if due <= 0:
+            return
+        lines = [video for _, video in self._peer.slots]
+        lines.sort(key=lambda line: (line.flowing is None, line.rank))
+        for line in lines:
+            for _ in range(MOST_PADDING_PACKETS):
+                sent = line.pad(min(due, LARGEST_PADDING), now_ns)
+                if not sent:
+                    break
+                self.estimator.prober.spent(sent)
+                due -= sent
+                if due <= 0:
+                    return
+
+    def reallocate(self) -> None:
+        """Choose the layer of every picture for the present slots, tiles and estimate. Cheap, and synchronous.
+
+        Which lines wait for a keyframe then is in their `awaited`: asking for it is left to the caller.
+        """
+        self._allocated_ns = self._now_ns
+        self._estimated_bps = self.target_bps
+        lines = [video for _, video in self._peer.slots if _shown(video)]
+        voices = self._voices_bps()
+        wanted = [self._wanted(line) for line in lines]
+        before = [_present(line) for line in lines]
+        if self.estimator is not None:
+            self.estimator.want(desired_bps(wanted, before) + voices if wanted else 0)
+        urgent = self.estimator is not None and self.estimator.queue_ms > URGENT_MS
+        for line, choice in zip(lines, allocate(self._estimated_bps - voices, wanted, before), strict=True):
+            _apply(line, choice, urgent=urgent)
+
+    def _review(self, now_ns: int) -> None:
+        since = now_ns - self._allocated_ns
+        shifted = abs(self.target_bps - self._estimated_bps) > SHIFT * self._estimated_bps
+        if since < QUICK_REVIEW_NS or not (shifted or since >= REVIEW_NS):
+            return
+        before = [(video.awaited, video.paused) for _, video in self._peer.slots]
+        self.reallocate()
+        after = [(video.awaited, video.paused) for _, video in self._peer.slots]
+        for was, now in zip(before, after, strict=True):
+            if now[0] is not None and now[0] is not was[0]:
+                self._keyframe(now[0])
+        if any(was[1] is not now[1] for was, now in zip(before, after, strict=True)):
+            self._retell(self._peer.participant)
+
+    def _voices_bps(self) -> float:
+        now_ns = self._now_ns
+        voices = sum(audio.flowing.bitrate_bps(now_ns) for audio, _ in self._peer.slots if audio.flowing is not None)
+        return max(VOICE_BPS, AUDIO_MARGIN * voices)
+
+    def _wanted(self, line: Line) -> Wanted:
+        now_ns = self._now_ns
+        layers = line.source.layers if line.source is not None else ()
+        return Wanted(
+            tuple(Offered(layer.bitrate_bps(now_ns), layer.height) for layer in layers),
+            line.height,
+            line.rank,
+            line.pinned,
+            _limit(self.shed, len(layers), favoured=line.pinned or line.rank == 0),
+        )
+
+    def _measure(self, elapsed_ns: int) -> None:
+        octets = sum(line.rewriter.octets for line in self._peer.lines.values())
+        rate = (octets - self._octets) * 8 * NS / max(1, elapsed_ns)
+        self._octets = octets
+        self._sent_bps += (rate - self._sent_bps) * min(1.0, elapsed_ns / NS)
+
+
+def _shown(line: Line) -> bool:
+    """Whether there is a picture to choose a layer for."""
+    return line.source is not None and not line.hidden and line.plays(line.source)
+
+
+def _present(line: Line) -> Choice:
+    chosen = line.chosen
+    return chosen.index if chosen is not None else line.paused or PauseReason.BANDWIDTH
+
+
+def _apply(line: Line, choice: Choice, *, urgent: bool) -> None:
+    if isinstance(choice, PauseReason):
+        line.paused = choice
+        if line.chosen is not None:
+            line.choose(None)
+        return
+    line.paused = None
+    layer = line.source.layers[choice] if line.source is not None else None
+    if layer is None or layer is line.chosen:
+        return
+    if urgent and line.flowing is not None and layer.index < line.flowing.index:
+        line.choose(None)
+    line.choose(layer)
+
+
+def _limit(shed: Shed, layers: int, *, favoured: bool) -> int:
+    """The highest layer that an overloaded worker still forwards; -1 for none."""
+    match shed:
+        case Shed.NOTHING:
+            return layers
+        case Shed.LARGE:
+            return max(0, layers - 2)
+        case Shed.MIDDLE:
+            return 0
+        case Shed.MOST:
+            return 0 if favoured else -1
+        case Shed.ALL_PICTURES:
+            return -1
+        case _:
+            assert_never(shed)
