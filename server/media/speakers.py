@@ -101,6 +101,7 @@ class Floor:
         """Somebody speaks: whether a place was given to them just now, perhaps in place of another."""
         if talker.participant in self._voices:
             return False
+        self._dismiss(now_ns - PAUSE_NS)
         if len(self._voices) >= self._places:
             displaced = self._weakest(talker, now_ns)
             if displaced is None:
@@ -120,23 +121,25 @@ class Floor:
 
     def release(self, now_ns: int) -> bool:
         """Take the places of those who have long been silent; whether there were any."""
-        silent = [talker for talker in self._voices.values() if now_ns - talker.spoke_ns > RELEASE_NS]
+        return self._dismiss(now_ns - RELEASE_NS)
+
+    def _dismiss(self, since_ns: int) -> bool:
+        silent = [talker for talker in self._voices.values() if talker.spoke_ns < since_ns]
         for talker in silent:
             del self._voices[talker.participant]
         return bool(silent)
 
     def _weakest(self, claimant: Talker, now_ns: int) -> Talker | None:
-        """Whose place the claimant may take: a silent one's at once, a speaking one's by insisting."""
+        """Who has to give way to a claimant who insists: somebody much softer, else who had the longest turn."""
+        if claimant.run < INSISTING:
+            return None
         softest = max(self._voices.values(), key=lambda talker: talker.strength)
-        if claimant.run >= INSISTING and softest.strength - claimant.strength > LOUDER << _FRACTION:
+        if softest.strength - claimant.strength > LOUDER << _FRACTION:
             return softest
         if not self._is_next(claimant, now_ns):
             return None
-        quietest = min(self._voices.values(), key=lambda talker: talker.spoke_ns)
-        if now_ns - quietest.spoke_ns > PAUSE_NS:
-            return quietest
         longest = next(iter(self._voices.values()))
-        return longest if claimant.run >= INSISTING and now_ns - longest.since_ns > TURN_NS else None
+        return longest if now_ns - longest.since_ns > TURN_NS else None
 
     def _is_next(self, claimant: Talker, now_ns: int) -> bool:
         """Whether nobody has been asking for longer; who has fallen silent does not ask any more."""
