@@ -23,9 +23,11 @@ from server.api.tickets import add_tickets
 from server.api.web import add_web, web_folder
 from server.cluster.clock import MonotonicClock
 from server.cluster.memory import MemoryLog
-from server.config import ANY_HOSTS, LOOPBACK_HOSTS, Config, ConfigError, load_secret
+from server.config import ANY_HOSTS, LOOPBACK_HOSTS, Config, ConfigError, load_secret, load_turn_secret
 from server.errors import DisconnectCode
+from server.media.interfaces import named_addresses
 from server.media.plane import WorkerPlane
+from server.media.reachable import parse_announced
 from server.media.supervisor import WorkerFailed, WorkerOptions
 from server.rooms.state import Agreement, RoomSettings
 from server.rooms.templates import default_agenda
@@ -35,6 +37,7 @@ from server.runner.settings import Environment
 from server.signaling import origins
 from server.signaling.gateway import Gateway
 from server.signaling.joining import Joining, Opening
+from server.signaling.relays import REFRESH_S, Relays, is_turn_url
 from server.signaling.tokens import TokenKey
 from server.signaling.transport import SignalingServer
 
@@ -58,7 +61,8 @@ class Server:
         self.rooms = Rooms(Environment(MemoryLog(clock), ROOM_RULES, clock, lambda: secrets.randbits(SEED_BITS)))
         key = TokenKey(config.api_key, load_secret(config))
         joining = Joining(self.rooms, clock, key, opening(config, lambda: self.plane.full), config.ticket_seconds)
-        self.gateway = Gateway(joining, clock, self.plane)
+        self.gateway = Gateway(joining, clock, self.plane, _relays(config))
+        self._refreshing: asyncio.Task[None] | None = None
         self._sockets = SignalingServer(self.gateway)
         self._runner = web.AppRunner(
             self._application(joining), access_log=None, handle_signals=False, shutdown_timeout=GOODBYE_S
@@ -74,6 +78,8 @@ class Server:
             await self._runner.setup()
             for bound in sockets:
                 await web.SockSite(self._runner, bound).start()
+            if self._config.turn_urls:
+                self._refreshing = asyncio.create_task(self._refresh_relays())
         except BaseException as error:
             for bound in sockets:
                 bound.close()
@@ -92,7 +98,14 @@ class Server:
         self.gateway.close()
         self._sockets.end_all(DisconnectCode.SERVER_RESTARTING)
 
+    async def _refresh_relays(self) -> None:
+        while True:
+            await asyncio.sleep(REFRESH_S)
+            self.gateway.refresh_relays()
+
     async def _stop(self) -> None:
+        if self._refreshing is not None:
+            self._refreshing.cancel()
         self.drain()
         await self._runner.cleanup()
         await self.rooms.close()
@@ -145,9 +158,27 @@ def _bound(config: Config) -> list[socket.socket]:
 def _worker_options(config: Config) -> WorkerOptions:
     """Media of a server on the loopback still needs the other addresses: browsers pair no media with loopback."""
     everywhere = config.host in ANY_HOSTS | LOOPBACK_HOSTS
+    try:
+        listened = named_addresses(config.media_listen)
+    except ValueError as error:
+        raise ConfigError(f"media_listen: {error} is no address or interface of this machine") from error
+    try:
+        announce = tuple(map(parse_announced, config.media_announce))
+    except ValueError as error:
+        raise ConfigError(f"media_announce: {error} is no IP address, with :PORT or :PORT/tcp or without") from error
     return WorkerOptions(
-        port=config.udp_port, addresses=() if everywhere else (config.host,), announce=config.media_announce
+        port=config.udp_port,
+        addresses=listened or (() if everywhere else (config.host,)),
+        announce=announce,
+        tcp_port=config.media_tcp_port,
     )
+
+
+def _relays(config: Config) -> Relays:
+    for url in config.turn_urls:
+        if not is_turn_url(url):
+            raise ConfigError(f"turn_urls: {url!r} is not an address such as turn:turn.example.org:3478?transport=udp")
+    return Relays(urls=config.turn_urls, secret=load_turn_secret(config), only=config.relay_only)
 
 
 async def run(config: Config, ready: Callable[[str, int], None], *, as_json: bool = False) -> None:

@@ -59,11 +59,29 @@ class Config:
     media_port: int | None = None
     """UDP port for media, when it cannot have the same number as `port`."""
 
+    media_tcp_port: int | None = None
+    """TCP port for the media of people whose network blocks UDP, such as 443. Default: no media over TCP."""
+
+    media_listen: tuple[str, ...] = ()
+    """Addresses or network interfaces (eth0) that media listens on. Default: as `host`; on loopback or all, all."""
+
     media_announce: tuple[str, ...] = ()
-    """IP addresses under which browsers reach the media port; needed behind NAT. Default: those of this machine."""
+    """Where browsers reach media, if not on this machine's addresses: 203.0.113.7, with :PORT (UDP) or :PORT/tcp."""
 
     media_workers: int = 0
     """Processes that forward media, each on the next UDP port. 0: one for each core but one, and at least one."""
+
+    turn_urls: tuple[str, ...] = ()
+    """TURN servers for networks that let nothing else through, such as turns:turn.example.org:443?transport=tcp."""
+
+    turn_secret: Annotated[str | None, Parameter(show_default=False)] = None
+    """What the TURN servers know as `static-auth-secret`; their credentials are made from it."""
+
+    turn_secret_file: Path | None = None
+    """File that holds the secret, instead of `turn_secret`."""
+
+    relay_only: bool = False
+    """Media goes through the TURN servers only, so that the media server sees nobody's address."""
 
     public_url: str = ""
     """What stands before `/#TOKEN` in join links. Default: http://HOST:PORT."""
@@ -116,19 +134,22 @@ class Config:
     def __post_init__(self) -> None:
         for name, low, high in (
             ("port", 0, MAX_PORT),
+            ("media_port", 0, MAX_PORT),
+            ("media_tcp_port", 0, MAX_PORT),
             ("capacity", 1, MAX_PARTICIPANTS),
             ("ticket_seconds", 60, 24 * 3600),
             ("media_workers", 0, MAX_MEDIA_WORKERS),
         ):
-            if not low <= getattr(self, name) <= high:
+            value = getattr(self, name)
+            if value is not None and not low <= value <= high:
                 raise ConfigError(f"{name} must be from {low} to {high}")
-        if self.media_port is not None and not 0 <= self.media_port <= MAX_PORT:
-            raise ConfigError(f"media_port must be from 0 to {MAX_PORT}")
         if not self.api_key.isascii() or not self.api_key.isprintable() or not self.api_key:
             raise ConfigError("api_key must be printable ASCII, and not empty")
         for origin in self.allowed_origins:
             if not is_origin(origin):
                 raise ConfigError(f"allowed_origins: {origin!r} is not an origin such as https://example.org")
+        if self.relay_only and not self.turn_urls:
+            raise ConfigError("relay_only needs turn_urls: without a relay nothing could go through one")
 
     @property
     def udp_port(self) -> int:
@@ -148,9 +169,10 @@ class Config:
         return f"http://{f'[{host}]' if ':' in host else host}:{port or self.port}"
 
     def shown(self) -> dict[str, object]:
-        """Every setting as plain data, without the secret."""
+        """Every setting as plain data, without the secrets."""
         values = dataclasses.asdict(self)
-        values["api_secret"] = None if self.api_secret is None else "(set)"
+        for name in ("api_secret", "turn_secret"):
+            values[name] = None if values[name] is None else "(set)"
         return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
 
 
@@ -185,16 +207,29 @@ def check_file(path: Path) -> None:
 
 def load_secret(config: Config) -> str:
     """The secret that signs tokens; made once, readable by its owner only, when none is configured."""
-    if config.api_secret is not None and config.api_secret_file is not None:
-        raise ConfigError("give either api_secret or api_secret_file, not both")
-    if config.api_secret is not None:
-        return _long_enough(config.api_secret, "api_secret")
-    if config.api_secret_file is not None:
-        try:
-            return _long_enough(config.api_secret_file.read_text().strip(), f"api_secret_file {config.api_secret_file}")
-        except OSError as error:
-            raise ConfigError(f"api_secret_file {config.api_secret_file}: {error.strerror}") from error
-    return _kept_secret(config.data_dir / "api_secret")
+    given = _given_secret("api_secret", config.api_secret, config.api_secret_file)
+    return given if given is not None else _kept_secret(config.data_dir / "api_secret")
+
+
+def load_turn_secret(config: Config) -> str:
+    """The secret shared with the TURN servers; "" when there are none."""
+    given = _given_secret("turn_secret", config.turn_secret, config.turn_secret_file)
+    if given is None and config.turn_urls:
+        raise ConfigError("turn_urls needs turn_secret or turn_secret_file: the same as static-auth-secret of coturn")
+    return given or ""
+
+
+def _given_secret(name: str, text: str | None, file: Path | None) -> str | None:
+    if text is not None and file is not None:
+        raise ConfigError(f"give either {name} or {name}_file, not both")
+    if text is not None:
+        return _long_enough(text, name)
+    if file is None:
+        return None
+    try:
+        return _long_enough(file.read_text().strip(), f"{name}_file {file}")
+    except OSError as error:
+        raise ConfigError(f"{name}_file {file}: {error.strerror}") from error
 
 
 def _kept_secret(path: Path) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from server.config import Config, ConfigError, check_environment, check_file, load_secret
+from server.config import Config, ConfigError, check_environment, check_file, load_secret, load_turn_secret
 
 LONG = "x" * 32
 
@@ -19,6 +19,8 @@ LONG = "x" * 32
         {"port": -1},
         {"port": 65_536},
         {"media_port": 70_000},
+        {"media_tcp_port": -1},
+        {"relay_only": True},
         {"capacity": 0},
         {"capacity": 501},
         {"ticket_seconds": 1},
@@ -33,6 +35,19 @@ def test_settings_that_cannot_work_are_named(settings: dict[str, Any]) -> None:
     """The server does not start, and says which setting it is."""
     with pytest.raises(ConfigError, match=next(iter(settings))):
         Config(**settings)
+
+
+def test_relays_need_a_secret_and_it_is_not_shown() -> None:
+    """That of the TURN servers: given directly or in a file, long enough, and never printed."""
+    urls = ("turn:turn.example.org",)
+    assert load_turn_secret(Config()) == ""
+    with pytest.raises(ConfigError, match="turn_secret"):
+        load_turn_secret(Config(turn_urls=urls))
+    with pytest.raises(ConfigError, match="turn_secret"):
+        load_turn_secret(Config(turn_urls=urls, turn_secret="short"))
+    config = Config(turn_urls=urls, turn_secret=LONG)
+    assert load_turn_secret(config) == LONG
+    assert config.shown()["turn_secret"] == "(set)"
 
 
 def test_a_secret_is_made_once(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Any, Final
 from msgspec import Struct, structs
 
 from server.media.channel import FromWorker, Shutdown, ToWorker, WorkerReady
+from server.media.reachable import Announced
 from server.media.wire import ChannelBroken, Reader, encode, from_worker
 
 START_S: Final = 20.0
@@ -29,19 +30,28 @@ _BACKOFF_S: Final = (0.0, 0.5, 1.0, 2.0, 5.0)
 
 
 class WorkerOptions(Struct, frozen=True):
-    """Where a worker listens. No address: all of this host's. `announce` replaces them in answers (NAT)."""
+    """Where a worker listens. No address: all of this host's. `announce` replaces them in answers (NAT).
+
+    `tcp_port` None: not over TCP.
+    """
 
     port: int = 0
     addresses: tuple[str, ...] = ()
-    announce: tuple[str, ...] = ()
+    announce: tuple[Announced, ...] = ()
+    tcp_port: int | None = None
 
 
 _ANYWHERE: Final = WorkerOptions()
 
 
 def numbered(options: WorkerOptions, number: int) -> WorkerOptions:
-    """The options of the worker with this number: its UDP port counts up from the first one's, unless any will do."""
-    return structs.replace(options, port=options.port + number if options.port else 0)
+    """The options of the worker with this number: its ports count up from the first one's, unless any will do."""
+    return structs.replace(
+        options,
+        port=options.port + number if options.port else 0,
+        tcp_port=options.tcp_port + number if options.tcp_port else options.tcp_port,
+        announce=tuple(each.shifted(number) for each in options.announce),
+    )
 
 
 class WorkerFailed(RuntimeError):
@@ -182,8 +192,10 @@ class MediaWorker:
         command = [sys.executable, "-m", "server.media.worker", "--fd", str(descriptor), "--port", str(self._port)]
         for address in self._options.addresses:
             command += ["--address", address]
-        for address in self._options.announce:
-            command += ["--announce", address]
+        for announced in self._options.announce:
+            command += ["--announce", announced.text()]
+        if self._options.tcp_port is not None:
+            command += ["--tcp-port", str(self._options.tcp_port)]
         return command
 
 

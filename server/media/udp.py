@@ -5,12 +5,9 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import ipaddress
 import socket
 from collections.abc import Callable
 from typing import Final
-
-import ifaddr
 
 from server.media.ice import Address, Path
 from server.media.packet_path import OutboxPort, PacketPath
@@ -27,18 +24,6 @@ _SO_RCVBUFFORCE: Final = 33
 """Linux, socket(7); without the capability for it the sysctl limits hold."""
 
 _PORT_ATTEMPTS: Final = 16
-
-
-def local_addresses() -> tuple[str, ...]:
-    """Addresses of this host, loopback last; link-local ones need a scope that a candidate cannot carry."""
-    found = [
-        ipaddress.ip_address(ip.ip if isinstance(ip.ip, str) else ip.ip[0])
-        for adapter in ifaddr.get_adapters()
-        for ip in adapter.ips
-    ]
-    usable = dict.fromkeys(address for address in found if not address.is_link_local)
-    ordered = sorted(usable, key=lambda address: (address.is_loopback, address.version))
-    return tuple(str(address) for address in ordered)
 
 
 class UdpMux:

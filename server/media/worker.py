@@ -17,9 +17,9 @@ from typing import Final
 import uvloop
 
 from server.media.channel import FromWorker, Shutdown
+from server.media.interfaces import local_addresses
 from server.media.reachable import Announced, parse_announced
 from server.media.service import MediaService
-from server.media.udp import local_addresses
 from server.media.wire import encode, to_worker
 
 MAX_BACKLOG_BYTES: Final = 16 << 20

@@ -24,9 +24,10 @@ from server.rooms.state import RoomState
 from server.rooms.view import view_of
 from server.runner.listeners import Commit
 from server.runner.runner import RoomRunner
-from server.signaling.codec import event_frame
+from server.signaling.codec import event_frame, notice_frame
 from server.signaling.link import Link
-from server.signaling.messages import Events, Resume, Snapshot, Welcome
+from server.signaling.messages import Events, IceServers, Resume, Snapshot, Welcome
+from server.signaling.relays import Relays
 
 KEPT_COMMITS: Final = 256
 
@@ -68,10 +69,11 @@ class Chapter(Struct, frozen=True):
 class Delivery:
     """Listens to one room and writes to its clients on this node; a participant has one client at most."""
 
-    def __init__(self, runner: RoomRunner, clock: Clock, over: Callable[[], None]) -> None:
+    def __init__(self, runner: RoomRunner, clock: Clock, relays: Relays, over: Callable[[], None]) -> None:
         self.clients: dict[ParticipantId, Client] = {}
         self._runner = runner
         self._clock = clock
+        self._relays = relays
         self._over = over
         self._chapters: deque[Chapter] = deque(maxlen=KEPT_COMMITS)
         runner.subscribe(self)
@@ -92,6 +94,8 @@ class Delivery:
             now_ms=self._clock.now_ms(),
             view=view_of(state, participant) if tail is None else None,
             tail=tail,
+            ice_servers=self._relays.servers(runner.room, participant),
+            relay_only=self._relays.only,
         )
         client = self.clients[participant] = Client(link, participant, viewer, runner.seq)
         link.send(event_frame(message))
@@ -100,6 +104,12 @@ class Delivery:
     def snapshot(self, client: Client) -> None:
         """Send the whole view anew."""
         self._show(client, self._runner.state, self._runner.epoch, self._runner.seq)
+
+    def refresh_relays(self) -> None:
+        """Give everybody credentials for the time to come."""
+        for participant, client in self.clients.items():
+            servers = self._relays.servers(self._runner.room, participant)
+            client.link.send(notice_frame(IceServers(servers)))
 
     def remove(self, client: Client) -> None:
         """The connection is gone."""

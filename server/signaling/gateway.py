@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import structlog
@@ -35,10 +36,12 @@ from server.signaling.limits import (
 from server.signaling.link import Link
 from server.signaling.media import MediaDesk
 from server.signaling.messages import Acknowledgement, CommandFrame, MediaOffer, Ok, Reject, Resync, reject
+from server.signaling.relays import Relays
 
 log = structlog.get_logger()
 
 RELEASE_AGAIN_S: Final = 1.0
+NO_RELAYS: Final = Relays()
 _NS_PER_MS: Final = 1_000_000
 
 
@@ -50,12 +53,15 @@ def monotonic_ms() -> int:
 class Hall:
     """What this node keeps for one room: its clients, its media, and what its people may still ask for."""
 
-    def __init__(self, runner: RoomRunner, clock: Clock, plane: MediaPlane, over: Callable[[], None]) -> None:
+    def __init__(
+        self, runner: RoomRunner, clock: Clock, plane: MediaPlane, relays: Relays, over: Callable[[], None]
+    ) -> None:
         self.runner = runner
-        self.delivery = Delivery(runner, clock, over)
+        self.delivery = Delivery(runner, clock, relays, over)
         self.media = MediaDesk(runner, self.delivery, plane)
         self.buckets: Buckets[ParticipantId] = Buckets(PARTICIPANT_RATE)
         """What a participant may ask for, whichever connection they use."""
+        self.offers: Buckets[ParticipantId] = Buckets(OFFER_RATE)
 
     def release(self, participant: ParticipantId, connection: ConnectionId) -> None:
         """Tell the room that a connection is gone, again and again until it has heard: nobody else would."""
@@ -85,7 +91,7 @@ class Attendance:
         self.client: Client | None = None
         self.own = TokenBucket(CONNECTION_RATE, now_ms)
         self.bucket = hall.buckets.of(seated.participant, now_ms)
-        self.offers = TokenBucket(OFFER_RATE, now_ms)
+        self.offers = hall.offers.of(seated.participant, now_ms)
         self.watches = TokenBucket(WATCH_RATE, now_ms)
         self.strikes = 0
 
@@ -94,11 +100,17 @@ class Gateway:
     """`transport.Handlers` for all rooms of this node."""
 
     def __init__(
-        self, joining: Joining, clock: Clock, plane: MediaPlane, now_ms: Callable[[], int] = monotonic_ms
+        self,
+        joining: Joining,
+        clock: Clock,
+        plane: MediaPlane,
+        relays: Relays = NO_RELAYS,
+        now_ms: Callable[[], int] = monotonic_ms,
     ) -> None:
         self._joining = joining
         self._clock = clock
         self._plane = plane
+        self._relays = relays
         self._now_ms = now_ms
         self._halls: dict[RoomId, Hall] = {}
         self._attendances: dict[Link, Attendance] = {}
@@ -113,6 +125,11 @@ class Gateway:
     def close(self) -> None:
         """Let nobody in any more."""
         self._closing = True
+
+    def refresh_relays(self) -> None:
+        """Give every client credentials of the relays for the time to come."""
+        for hall in self._halls.values():
+            hall.delivery.refresh_relays()
 
     # -- called by the transport ---------------------------------------------------------------------------------------
 
@@ -237,7 +254,8 @@ class Gateway:
     def _hall(self, runner: RoomRunner) -> Hall:
         hall = self._halls.get(runner.room)
         if hall is None or hall.runner is not runner:
-            hall = self._halls[runner.room] = Hall(runner, self._clock, self._plane, lambda: self._leave_hall(runner))
+            over = partial(self._leave_hall, runner)
+            hall = self._halls[runner.room] = Hall(runner, self._clock, self._plane, self._relays, over)
         return hall
 
     def _leave_hall(self, runner: RoomRunner) -> None:

@@ -25,7 +25,8 @@ PARTICIPANT_RATE: Final = Rate(per_second=15, burst=60)
 """Over all connections a person has opened one after the other."""
 JOIN_RATE: Final = Rate(per_second=1, burst=100)
 """Connections of one participant: each is an entry of the log that everybody in the room is told of."""
-OFFER_RATE: Final = Rate(per_second=0.5, burst=3)
+OFFER_RATE: Final = Rate(per_second=1 / 12, burst=5)
+"""Of one participant, whichever connection they use: new connections and ICE restarts, five in a minute."""
 WATCH_RATE: Final = Rate(per_second=4, burst=8)
 MALFORMED_COST: Final = 4.0
 STRIKES: Final = 20

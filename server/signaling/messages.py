@@ -121,10 +121,19 @@ Acknowledgement = Ok | Reject
 # -- event -------------------------------------------------------------------------------------------------------------
 
 
+class IceServer(Struct, frozen=True):
+    """TURN servers for the RTCConfiguration of a client, with a credential that soon ends."""
+
+    urls: tuple[str, ...]
+    username: str
+    credential: str
+
+
 class Welcome(Struct, frozen=True, tag_field="type", tag="welcome"):
     """First `event` of every connection: who one is, where the log stands, and the room.
 
-    Exactly one of `view` (a snapshot) and `tail` (the events missed since `resume.seq`) is set.
+    Exactly one of `view` (a snapshot) and `tail` (the events missed since `resume.seq`) is set. `relay_only`: media may
+    go through `ice_servers` only.
     """
 
     participant: ParticipantId
@@ -135,6 +144,8 @@ class Welcome(Struct, frozen=True, tag_field="type", tag="welcome"):
     now_ms: int
     view: RoomView | None = None
     tail: tuple[Event, ...] | None = None
+    ice_servers: tuple[IceServer, ...] = ()
+    relay_only: bool = False
 
 
 class Events(Struct, frozen=True, tag_field="type", tag="events"):
@@ -194,6 +205,12 @@ class Voices(Struct, frozen=True, tag_field="type", tag="voices"):
     levels: tuple[VoiceLevel, ...]
 
 
+class IceServers(Struct, frozen=True, tag_field="type", tag="ice_servers"):
+    """Fresh credentials in place of those of Welcome, for the next ICE restart or RTCPeerConnection."""
+
+    ice_servers: tuple[IceServer, ...]
+
+
 class Disconnecting(Struct, frozen=True, tag_field="type", tag="disconnecting"):
     """Sent right before the server ends the connection."""
 
@@ -203,7 +220,7 @@ class Disconnecting(Struct, frozen=True, tag_field="type", tag="disconnecting"):
     reconnect: bool
 
 
-Notice = MediaAnswer | MediaLost | Slots | Voices | Disconnecting
+Notice = MediaAnswer | MediaLost | Slots | Voices | IceServers | Disconnecting
 
 
 # -- HTTP: POST /api/tickets -------------------------------------------------------------------------------------------

@@ -147,7 +147,7 @@ def _rates() -> str:
         "commands of one connection": limits.CONNECTION_RATE,
         "commands of one participant": limits.PARTICIPANT_RATE,
         "connections of one participant": limits.JOIN_RATE,
-        "`media_offer` of one connection": limits.OFFER_RATE,
+        "`media_offer` of one participant": limits.OFFER_RATE,
         "`watch` of one connection": limits.WATCH_RATE,
     }
     return _table(

@@ -11,6 +11,7 @@ import pytest
 from server.ids import ParticipantId, PeerId, RoomId
 from server.media import supervisor
 from server.media.channel import FromWorker, OpenPeer, PeerAnswered, PeerConnected, WorkerReady
+from server.media.reachable import Announced
 from server.media.supervisor import MediaWorker, WorkerFailed, WorkerOptions
 from tests.media.peer import RawPeer
 from tests.media.waiting import until
@@ -120,7 +121,8 @@ async def test_a_worker_does_not_outlive_its_node() -> None:
 async def test_an_announced_address_stands_in_the_answer() -> None:
     """Behind NAT the answer names the address outside."""
     said: list[FromWorker] = []
-    worker = MediaWorker(said.append, options=WorkerOptions(addresses=("127.0.0.1",), announce=("203.0.113.5",)))
+    options = WorkerOptions(addresses=("127.0.0.1",), announce=(Announced("203.0.113.5"),))
+    worker = MediaWorker(said.append, options=options)
     ready = await worker.start()
     assert ready.addresses == ("203.0.113.5",)
     peer = RawPeer("ana")

@@ -183,11 +183,17 @@ async def test_too_much_is_refused_with_a_time(venue: Venue) -> None:
     assert not ann.gone
 
 
-async def test_the_offers_of_a_connection_are_limited(venue: Venue) -> None:
-    """Three offers at once, not more, however bad they are."""
+async def test_the_offers_of_a_participant_are_limited(venue: Venue) -> None:
+    """Five in a minute, however bad they are; another connection of the same person gets no more (fault 57)."""
     ann = await venue.join("ann", Role.MODERATOR)
-    codes = [code_of(await ann.send(MediaOffer(offer=number, sdp="v=0"))) for number in range(4)]
-    assert codes == [RejectCode.BAD_OFFER] * 3 + [RejectCode.RATE_LIMITED]
+    codes = [code_of(await ann.send(MediaOffer(offer=number, sdp="v=0"))) for number in range(6)]
+    assert codes == [RejectCode.BAD_OFFER] * 5 + [RejectCode.RATE_LIMITED]
+    again = await venue.join("ann", Role.MODERATOR)
+    answer = await again.send(MediaOffer(offer=7, sdp="v=0"))
+    assert isinstance(answer, Reject)
+    assert answer.code == RejectCode.RATE_LIMITED
+    assert answer.retry_after_ms is not None
+    assert 5_000 < answer.retry_after_ms <= 12_000
 
 
 async def test_the_watches_of_a_connection_are_limited(venue: Venue) -> None:

@@ -27,7 +27,7 @@ from server.rooms.templates import default_agenda
 from server.runner.core import ROOM_RULES
 from server.runner.registry import Rooms
 from server.runner.settings import Environment
-from server.signaling.gateway import Hall
+from server.signaling.gateway import NO_RELAYS, Hall
 from server.signaling.messages import MediaAnswer, MediaLost, MediaOffer, Ok
 from tests.signaling.clients import Venue, code_of, config
 
@@ -100,7 +100,7 @@ async def stage() -> AsyncIterator[Stage]:
     event = RoomOpened(RoomId("r"), RoomSettings("R", auto_admit=True), default_agenda(), clock.now_ms())
     runner = await rooms.open(RoomId("r"), opened(event))
     plane = RecordingPlane()
-    stage = Stage(rooms, Hall(runner, clock, plane, lambda: None), plane)
+    stage = Stage(rooms, Hall(runner, clock, plane, NO_RELAYS, lambda: None), plane)
     await stage.seat(ANN, Role.MODERATOR)
     await stage.seat(BOB)
     yield stage

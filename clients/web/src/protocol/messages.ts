@@ -1172,10 +1172,18 @@ export interface Reject {
 
 export type Acknowledgement = Ok | Reject;
 
+/** TURN servers for the RTCConfiguration of a client, with a credential that soon ends. */
+export interface IceServer {
+  readonly urls: readonly string[];
+  readonly username: string;
+  readonly credential: string;
+}
+
 /**
  * First `event` of every connection: who one is, where the log stands, and the room.
  *
- * Exactly one of `view` (a snapshot) and `tail` (the events missed since `resume.seq`) is set.
+ * Exactly one of `view` (a snapshot) and `tail` (the events missed since `resume.seq`) is set. `relay_only`: media may
+ * go through `ice_servers` only.
  */
 export interface Welcome {
   readonly type: "welcome";
@@ -1187,6 +1195,8 @@ export interface Welcome {
   readonly now_ms: number;
   readonly view: RoomView | null;
   readonly tail: readonly Event[] | null;
+  readonly ice_servers: readonly IceServer[];
+  readonly relay_only: boolean;
 }
 
 /** What one may see of the entries `from` to `to`; the next message starts at `to` + 1. */
@@ -1243,6 +1253,12 @@ export interface Voices {
   readonly levels: readonly VoiceLevel[];
 }
 
+/** Fresh credentials in place of those of Welcome, for the next ICE restart or RTCPeerConnection. */
+export interface IceServers {
+  readonly type: "ice_servers";
+  readonly ice_servers: readonly IceServer[];
+}
+
 /** Sent right before the server ends the connection. */
 export interface Disconnecting {
   readonly type: "disconnecting";
@@ -1252,7 +1268,7 @@ export interface Disconnecting {
   readonly reconnect: boolean;
 }
 
-export type Notice = MediaAnswer | MediaLost | Slots | Voices | Disconnecting;
+export type Notice = MediaAnswer | MediaLost | Slots | Voices | IceServers | Disconnecting;
 
 /** A join link carries a token in its fragment; the page swaps it for a ticket. */
 export interface TicketRequest {
