@@ -11,6 +11,7 @@ from server.media.congestion.estimator import Estimator
 from server.media.congestion.fallback import Fallback
 from server.media.congestion.feedback import MalformedFeedback, parse
 from server.media.overload import Shed
+from server.media.sdp_codecs import CodecName
 from server.ports import PauseReason
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ VOICE_BPS: Final = 40_000
 
 AUDIO_MARGIN: Final = 1.15
 """What voices take is multiplied by this: reports, repeats, and the next who begins to speak."""
+
+THIN_BPS: Final = 150_000
+"""Below this a voice goes out without its redundancy, which would double it."""
 
 REVIEW_NS: Final = 1_000_000_000
 """Layers come, go and change their rate: choices are looked at again after this time."""
@@ -142,6 +146,8 @@ class Downlink:
         self._estimated_bps = self.target_bps
         lines = [video for _, video in self._peer.slots if _shown(video)]
         voices = self._voices_bps()
+        for audio, _ in self._peer.slots:
+            audio.redundant = CodecName.RED in audio.formats and self._estimated_bps > THIN_BPS
         wanted = [self._wanted(line) for line in lines]
         before = [_present(line) for line in lines]
         if self.estimator is not None:
