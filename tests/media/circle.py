@@ -162,5 +162,7 @@ class Encoding:
 
 def _session(key: bytes, direction: int) -> Session:
     policy = Policy(key=key, ssrc_type=direction, srtp_profile=PROFILE)
+    # As a sender that sends a number twice, or late, which is its own affair.
+    policy.allow_repeat_tx = True
     policy.window_size = 1024
     return Session(policy)
