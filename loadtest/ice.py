@@ -52,12 +52,18 @@ class IceClient(asyncio.DatagramProtocol):
         self._answered_s = 0.0
         self._consent: asyncio.TimerHandle | None = None
 
-    async def connect(self, remote: Remote) -> None:
-        """Check all candidates until one answers, and nominate it. Bound the time from outside."""
+    async def connect(self, remote: Remote, port: socket.socket | None = None) -> None:
+        """Check all candidates until one answers, and nominate it. Bound the time from outside.
+
+        `port`: send from this socket, which is ours from now on, and not from a new one.
+        """
         self._remote = remote
         family = socket.AF_INET6 if all(":" in host for host, _ in remote.candidates) else socket.AF_INET
-        local = ("::", 0) if family is socket.AF_INET6 else ("0.0.0.0", 0)  # noqa: S104 - a client's own port
-        await self._loop.create_datagram_endpoint(lambda: self, local_addr=local)
+        if port is None:
+            port = socket.socket(family, socket.SOCK_DGRAM)
+            port.bind(("::" if family is socket.AF_INET6 else "0.0.0.0", 0))  # noqa: S104 - a client's own port
+        port.setblocking(False)  # noqa: FBT003 - the socket's own signature
+        await self._loop.create_datagram_endpoint(lambda: self, sock=port)
         usable = [address for address in remote.candidates if (":" in address[0]) == (family is socket.AF_INET6)]
         while not self._chosen.done():
             for address in usable:

@@ -110,7 +110,7 @@ def read_answer(text: str) -> Answer:
     ufrag, pwd = media[0].ice.usernameFragment, media[0].ice.password
     prints = {item.algorithm: item.value for item in media[0].dtls.fingerprints}
     best_first = sorted(media[0].ice_candidates, key=lambda candidate: -candidate.priority)
-    candidates = tuple((candidate.ip, candidate.port) for candidate in best_first)
+    candidates = tuple((item.ip, item.port) for item in best_first if item.protocol.lower() == "udp")
     if not (ufrag and pwd and candidates and "sha-256" in prints):
         raise BadAnswer("incomplete transport")
     lines, repairs = _lines(media[_SENT_LINES:])

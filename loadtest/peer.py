@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import socket
 import time
 from collections.abc import Callable
 from typing import Final
@@ -102,15 +103,18 @@ class Peer:
         )
         return build_offer(local, self._slots, self._cname)
 
-    async def connect(self, answer: str, *, through: Address | None = None) -> None:
-        """Connect as the answer says, or `through` another address. Raises TimeoutError, BadAnswer, HandshakeFailed."""
+    async def connect(self, answer: str, *, through: Address | None = None, port: socket.socket | None = None) -> None:
+        """Connect as the answer says, or `through` another address, and from this UDP socket if there is one.
+
+        Raises TimeoutError, BadAnswer or HandshakeFailed.
+        """
         described = read_answer(answer)
         remote = described.remote if through is None else replace(described.remote, candidates=(through,))
         self.reception = Reception(described.lines, self._signatures, described.repairs)
         self._numbered = described.numbered
         self._audio.redundant = described.red and self._red
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
-            await self._ice.connect(remote)
+            await self._ice.connect(remote, port)
             await self._channel.connect(described.fingerprint, self._lost)
         for step in self._steps:
             self._pacer.add(step, REPORT_EVERY_S / 10 if step == self._report else 0.0)

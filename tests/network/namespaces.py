@@ -27,7 +27,7 @@ needs_namespaces = pytest.mark.skipif(
 
 
 class End(NamedTuple):
-    """One end of a cable."""
+    """One end of a cable; without a name it is in the namespace of this process."""
 
     namespace: str
     device: str
@@ -35,6 +35,8 @@ class End(NamedTuple):
 
     def inside(self, make: Callable[[], T]) -> T:
         """Call this in the namespace: a socket made there stays there, whoever uses it later."""
+        if not self.namespace:
+            return make()
         with ThreadPoolExecutor(1) as executor:
             return executor.submit(self._enter_and, make).result()
 
@@ -42,7 +44,11 @@ class End(NamedTuple):
         """What leaves this end is held to a rate by `tc tbf`."""
         limit = round(rate_bps / 8 * queue_ms / 1_000) + burst_bytes
         shaping = f"root tbf rate {rate_bps} burst {burst_bytes} limit {limit}"
-        run(f"ip netns exec {self.namespace} tc qdisc replace dev {self.device} {shaping}")
+        run(f"{self.prefix('tc')} qdisc replace dev {self.device} {shaping}")
+
+    def prefix(self, command: str) -> str:
+        """`ip` or `tc` for this end's namespace."""
+        return f"{command} -n {self.namespace}" if self.namespace else command
 
     def _enter_and(self, make: Callable[[], T]) -> T:
         descriptor = os.open(Path("/var/run/netns") / self.namespace, os.O_RDONLY)
@@ -55,22 +61,25 @@ class End(NamedTuple):
 
 
 @contextmanager
-def cable() -> Iterator[tuple[End, End]]:
-    """Two new namespaces with a cable between them."""
-    mark = secrets.token_hex(3)
-    ends = End(f"hs-{mark}-a", f"hs{mark}a", "10.77.0.1"), End(f"hs-{mark}-b", f"hs{mark}b", "10.77.0.2")
+def cable(*, far_is_here: bool = False) -> Iterator[tuple[End, End]]:
+    """Two new namespaces with a cable between them; `far_is_here`: the second end is in the namespace we are in."""
+    mark, net = secrets.token_hex(3), f"10.77.{secrets.randbelow(250)}"
+    near = End(f"hs-{mark}-a", f"hs{mark}a", f"{net}.1")
+    far = End("" if far_is_here else f"hs-{mark}-b", f"hs{mark}b", f"{net}.2")
+    named = [end for end in (near, far) if end.namespace]
     try:
-        for end in ends:
+        for end in named:
             run(f"ip netns add {end.namespace}")
-        run(f"ip link add {ends[0].device} netns {ends[0].namespace} type veth peer {ends[1].device} "
-            f"netns {ends[1].namespace}")  # fmt: skip
-        for end in ends:
-            run(f"ip -n {end.namespace} address add {end.address}/24 dev {end.device}")
-            run(f"ip -n {end.namespace} link set {end.device} up")
             run(f"ip -n {end.namespace} link set lo up")
-        yield ends
+        run(f"ip -n {near.namespace} link add {near.device} type veth peer {far.device}")
+        target = far.namespace or str(os.getpid())
+        run(f"ip -n {near.namespace} link set {far.device} netns {target}")
+        for end in (near, far):
+            run(f"{end.prefix('ip')} address add {end.address}/24 dev {end.device}")
+            run(f"{end.prefix('ip')} link set {end.device} up")
+        yield near, far
     finally:
-        for end in ends:
+        for end in named:
             subprocess.run(["ip", "netns", "delete", end.namespace], check=False, capture_output=True)
 
 
