@@ -68,7 +68,7 @@ class Arrivals:
         self._messages += 1
         body = head + b"".join(_chunks(symbols)) + deltas
         body += bytes(-len(body) % 4)
-        return _HEAD.pack(0x80 | FORMAT, 205, 4 + len(body) // 4, sender, media, base & 0xFFFF, len(times)) + body
+        return _HEAD.pack(0x80 | FORMAT, 205, 3 + len(body) // 4, sender, media, base & 0xFFFF, len(times)) + body
 
 
 def _chunks(symbols: list[int]) -> Iterator[bytes]:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from loadtest.transport_cc import Arrivals, read_feedback
 from server.media.congestion.arrivals import Arrivals as ServerArrivals
+from server.media.congestion.feedback import parse
 
 MS = 1_000_000
 
@@ -29,6 +30,7 @@ def test_what_is_built_is_read_again(first: int, steps: list[tuple[int, int]]) -
     while message := arrivals.feedback(1, 2):
         assert len(message) % 4 == 0
         told += read_feedback(message)
+        assert [number for number, _ in parse(message).arrivals()] == [number for number, _ in read_feedback(message)]
     here = {number: when for number, when in told if when is not None}
     assert set(here) == set(came)
     assert all(abs(here[number] - came[number]) < MS for number in came)
