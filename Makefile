@@ -86,7 +86,7 @@ install-dev: $(STAMPS)/dev $(STAMPS)/package
 web: $(WEB)/dist/index.html
 
 browser:
-	@scripts/chromium
+	@scripts/browsers
 
 docs: install-dev
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, async_playwright
 
+from tests.e2e.firefox import running as firefox_running
 from tests.e2e.person import Person, launch
 from tests.e2e.serving import Server
 
@@ -63,6 +64,13 @@ async def browser() -> AsyncIterator[Browser]:
         running = await launch(playwright)
         yield running
         await running.close()
+
+
+@pytest.fixture
+async def firefox(tmp_path: Path) -> AsyncIterator[Browser]:
+    """Firefox, as Debian has it."""
+    async with async_playwright() as playwright, firefox_running(playwright, tmp_path) as running:
+        yield running
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 // watches what the page does with RTCPeerConnection. Chromium's own fake devices are not used: its beeps are shared
 // by all contexts of a browser. `window.__device` = {hue: [r, g, b], hz: number, width, height, fps} is set before.
 (() => {
+  if (!navigator.mediaDevices) return; // Firefox has none on the blank page before the first link.
   const device = window.__device;
   const watch = (window.__watch = {
     peers: [], // RTCPeerConnection objects, in the order of their making

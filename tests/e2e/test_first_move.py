@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Browser, expect
 
 from tests.e2e.conftest import Meet
+from tests.e2e.person import Person
 from tests.e2e.serving import Server
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
@@ -14,8 +15,21 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
 async def test_two_people_meet_and_one_is_moved(server: Server, meet: Meet) -> None:
     """They see and hear each other, are apart after a move and together after the next, on the same connection."""
-    moderator = await meet("Moderator")
-    ana = await meet("Ana")
+    await first_move(server, await meet("Moderator"), await meet("Ana"))
+
+
+async def test_firefox_is_moved_by_chromium(server: Server, firefox: Browser, meet: Meet) -> None:
+    """The same, between two kinds of browsers."""
+    await first_move(server, await meet("Moderator"), await meet("Ana", where=firefox))
+
+
+async def test_chromium_is_moved_by_firefox(server: Server, firefox: Browser, meet: Meet) -> None:
+    """The same, the other way round."""
+    await first_move(server, await meet("Moderator", where=firefox), await meet("Ana"))
+
+
+async def first_move(server: Server, moderator: Person, ana: Person) -> None:
+    """Meet, part, meet again."""
     for person, role in ((moderator, "moderator"), (ana, "participant")):
         token = await server.token("first", role, person.name)
         await person.open(token["url"])
@@ -36,7 +50,7 @@ async def test_two_people_meet_and_one_is_moved(server: Server, meet: Meet) -> N
     await moderator.press("phase-next")
     await moderator.panel("board")
     await moderator.find("lead").select_option("0")
-    await moderator.find("plan-rooms").fill("1")
+    await moderator.enter("plan-rooms", "1")
     await moderator.press("plan-draft")
     await moderator.press("plan-open")
     await moderator.find("alone-dialog").get_by_test_id("confirm").click()

@@ -21,6 +21,9 @@ PARTICIPANTS = ("Ana", "Ben", "Cleo", "Dina", "Eli")
 CAUTIOUS = "Dina"
 """Her browser plays no sound before she has pressed something, as everybody's own does."""
 
+FIREFOX = "Cleo"
+"""Hers is another kind of browser than that of all the others."""
+
 
 @pytest.fixture
 def options() -> tuple[str, ...]:
@@ -37,11 +40,14 @@ async def cautious() -> AsyncIterator[Browser]:
         await running.close()
 
 
-async def test_the_whole_journey(server: Server, meet: Meet, browser: Browser, cautious: Browser) -> None:
+async def test_the_whole_journey(
+    server: Server, browser: Browser, cautious: Browser, firefox: Browser, meet: Meet
+) -> None:
     """Door, lobby, check-in, topic, small groups and back, reflection, end."""
     cast = Cast(server, "journey")
-    where = {name: cautious if name == CAUTIOUS else browser for name in (MODERATOR, *PARTICIPANTS)}
-    people = [await meet(name, where=chosen, size=(160, 90), fps=5) for name, chosen in where.items()]
+    where = {CAUTIOUS: cautious, FIREFOX: firefox}
+    everyone = (MODERATOR, *PARTICIPANTS)
+    people = [await meet(name, where=where.get(name, browser), size=(160, 90), fps=5) for name in everyone]
     stranger = await meet("Gus")
     await cast.add(*people, stranger)
     await arrive(cast, cast.people.pop(stranger.name))
