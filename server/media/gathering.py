@@ -26,7 +26,7 @@ Claim = Callable[[Voice, int], None]
 class Seating:
     """One subscriber: who is in each slot, whose picture is shown, and what the client was told of it."""
 
-    __slots__ = ("gathering", "peer", "seats", "shown", "told", "up", "watch")
+    __slots__ = ("gathering", "heard", "peer", "seats", "seen", "shown", "told", "up", "watch")
 
     def __init__(self, peer: Peer) -> None:
         self.peer = peer
@@ -34,23 +34,36 @@ class Seating:
         self.gathering: Gathering | None = None
         self.seats: Seats = (None,) * len(peer.slots)
         self.shown: tuple[Shown, ...] = ()
+        self.heard: Seats = self.seats
+        """Whose voice each slot gets, and below whose picture, if it is shown and the link bears it."""
+        self.seen: Seats = self.seats
         self.told: tuple[Slot, ...] = ()
         self.up = False
+
+    @property
+    def me(self) -> ParticipantId:
+        """Whose slots these are."""
+        return self.peer.participant
 
     @property
     def cast(self) -> Cast:
         """Of whom slots may be filled."""
         return NOBODY if self.gathering is None else self.gathering.cast
 
-    def fill(self) -> None:
-        """Choose pictures and slots from the present cast."""
-        cast, me = self.cast, self.peer.participant
+    def fill(self) -> tuple[Seats, Seats]:
+        """Choose pictures and slots from the present cast; returns who is to be heard and seen in them."""
+        cast, me = self.cast, self.me
         self.shown = pictures(cast, me, self.watch, len(self.seats), self.shown)
         self.seats = seat(cast, me, self.shown, self.seats)
+        if not self.up:
+            return (None,) * len(self.seats), (None,) * len(self.seats)
+        audible, visible = cast.audible if self.hears_all() else cast.led, cast.visible
+        heard = tuple([source if source in audible else None for source in self.seats])
+        return heard, tuple([source if source in visible else None for source in self.seats])
 
     def hears_all(self) -> bool:
         """Whether every voice is sent, and not only the leading ones."""
-        return self.cast.hears_all(self.peer.participant, len(self.seats))
+        return self.cast.hears_all(self.me, len(self.seats))
 
 
 class Gathering:
@@ -78,11 +91,10 @@ class Gathering:
 
     def revoice(self, claim: Claim) -> tuple[ParticipantId, ...]:
         """Follow the floor; returns whose voice is led or not led any more."""
-        before = self.cast.leading
-        self.cast = replace(self.cast, voices=tuple(each for each in self.floor.voices if each in self.cast.audible))
+        before = self.cast.led
+        self.cast = self.cast.with_voices(self.floor.voices)
         self._rule(claim)
-        after = self.cast.leading
-        return tuple(each for each in before if each not in after) + tuple(each for each in after if each not in before)
+        return tuple(before ^ self.cast.led)
 
     def rerank(self, now_ns: int) -> bool:
         """Follow those who dominate; whether others are shown now."""

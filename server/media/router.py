@@ -14,7 +14,7 @@ from server.media.downlink import Downlink
 from server.media.gathering import Gathering, Seating, voice_of
 from server.media.line import Line
 from server.media.peer import Peer
-from server.media.slots import Shown, describe
+from server.media.slots import Seats, Shown, describe
 from server.media.streams import Layer, Source
 from server.media.voices import Voice, begin_early
 from server.ports import PauseReason
@@ -168,30 +168,34 @@ class RoomRoutes:
         """Fill the slots of these subscribers anew, and ask for the keyframes they wait for."""
         waiting: dict[Layer, None] = {}
         for seating in seatings:
-            seating.fill()
-            self._feed(seating)
-            if seating.peer.downlink is not None:
-                seating.peer.downlink.reallocate()
+            shown = seating.shown
+            heard, seen = seating.fill()
+            if heard != seating.heard:
+                self._let_hear(seating, heard)
+            if seen != seating.seen or shown != seating.shown:
+                self._let_see(seating, seen)
+                waiting.update((video.awaited, None) for _, video in seating.peer.slots if video.awaited is not None)
             self.retell(seating.peer.participant)
-            waiting.update((video.awaited, None) for _, video in seating.peer.slots if video.awaited is not None)
         for layer in waiting:
             self._keyframe(layer)
 
-    def _feed(self, seating: Seating) -> None:
-        """Point the lines of a subscriber at their sources; a line that is not up yet gets none."""
-        cast = seating.cast
-        heard = cast.audible if seating.hears_all() else frozenset(cast.leading)
+    def _let_hear(self, seating: Seating, heard: Seats) -> None:
+        """Point the audio lines of a subscriber at these people."""
+        for (audio, _), before, source in zip(seating.peer.slots, seating.heard, heard, strict=True):
+            if source != before:
+                audio.attach(self.peers[source].microphone if source is not None else None)
+        seating.heard = heard
+
+    def _let_see(self, seating: Seating, seen: Seats) -> None:
+        """Point the video lines of a subscriber at these people; which layer they get is for the link to say."""
+        seating.seen = seen
         shown = {each.participant: (rank, each) for rank, each in enumerate(seating.shown)}
-        for (audio, video), participant in zip(seating.peer.slots, seating.seats, strict=True):
-            publisher = self.peers[participant] if participant is not None and seating.up else None
-            if publisher is None:
-                audio.attach(None)
-                video.attach(None)
-                continue
-            audio.attach(publisher.microphone if participant in heard and participant in cast.audible else None)
-            camera = publisher.camera if participant in cast.visible else None
+        for (_, video), source in zip(seating.peer.slots, seen, strict=True):
+            camera = self.peers[source].camera if source is not None else None
             video.attach(camera)
-            _show(video, camera, shown.get(publisher.participant))
+            _show(video, camera, shown.get(source) if source is not None else None)
+        if seating.peer.downlink is not None:
+            seating.peer.downlink.reallocate()
 
     # -- voices --------------------------------------------------------------------------------------------------------
 
@@ -211,21 +215,18 @@ class RoomRoutes:
     def _revoice(self, gathering: Gathering) -> None:
         """Give the voices on the floor to those who do not get all, and take away those that are not any more."""
         changed = gathering.revoice(self._claimed)
-        leading = frozenset(gathering.cast.leading)
+        led = gathering.cast.led
         selective = [seating for seating in gathering.seatings.values() if not seating.hears_all()]
-        self._place([seating for seating in selective if not self._switch_voices(seating, changed, leading)])
+        self._place([seating for seating in selective if not self._switch_voices(seating, changed, led)])
 
     def _switch_voices(
-        self, seating: Seating, changed: tuple[ParticipantId, ...], leading: frozenset[ParticipantId]
+        self, seating: Seating, changed: tuple[ParticipantId, ...], led: frozenset[ParticipantId]
     ) -> bool:
-        """Whether it could be done without touching the slots: who leads now has one."""
-        for participant in changed:
-            led = participant in leading
-            if participant in seating.seats:
-                audio, _ = seating.peer.slots[seating.seats.index(participant)]
-                audio.attach(self.peers[participant].microphone if led and seating.up else None)
-            elif led and participant != seating.peer.participant:
-                return False
+        """Whether it could be done without touching the slots: everyone who leads now has one."""
+        if not seating.up or any(each in led and each not in seating.seats for each in changed if each != seating.me):
+            return False
+        audible = tuple([source if source in led else None for source in seating.seats])
+        self._let_hear(seating, audible)
         return True
 
 

@@ -13,6 +13,7 @@ from itertools import chain, islice
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from server.ids import ParticipantId
 from server.media.channel import Slot
@@ -36,6 +37,8 @@ class Cast(Struct, frozen=True):
 
     `voices` speak now, `recent` spoke lately for more than a moment; `heard` are the sources whose voice the room lets
     through, `seen` those whose picture it does. Nobody is in any of these who has no peer.
+
+    `led` are those who are heard by everybody, however few slots they have.
     """
 
     heard: tuple[ParticipantId, ...] = ()
@@ -47,12 +50,18 @@ class Cast(Struct, frozen=True):
     everyone: frozenset[ParticipantId] = frozenset()
     audible: frozenset[ParticipantId] = frozenset()
     visible: frozenset[ParticipantId] = frozenset()
+    led: frozenset[ParticipantId] = frozenset()
     subscribers: int = 0
 
     @property
     def leading(self) -> tuple[ParticipantId, ...]:
-        """Who is heard at once by everybody, however few slots they have."""
+        """Whose voices need a slot before anybody else."""
         return self.awaited + self.voices
+
+    def with_voices(self, voices: tuple[ParticipantId, ...]) -> Cast:
+        """The same with others who speak."""
+        voices = _those(voices, self.audible)
+        return replace(self, voices=voices, led=self.audible & {*self.awaited, *voices})
 
     def fits(self, me: ParticipantId, slots: int) -> bool:
         """Whether there is a slot for everyone."""
@@ -84,11 +93,10 @@ def cast_of(
     seen = tuple(each for each in group.video if each in present)
     audible, visible = frozenset(heard), frozenset(seen)
     everyone = audible | visible
-    return Cast(
+    cast = Cast(
         heard=heard,
         seen=seen,
         awaited=_those(group.awaited, everyone),
-        voices=_those(voices, audible),
         recent=_those(recent, everyone),
         staff=_those(group.staff, everyone),
         everyone=everyone,
@@ -96,6 +104,7 @@ def cast_of(
         visible=visible,
         subscribers=len(group.members),
     )
+    return cast.with_voices(voices)
 
 
 def pictures(cast: Cast, me: ParticipantId, watch: Watch, slots: int, before: Sequence[Shown]) -> tuple[Shown, ...]:
