@@ -23,6 +23,7 @@ from aiortc.rtcdtlstransport import (
 from OpenSSL import SSL
 from pylibsrtp import Error as SrtpError
 from pylibsrtp import Policy, Session
+from pylibsrtp._binding import ffi
 from pylibsrtp._binding import lib as libsrtp
 
 PRIVATE_NAMES: Final = ("_set_role", "_ssl", "_srtp_profiles")
@@ -34,11 +35,16 @@ MAX_QUEUED: Final = 32
 REPLAY_WINDOW: Final = 1024
 _PROFILES: Final = [SRTP_AEAD_AES_128_GCM, SRTP_AEAD_AES_256_GCM, SRTP_AES128_CM_SHA1_80]
 
-__all__ = ["Certificate", "DtlsSession", "HandshakeFailed", "SrtpError", "SrtpPair", "is_dtls"]
+__all__ = ["Certificate", "DtlsSession", "HandshakeFailed", "SrtpError", "SrtpPair", "is_dtls", "protect_function"]
 
 
 class HandshakeFailed(Exception):
     """No keys: wrong certificate, no common profile, or the transport went away."""
+
+
+def protect_function() -> int:
+    """Where libsrtp's `srtp_protect` lies, for compiled code."""
+    return int(ffi.cast("uintptr_t", ffi.addressof(libsrtp, "srtp_protect")))
 
 
 def is_dtls(data: bytes) -> bool:

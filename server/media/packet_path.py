@@ -50,12 +50,12 @@ class PacketPath(Protocol):
         """As it is announced."""
 
     def outbox(self, sock: socket.socket, begun: Callable[[], None]) -> OutboxPort:
-        """Of one socket; `begun` is called when packets wait for `flush`."""
+        """Of one socket; `begun`, the same for all, is called when packets wait for `flush`."""
 
     def leg(self, put: Send, history: SendHistory | None) -> LegPort:
         """Of one subscriber; `history` is of its transport-wide numbers."""
 
-    def rewriter(self, leg: LegPort, ssrc: int, clock_rate: int, extension_id: int, start: tuple[int, int]) -> Rewriter:
+    def rewriter(self, leg: Any, ssrc: int, clock_rate: int, extension_id: int, start: tuple[int, int]) -> Rewriter:  # noqa: ANN401 - a leg of the same packet path
         """Of one line; `start` are the random first sequence number and timestamp."""
 
     def fan(self, layer: Layer, packet: Packet, now_ns: int) -> int:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from server.media.budget import budget_of_source
 from server.media.h264 import read_h264
@@ -54,6 +54,7 @@ class Layer:
         "pending",
         "report",
         "rid",
+        "route",
         "rtx_ssrc",
         "source",
         "ssrc",
@@ -73,6 +74,8 @@ class Layer:
         self.pacer = KeyframePacer()
         self.report: SenderReport | None = None
         self.lines: tuple[Line, ...] = ()
+        self.route: Any = None
+        """What the compiled packet path made of `lines`."""
         self.pending: tuple[Line, ...] = ()
         self.arrived_ns = 0
         self.height = 0

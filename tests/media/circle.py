@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Peers around one forwarder without sockets, handshakes or clocks: real SRTP, and time as the test has it."""
+"""Peers around one forwarder without handshakes or clocks: real SRTP over loopback, and time as the test has it."""
 
 from __future__ import annotations
 
+import socket
+import weakref
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,11 +13,10 @@ from pylibsrtp import Policy, Session
 
 from server.ids import ParticipantId, PeerId, RoomId
 from server.media.dtls import SrtpPair
-from server.media.fan import fan
 from server.media.forwarder import Forwarder
 from server.media.ice import Path
 from server.media.line import Line
-from server.media.packet_path import Outlet, PurePath
+from server.media.packet_path import Outlet, PacketPath
 from server.media.peer import Peer
 from server.media.rtcp import split_feedback
 from server.media.rtp import Packet, rtx_payload
@@ -24,6 +25,7 @@ from server.media.sdp_answer import plan_lines
 from server.media.streams import Layer, Source
 from tests.media.offers import CAMERA_MID, MID_ID, REPAIRED_RID_ID, RID_ID, RTX, VP8, make_offer
 from tests.media.packets import rtp
+from tests.media.paths import Chosen
 
 MS = 1_000_000
 PROFILE = Policy.SRTP_PROFILE_AEAD_AES_128_GCM
@@ -36,21 +38,34 @@ class Seat:
     `packets`, `reports` and transport-wide `feedback` is what it got, decrypted.
     """
 
-    def __init__(self, circle: Circle, name: str, offer: str) -> None:
+    def __init__(self, circle: Circle, name: str, offer: str, *, stream: bool = False) -> None:
         parsed = parse_offer(offer)
         self.circle = circle
-        outlet = Outlet(self._arrived, lambda _: None, PurePath())
+        self._packets: list[Packet] = []
+        self.reports: list[AnyRtcpPacket] = []
+        self.feedback: list[bytes] = []
+        self._socket = circle.open_socket()
+        self._stream = stream
+        outlet = Outlet(self._arrived, lambda _: None if stream else circle.box, circle.path)
         self.peer = Peer(PeerId(name), RoomId("room"), ParticipantId(name), parsed, plan_lines(parsed), outlet)
         up, down = name.encode().ljust(KEY_BYTES, b"u"), name.encode().ljust(KEY_BYTES, b"d")
         self.peer.srtp = SrtpPair(receive_key=up, send_key=down, profile=PROFILE)
-        ice: Any = SimpleNamespace(selected=(0, (name, 1)))
+        ice: Any = SimpleNamespace(selected=(0, self._socket.getsockname()))
         self.peer.ice = ice
         self.peer.moved(ice.selected)
         self._out = _session(up, Policy.SSRC_ANY_OUTBOUND)
         self._in = _session(down, Policy.SSRC_ANY_INBOUND)
-        self.packets: list[Packet] = []
-        self.reports: list[AnyRtcpPacket] = []
-        self.feedback: list[bytes] = []
+
+    @property
+    def packets(self) -> list[Packet]:
+        """All RTP that came."""
+        self.circle.box.flush()
+        while True:
+            try:
+                data = self._socket.recv(2_048)
+            except BlockingIOError:
+                return self._packets
+            self._packets.append(Packet(self._in.unprotect(data)))
 
     @property
     def camera(self) -> Source:
@@ -93,25 +108,40 @@ class Seat:
         return [packet for packet in self.packets if packet.ssrc == self.video(slot).rtx_ssrc]
 
     def _arrived(self, data: bytes, path: Path) -> None:
-        assert path == (0, (self.peer.participant, 1))
-        if is_rtcp(data):
-            transport, rest = split_feedback(self._in.unprotect_rtcp(data))
-            self.feedback += transport
-            self.reports += RtcpPacket.parse(rest) if rest else []
-        else:
-            self.packets.append(Packet(self._in.unprotect(data)))
+        assert path == (0, self._socket.getsockname())
+        if not is_rtcp(data):
+            assert self._stream, "media waits in the outbox"
+            self._packets.append(Packet(self._in.unprotect(data)))
+            return
+        transport, rest = split_feedback(self._in.unprotect_rtcp(data))
+        self.feedback += transport
+        self.reports += RtcpPacket.parse(rest) if rest else []
 
 
 class Circle:
     """The forwarder, and the time that goes on only when told."""
 
-    def __init__(self) -> None:
+    def __init__(self, path: PacketPath | None = None) -> None:
         self.now_ns = 1_000 * MS
-        self.forwarder = Forwarder(lambda _, __: None, fan)
+        self.path = path or Chosen.make()
+        self._sockets: list[socket.socket] = []
+        weakref.finalize(self, _close_all, self._sockets)
+        self.box: Any = self.path.outbox(self.open_socket(), lambda: None)
+        self.forwarder = Forwarder(lambda _, __: None, self.path.fan)
 
-    def seat(self, name: str, slots: int = 2, *, rids: tuple[str, ...] = (), transport_cc: bool = False) -> Seat:
-        """A connected participant."""
-        return Seat(self, name, make_offer(slots, rids=rids, transport_cc=transport_cc))
+    def open_socket(self) -> socket.socket:
+        """One on loopback, closed with the circle."""
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._sockets.append(sock)
+        sock.bind(("127.0.0.1", 0))
+        sock.setblocking(False)
+        return sock
+
+    def seat(
+        self, name: str, slots: int = 2, *, rids: tuple[str, ...] = (), transport_cc: bool = False, stream: bool = False
+    ) -> Seat:
+        """A connected participant; with `stream` its packets leave one by one, as over TCP."""
+        return Seat(self, name, make_offer(slots, rids=rids, transport_cc=transport_cc), stream=stream)
 
     def wait(self, milliseconds: int) -> None:
         """Let time go on."""
@@ -122,6 +152,11 @@ class Circle:
         line.attach(layer.source if layer is not None else None)
         if line.choose(layer) and layer is not None:
             self.forwarder.request_keyframe(layer, self.now_ns // MS)
+
+
+def _close_all(sockets: list[socket.socket]) -> None:
+    for sock in sockets:
+        sock.close()
 
 
 class Encoding:

@@ -18,6 +18,7 @@ from server.media.channel import (
 )
 from server.media.service import MediaService
 from server.rooms.routes import RouteGroup
+from tests.media.paths import Chosen
 from tests.media.peer import RawPeer
 from tests.media.waiting import until
 
@@ -30,7 +31,7 @@ class Stage:
 
     def __init__(self) -> None:
         self.said: list[FromWorker] = []
-        self.service = MediaService(self.said.append, ("127.0.0.1",), 0)
+        self.service = MediaService(self.said.append, ("127.0.0.1",), 0, packets=Chosen.make())
         self.peers: list[RawPeer] = []
         self.revision = 0
         self.service.start()

@@ -15,6 +15,8 @@ from tests.media.packets import rtp, vp8
 from tests.media.peer import RawPeer
 from tests.media.stage import Stage, group
 
+pytestmark = pytest.mark.usefixtures("packet_path")
+
 
 async def test_a_switch_asks_for_a_keyframe_and_waits_for_it(stage: Stage) -> None:
     """The publisher is asked at once and again while the slot waits; nothing is shown that cannot be decoded."""

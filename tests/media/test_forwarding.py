@@ -3,6 +3,8 @@ from __future__ import annotations
 
 import secrets
 
+import pytest
+
 from server.ids import MAIN, ParticipantId, Placement
 from server.media.channel import (
     PeerAnswered,
@@ -16,6 +18,8 @@ from tests.media.offers import CAMERA_RTX_SSRC, MICROPHONE_SSRC, MID_ID, OPUS
 from tests.media.packets import rtp, vp8
 from tests.media.stage import ROOM, Stage, group
 from tests.media.waiting import until
+
+pytestmark = pytest.mark.usefixtures("packet_path")
 
 
 async def test_voice_and_picture_reach_the_other(stage: Stage) -> None:

@@ -22,6 +22,8 @@ from tests.media.circle import MS, Circle, Encoding, Seat
 from tests.media.offers import CAMERA_SSRC, MICROPHONE_SSRC, MID_ID, OPUS, RID_ID, RTX, TRANSPORT_CC_ID, VP8, make_offer
 from tests.media.packets import rtp, vp8
 
+pytestmark = pytest.mark.usefixtures("packet_path")
+
 RIDS = ("q", "h", "f")
 
 

@@ -11,6 +11,8 @@ from tests.media.circle import Circle, Seat
 from tests.media.offers import MICROPHONE_SSRC, OPUS, make_offer
 from tests.media.packets import rtp
 
+pytestmark = pytest.mark.usefixtures("packet_path")
+
 RED = 63
 FIREFOX_OPUS = 109
 

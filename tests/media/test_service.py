@@ -26,6 +26,8 @@ from tests.media.peer import RawPeer, sha256_of
 from tests.media.stage import ROOM, Stage, group
 from tests.media.waiting import until
 
+pytestmark = pytest.mark.usefixtures("packet_path")
+
 
 async def test_one_peer_for_each_participant(stage: Stage) -> None:
     """A second offer of the same person closes the first connection and takes its place in the routes."""

@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The packet path in C, behind the face of `PacketPath`. What C keeps is memory that objects here own.
+
+The same SRTP sessions serve both languages: libsrtp's functions are handed over as pointers, so nothing is linked.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterable
+from pathlib import Path as File
+from typing import Any, Final
+
+from server.media.congestion.history import SendHistory
+from server.media.dtls import SrtpPair, protect_function
+from server.media.ice import Path
+from server.media.line import Line
+from server.media.native.build import LIBRARY
+from server.media.native.library import ffi, load
+from server.media.outbox import Leg, segments_of, socket_address
+from server.media.packet_path import Send
+from server.media.picture import NO_PICTURE
+from server.media.rewriter import Rewriter
+from server.media.rtp import Packet
+from server.media.streams import Layer
+
+
+class CompiledOutbox:
+    """See `server.media.outbox.Outbox`."""
+
+    def __init__(self, functions: Any, sock: socket.socket, begun: Callable[[], None]) -> None:  # noqa: ANN401
+        self.begun = begun
+        self.dropped = 0
+        opened = functions.outbox_open(
+            sock.fileno(), ffi.cast("protect_function", protect_function()), segments_of(sock)
+        )
+        if opened == ffi.NULL:
+            raise MemoryError
+        self.pointer: Final = ffi.gc(opened, functions.outbox_close)
+        self._flush = functions.outbox_flush
+
+    def flush(self) -> None:
+        """See `server.media.outbox.Outbox`."""
+        self.dropped += self._flush(self.pointer)
+
+
+class CompiledLeg:
+    """See `server.media.outbox.Leg`. Lines point to `struct`, and it to the session, the outbox and the history."""
+
+    __slots__ = ("_alone", "_arrays", "_functions", "_rerouted", "_srtp", "box", "struct")
+
+    def __init__(
+        self,
+        functions: Any,  # noqa: ANN401
+        put: Send,
+        history: SendHistory | None,
+        rerouted: Callable[[], None],
+    ) -> None:
+        self.struct = ffi.new("struct leg *")
+        self.box: CompiledOutbox | None = None
+        self._rerouted = rerouted
+        self._functions = functions
+        self._alone = Leg(put)
+        self._srtp: SrtpPair | None = None
+        self._arrays: tuple[Any, ...] = ()
+        if history is not None:
+            self._arrays = (
+                ffi.from_buffer("int64_t[]", history.state, require_writable=True),
+                ffi.from_buffer("int64_t[]", history.times, require_writable=True),
+                ffi.from_buffer("uint16_t[]", history.sizes, require_writable=True),
+            )
+            self.struct.state, self.struct.times, self.struct.sizes = self._arrays
+
+    @property
+    def refused(self) -> int:
+        """See `server.media.outbox.Leg`."""
+        return int(self.struct.refused) + self._alone.refused
+
+    def keys(self, srtp: SrtpPair | None) -> None:
+        """See `server.media.outbox.Leg`."""
+        self._alone.keys(srtp)
+        self.struct.session = srtp.sender if srtp is not None else ffi.NULL
+        self._srtp = srtp
+
+    def move(self, path: Path | None, box: CompiledOutbox | None) -> None:
+        """See `server.media.outbox.Leg`."""
+        self._alone.move(path, None)
+        raw = socket_address(*path[1]) if path is not None and box is not None else b""
+        if not self._functions.leg_move(self.struct, box.pointer if box is not None else ffi.NULL, raw, len(raw)):
+            raise ValueError(path)
+        if (box is None) is not (self.box is None):
+            self._rerouted()
+        self.box = box
+
+    def send(self, head: bytes, tail: bytes) -> int:
+        """See `server.media.outbox.Leg`."""
+        if self.box is None:
+            return self._alone.send(head, tail)
+        self.box.begun()
+        return int(self._functions.leg_send(self.struct, head, len(head), tail, len(tail)))
+
+
+def _kept(name: str) -> Any:  # noqa: ANN401
+    """An integer of a rewriter that lies in its line's struct."""
+
+    def get(rewriter: CompiledRewriter) -> int:
+        return int(getattr(rewriter.struct, name))
+
+    def put(rewriter: CompiledRewriter, value: int) -> None:
+        setattr(rewriter.struct, name, value)
+
+    return property(get, put)
+
+
+class CompiledRewriter(Rewriter):
+    """The same mapping, kept where C reads and writes it."""
+
+    __slots__ = ("leg", "struct")
+
+    extension_id: int = _kept("extension_id")
+    last_timestamp: int = _kept("last_timestamp")
+    next: int = _kept("next")
+    octets: int = _kept("octets")
+    packets: int = _kept("packets")
+    payload_type: int = _kept("payload_type")
+    picture_id: int = _kept("picture_id")
+    picture_offset: int = _kept("picture_offset")
+    sequence_offset: int = _kept("sequence_offset")
+    redundant_type: int = _kept("redundant_type")
+    ssrc: int = _kept("ssrc")
+    start: int = _kept("start")
+    timestamp_offset: int = _kept("timestamp_offset")
+    tl0: int = _kept("tl0")
+    tl0_offset: int = _kept("tl0_offset")
+
+    def __init__(self, leg: CompiledLeg, ssrc: int, clock_rate: int, extension_id: int, start: tuple[int, int]) -> None:
+        self.leg = leg
+        self.struct = ffi.new("struct line *")
+        self.struct.leg = leg.struct
+        super().__init__(ssrc, clock_rate, *start, extension_id)
+
+
+class _Route:
+    """Lines as C takes them, and those it cannot serve (ICE-TCP); good while `lines` and `version` are."""
+
+    __slots__ = ("array", "count", "lines", "others", "version")
+
+    def __init__(self, lines: Iterable[Line], version: int) -> None:
+        self.lines = tuple(lines)
+        self.version = version
+        served = [struct for line in self.lines if (struct := _served(line)) is not None]
+        self.array = ffi.new("struct line *[]", served)
+        self.count = len(served)
+        self.others = tuple(line for line in self.lines if _served(line) is None)
+
+
+def _served(line: Line) -> Any:  # noqa: ANN401
+    rewriter = line.rewriter
+    return rewriter.struct if isinstance(rewriter, CompiledRewriter) and rewriter.leg.box is not None else None
+
+
+class CompiledPath:
+    """See `PacketPath`. Raises NotBuilt when there is no library."""
+
+    name = "compiled"
+
+    def __init__(self, library: File = LIBRARY) -> None:
+        self._functions = load(library)
+        self._fan = self._functions.fan
+        self._packet = ffi.new("struct packet *")
+        self._version = 0
+        self._begun: Callable[[], None] = _nobody_waits
+
+    def outbox(self, sock: socket.socket, begun: Callable[[], None]) -> CompiledOutbox:
+        """See `PacketPath`; `begun` is the same for all."""
+        self._begun = begun
+        return CompiledOutbox(self._functions, sock, begun)
+
+    def leg(self, put: Send, history: SendHistory | None) -> CompiledLeg:
+        """See `PacketPath`."""
+        return CompiledLeg(self._functions, put, history, self._rerouted)
+
+    def rewriter(
+        self, leg: CompiledLeg, ssrc: int, clock_rate: int, extension_id: int, start: tuple[int, int]
+    ) -> CompiledRewriter:
+        """See `PacketPath`."""
+        return CompiledRewriter(leg, ssrc, clock_rate, extension_id, start)
+
+    def fan(self, layer: Layer, packet: Packet, now_ns: int) -> int:
+        """See `PacketPath`."""
+        redundancy = packet.redundancy
+        if redundancy is None:
+            route = layer.route
+            if route is None or route.lines is not layer.lines or route.version != self._version:
+                route = layer.route = _Route(layer.lines, self._version)
+            return self._send(route, packet, now_ns)
+        forms: dict[Packet, list[Line]] = {}
+        for line in layer.lines:
+            forms.setdefault(redundancy.form(line), []).append(line)
+        return sum(self._send(_Route(lines, self._version), form, now_ns) for form, lines in forms.items())
+
+    def _rerouted(self) -> None:
+        self._version += 1
+
+    def _send(self, route: _Route, packet: Packet, now_ns: int) -> int:
+        sent = 0
+        for line in route.others:
+            sent += packet.extended >= line.rewriter.start and line.put(packet, now_ns)
+        if not route.count:
+            return sent
+        self._begun()
+        picture = packet.picture or NO_PICTURE
+        head, tail = picture.head, packet.tail
+        out = self._packet
+        out.extended = packet.extended
+        out.now_ns = now_ns
+        out.head_length = len(head)
+        out.tail_length = len(tail)
+        out.timestamp = packet.timestamp
+        out.picture_id = picture.picture_id
+        out.picture_id_at = picture.picture_id_at
+        out.long_picture_id = picture.long_picture_id
+        out.tl0 = picture.tl0
+        out.tl0_at = picture.tl0_at
+        out.padding = packet.flags & 0x20
+        out.marker = packet.marker
+        out.redundant = packet.redundant
+        return sent + int(self._fan(route.array, route.count, out, head, tail))
+
+
+def _nobody_waits() -> None:
+    pass

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Loads the compiled packet path, if it has been built from the present sources."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, Final
+
+from cffi import FFI
+
+from server.media.native.build import FOLDER, LIBRARY
+
+_COMMENTS: Final = re.compile(r"/\*.*?\*/", re.DOTALL)
+
+ffi: Final = FFI()
+ffi.cdef(_COMMENTS.sub("", FOLDER.joinpath("fan.h").read_text(encoding="ascii")))
+
+
+class NotBuilt(Exception):
+    """There is no library that fits; the message says why."""
+
+
+def load(library: Path = LIBRARY) -> Any:  # noqa: ANN401 - cffi has no types
+    """The functions of `fan.h`. Raises NotBuilt when it is not there, or was built from other sources."""
+    if not library.is_file():
+        raise NotBuilt("it was not built")
+    try:
+        functions = ffi.dlopen(str(library))
+    except OSError as error:
+        raise NotBuilt(str(error)) from error
+    # What both sides take for the same memory must have the same shape.
+    for index, kind in enumerate(("struct leg", "struct line", "struct packet")):
+        if functions.size_of(index) != ffi.sizeof(kind):
+            raise NotBuilt("it was built from other sources")
+    return functions
