@@ -8,6 +8,7 @@ connection of the same client hears of it again.
 from __future__ import annotations
 
 import secrets
+from operator import is_
 from typing import assert_never
 
 from msgspec import Struct
@@ -56,8 +57,10 @@ class MediaDesk:
         self._delivery = delivery
         self._plane = plane
         self._peers: dict[ParticipantId, Peer] = {}
+        self._owners: dict[PeerId, ParticipantId] = {}
         self._watches: dict[ParticipantId, Watch] = {}
         self._routes: tuple[RouteGroup, ...] = ()
+        self._followed: tuple[object, ...] = ()
         plane.open_room(self._room, self._report)
         self._reconcile(runner.state)
         runner.subscribe(self)
@@ -70,7 +73,9 @@ class MediaDesk:
         self._plane.check_offer(offer.sdp)
         peer = PeerId(secrets.token_hex(8))
         self._plane.open_peer(peer, self._room, participant, offer.sdp)
+        self._forget(participant)
         self._peers[participant] = Peer(peer, offer.offer)
+        self._owners[peer] = participant
         if participant in self._watches:
             self._plane.watch(peer, self._watches[participant])
 
@@ -90,9 +95,15 @@ class MediaDesk:
     def close_peer(self, participant: ParticipantId) -> None:
         """Stop this participant's media, and forget what their client showed."""
         self._watches.pop(participant, None)
-        peer = self._peers.pop(participant, None)
+        peer = self._forget(participant)
         if peer is not None:
             self._plane.close_peer(peer.id)
+
+    def _forget(self, participant: ParticipantId) -> Peer | None:
+        peer = self._peers.pop(participant, None)
+        if peer is not None:
+            del self._owners[peer.id]
+        return peer
 
     # -- listening to the room -----------------------------------------------------------------------------------------
 
@@ -107,9 +118,15 @@ class MediaDesk:
     def closed(self, _error: Exception) -> None:
         """The room is over."""
         self._peers.clear()
+        self._owners.clear()
         self._plane.close_room(self._room)
 
     def _reconcile(self, state: RoomState) -> None:
+        # States share what an event does not touch: most commits (chat, timers, reactions) are none of ours.
+        followed = (state.participants, state.rounds, state.hands, state.spotlight, state.breakouts)
+        if len(followed) == len(self._followed) and all(map(is_, followed, self._followed)):
+            return
+        self._followed = followed
         for participant in [known for known in (*self._peers, *self._watches) if known not in state.participants]:
             self.close_peer(participant)
         routes = routes_of(state)
@@ -124,10 +141,9 @@ class MediaDesk:
         if isinstance(report, VoicesHeard):
             self._voices(report)
             return
-        for participant, peer in self._peers.items():
-            if peer.id == report.peer:
-                self._report_peer(participant, peer, report)
-                return
+        participant = self._owners.get(report.peer)
+        if participant is not None:
+            self._report_peer(participant, self._peers[participant], report)
 
     def _report_peer(self, participant: ParticipantId, peer: Peer, report: PeerReport) -> None:
         match report:
@@ -137,7 +153,7 @@ class MediaDesk:
                 peer.slots = (report.revision, report.slots)
                 self._notify(participant, Slots(report.revision, report.slots))
             case PeerRefused() | PeerClosed():
-                del self._peers[participant]
+                self._forget(participant)
                 self._notify(participant, MediaLost(report.reason, peer.offer))
             case PeerConnected():
                 pass
