@@ -28,6 +28,8 @@ class Counts(Struct):
     duplicated: int = 0
     longest_wait_ms: float = 0.0
     """In the queue."""
+    waited_ms: float = 0.0
+    """In the queue, all packets that got into it together."""
 
 
 class Transit:
@@ -85,6 +87,7 @@ class Transit:
         if wait_ns > self.profile.queue_ms * _MS:
             return None
         self.counts.longest_wait_ms = max(self.counts.longest_wait_ms, wait_ns / _MS)
+        self.counts.waited_ms += wait_ns / _MS
         self._free_ns = now_ns + wait_ns + (size + self.profile.overhead_bytes) * 8 * _SECOND // rate
         return self._free_ns
 

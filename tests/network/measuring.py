@@ -34,7 +34,7 @@ class Sample(Struct, frozen=True):
 
 
 class Figures(Struct, frozen=True):
-    """One span of one guest. Shares are 0 to 1; `heights` and `paused` at its end."""
+    """One span of one guest. Shares are 0 to 1, `frozen` of the time of each picture; `heights`, `paused` at its end."""
 
     seconds: float
     received_bps: float
@@ -68,7 +68,7 @@ def figures(taken: Sequence[Sample]) -> Figures:
         received_bps=round((last.octets - first.octets) * 8 / seconds),
         frames=round((last.shown - first.shown) / due, 4) if due else 0.0,
         freezes=last.freezes - first.freezes,
-        frozen=round((last.frozen_ms - first.frozen_ms) / (seconds * 1_000), 4),
+        frozen=round((last.frozen_ms - first.frozen_ms) / (seconds * 1_000 * max(1, len(last.heights))), 4),
         concealed=round((last.concealed - first.concealed) / packets, 4) if packets else 0.0,
         heights=last.heights,
         paused=last.paused,

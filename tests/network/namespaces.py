@@ -7,6 +7,7 @@ import ctypes
 import os
 import secrets
 import shutil
+import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -39,6 +40,12 @@ class End(NamedTuple):
             return make()
         with ThreadPoolExecutor(1) as executor:
             return executor.submit(self._enter_and, make).result()
+
+    def udp_port(self) -> socket.socket:
+        """A UDP socket on this end's address; to be called inside."""
+        made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        made.bind((self.address, 0))
+        return made
 
     def shape(self, rate_bps: int, queue_ms: float, burst_bytes: int = 1_600) -> None:
         """What leaves this end is held to a rate by `tc tbf`."""

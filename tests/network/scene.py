@@ -60,11 +60,11 @@ class Scene:
         self._signatures = Signatures(clips)
 
     async def join(
-        self, number: int, link: Link | None, *, slots: int, port: socket.socket | None = None, simulcast: bool = True
+        self, number: int, link: Link | None, *, slots: int, speaks: bool = True, port: socket.socket | None = None
     ) -> Guest:
         """Connect over a perfect network, then let `link` begin; None: without a rig. Sends at once."""
         self._joined += 1
-        clip = prepared(number, simulcast=simulcast)
+        clip = prepared(number, simulcast=True)
         peer = Peer(clip, self.pacer, signatures=self._signatures, slots=slots, red=True)
         identity = PeerId(f"peer{self._joined}")
         self.worker.send(OpenPeer(peer=identity, room=ROOM, participant=ParticipantId(f"p{number}"), sdp=peer.offer()))
@@ -75,7 +75,8 @@ class Scene:
         await peer.connect(answer, through=rig.address if rig else None, port=port)
         guest = self.guests[number] = Guest(number, peer, rig)
         guest.incarnation = identity
-        peer.speak(Voice.STEADY)
+        if speaks:
+            peer.speak(Voice.STEADY)
         peer.show(on=True)
         if rig is not None and link is not None:
             await rig.change(link)
