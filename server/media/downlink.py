@@ -179,7 +179,7 @@ class Downlink:
         now_ns = self._now_ns
         layers = line.source.layers if line.source is not None else ()
         return Wanted(
-            tuple(Offered(layer.bitrate_bps(now_ns), layer.height) for layer in layers),
+            tuple(Offered(layer.meter.steady_bps(now_ns), layer.height) for layer in layers),
             line.height,
             line.rank,
             line.pinned,

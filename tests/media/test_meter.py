@@ -5,6 +5,8 @@ import pytest
 
 from server.media.meter import NS, Meter
 
+MS = 1_000_000
+
 
 def fed(seconds: float, size: int = 250, gap_ns: int = NS // 100, start_ns: int = 7 * NS) -> tuple[Meter, int]:
     """A meter after an even stream, and the time then."""
@@ -46,3 +48,18 @@ def test_a_stream_that_begins_again_is_a_new_one() -> None:
         meter.add(250, now_ns + step * NS // 100)
     assert meter.bps(now_ns + 30 * NS // 100) == pytest.approx(200_000, rel=0.2)
     assert meter.total == 330 * 250
+
+
+def test_steady_rate_does_not_follow_a_keyframe() -> None:
+    """Once settled, one burst moves it little; a stream that stopped has none."""
+    meter = Meter()
+    for tick in range(400):
+        meter.add(500, tick * 20 * MS)
+    settled = meter.steady_bps(8_000 * MS)
+    assert 180_000 < settled < 220_000
+    for _ in range(20):
+        meter.add(1_000, 8_010 * MS)
+    meter.add(500, 8_300 * MS)
+    assert meter.bps(8_300 * MS) > 1.4 * settled
+    assert meter.steady_bps(8_300 * MS) < 1.3 * settled
+    assert meter.steady_bps(12_000 * MS) == 0

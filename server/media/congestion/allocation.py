@@ -2,7 +2,8 @@
 """Who gets which layer on one subscriber's link. Voices are not in the auction: their share is taken off before.
 
 Everyone's smallest picture comes before anyone's larger one, the more important first in every round. A round begins
-only when the one before could be paid in full, so that more budget never makes an important picture worse.
+only when the one before could be paid in full, so that more budget never makes an important picture worse. A smallest
+picture that costs too much is passed over; after a larger one that does, nobody less important gets a larger one.
 """
 
 from __future__ import annotations
@@ -115,6 +116,8 @@ def _fill(available_bps: float, ladders: list[_Ladder], order: list[int], presen
             price = _price(ladder, goal, present[at]) - (_price(ladder, goal - 1, present[at]) if goal else 0.0)
             if price > left:
                 paid = False
+                if goal:
+                    break
                 continue
             left -= price
             steps[at] = goal
