@@ -3,20 +3,24 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 
 from aiohttp import web
 from playwright.async_api import Browser, Page, async_playwright
 
+from loadtest.serving import free_port
 from server.ids import MAIN, ParticipantId, PeerId, RoomId
 from server.media.channel import FromWorker, OpenPeer, PeerAnswered, PeerRefused, SetRoutes, SlotsChanged
-from server.media.supervisor import MediaWorker
+from server.media.supervisor import MediaWorker, WorkerOptions
 from server.rooms.routes import RouteGroup
 from tests.media.waiting import until
 
 ROOM = RoomId("room")
+ANYWHERE: Final = WorkerOptions()
 FLAGS = (
     "--no-sandbox",
     "--use-fake-ui-for-media-stream",
@@ -26,8 +30,9 @@ FLAGS = (
 
 PAGE = """<!doctype html><meta charset=utf-8><title>media</title><body><script>
 window.negotiations = 0;
+window.configuration = CONFIGURATION;
 async function join(name, slots, publish) {
-  const pc = window.pc = new RTCPeerConnection({bundlePolicy: 'max-bundle'});
+  const pc = window.pc = new RTCPeerConnection({bundlePolicy: 'max-bundle', ...window.configuration});
   const mic = pc.addTransceiver('audio', {direction: 'sendonly'});
   const camera = pc.addTransceiver('video', {direction: 'sendonly'});
   pc.addTransceiver('video', {direction: 'sendonly'});
@@ -52,6 +57,17 @@ async function join(name, slots, publish) {
     await camera.sender.replaceTrack(media.getVideoTracks()[0]);
   }
 }
+async function route() {
+  const all = await window.pc.getStats();
+  for (const pair of all.values()) {
+    if (pair.type === 'candidate-pair' && pair.nominated && pair.state === 'succeeded') {
+      const local = all.get(pair.localCandidateId), remote = all.get(pair.remoteCandidateId);
+      return {local: local.candidateType, relay: local.relayProtocol || '', protocol: remote.protocol,
+        address: remote.address};
+    }
+  }
+  return {};
+}
 async function figures() {
   const out = {inbound: [], outbound: [], negotiations: window.negotiations, state: window.pc.connectionState};
   for (const s of (await window.pc.getStats()).values()) {
@@ -69,11 +85,11 @@ async function figures() {
 class Studio:
     """One worker, one page server, one browser; `messages` is everything the worker said."""
 
-    def __init__(self, browser: Browser) -> None:
+    def __init__(self, browser: Browser, origin: str, options: WorkerOptions) -> None:
         self.browser = browser
+        self.origin = origin
         self.messages: list[FromWorker] = []
-        self.worker = MediaWorker(self.messages.append)
-        self.origin = ""
+        self.worker = MediaWorker(self.messages.append, options=options)
         self._revision = 0
 
     async def answer(self, request: web.Request) -> web.Response:
@@ -128,30 +144,40 @@ def inbound(found: dict[str, Any], kind: str) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def studio() -> AsyncIterator[Studio]:
-    """Everything up, and down again."""
+async def studio(
+    *,
+    program: str = "/usr/bin/chromium",
+    host: str = "127.0.0.1",
+    port: int = 0,
+    options: WorkerOptions = ANYWHERE,
+    configuration: Mapping[str, object] = MappingProxyType({}),
+) -> AsyncIterator[Studio]:
+    """Everything up, and down again; pages come from `host` and use this RTCConfiguration."""
+
+    async def page(_: web.Request) -> web.Response:
+        text = PAGE.replace("CONFIGURATION", json.dumps(dict(configuration)))
+        return web.Response(text=text, content_type="text/html")
+
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path="/usr/bin/chromium", args=list(FLAGS))
-        made = Studio(browser)
+        port = port or free_port()
+        origin = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        # Cameras are for secure pages only, and an address other than the loopback is not secure by itself.
+        secure = f"--unsafely-treat-insecure-origin-as-secure={origin}"
+        browser = await playwright.chromium.launch(executable_path=program, args=[*FLAGS, secure])
+        made = Studio(browser, f"{origin}/", options)
         await made.worker.start()
         app = web.Application()
-        app.router.add_get("/", _page)
+        app.router.add_get("/", page)
         app.router.add_post("/offer/{name}", made.answer)
         runner = web.AppRunner(app)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        made.origin = f"http://127.0.0.1:{runner.addresses[0][1]}/"
+        await web.TCPSite(runner, host, port).start()
         try:
             yield made
         finally:
             await browser.close()
             await runner.cleanup()
             await made.worker.close()
-
-
-async def _page(_: web.Request) -> web.Response:
-    return web.Response(text=PAGE, content_type="text/html")
 
 
 def _ids(names: tuple[str, ...]) -> tuple[ParticipantId, ...]:
