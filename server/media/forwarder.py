@@ -96,9 +96,10 @@ class Forwarder:
         if layer.ssrc is not None and layer.pacer.due(now_ns // 1_000_000, waiting=waiting):
             self._send_keyframe_request(layer)
 
-    def request_missing(self, layer: Layer) -> None:
+    def request_missing(self, layer: Layer, now_ns: int) -> None:
         """Ask a publisher for what was skipped lately, while somebody gets this layer."""
-        lost = layer.statistics.missing() if layer.ssrc is not None and (layer.lines or layer.pending) else []
+        layer.holes.fresh = False
+        lost = layer.holes.due(layer.statistics.highest, now_ns // 1_000_000) if layer.lines or layer.pending else []
         if lost and layer.ssrc is not None:
             publisher = layer.source.publisher
             publisher.send_rtcp(negative_acknowledgement(publisher.ssrc, layer.ssrc, lost))
@@ -141,6 +142,8 @@ class Forwarder:
             line.report(now_ns)
         if layer.pending:
             self.pace_keyframes(layer, now_ns)
+        if layer.holes.fresh:
+            self.request_missing(layer, now_ns)
 
     def _rtcp(self, peer: Peer, srtp: SrtpPair, data: bytes, now_ns: int) -> None:
         try:

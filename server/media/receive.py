@@ -8,13 +8,6 @@ from typing import Final
 WINDOW: Final = 1024
 """Packets older than this behind the newest are not taken any more; as wide as the SRTP replay window."""
 
-NACK_AGE: Final = 256
-"""How far behind the newest a lost packet is still asked for."""
-
-NACK_ATTEMPTS: Final = 4
-MAX_NACKS: Final = 32
-"""Lost packets asked for at once; more than that is a burst that a keyframe heals sooner."""
-
 _MASK: Final = (1 << WINDOW) - 1
 
 
@@ -22,7 +15,6 @@ class ReceiveStatistics:
     """Unwraps sequence numbers to 48 bits, removes duplicates and keeps the figures of a receiver report."""
 
     __slots__ = (
-        "_asked",
         "_base",
         "_prior_expected",
         "_prior_received",
@@ -41,7 +33,6 @@ class ReceiveStatistics:
         self.jitter = 0.0
         self._base = 0
         self._seen = 0
-        self._asked: dict[int, int] = {}
         self._transit: int | None = None
         self._prior_expected = 0
         self._prior_received = 0
@@ -73,13 +64,6 @@ class ReceiveStatistics:
             difference = (transit - self._transit + 0x80000000 & 0xFFFFFFFF) - 0x80000000
             self.jitter += (abs(difference) - self.jitter) / 16
         self._transit = transit
-
-    def missing(self) -> list[int]:
-        """16-bit numbers to ask for now, oldest first: skipped lately, and not asked for `NACK_ATTEMPTS` times yet."""
-        reach = min(NACK_AGE, self.highest - self._base)
-        holes = [self.highest - back for back in range(reach, 0, -1) if not self._seen >> back & 1][-MAX_NACKS:]
-        self._asked = {hole: self._asked.get(hole, 0) + 1 for hole in holes}
-        return [hole & 0xFFFF for hole, attempts in self._asked.items() if attempts <= NACK_ATTEMPTS]
 
     def lost(self) -> int:
         """Cumulative packets lost; below zero is possible after late arrivals."""

@@ -189,7 +189,7 @@ class MediaService:
             peer.downlink.tick(now_ns)
         for layer in peer.camera.layers if peer.camera is not None else ():
             if layer.lines or layer.pending:
-                self.forwarder.request_missing(layer)
+                self.forwarder.request_missing(layer, now_ns)
                 self.forwarder.pace_keyframes(layer, now_ns)
 
     def _every_second(self, now_ns: int) -> None:

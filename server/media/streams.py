@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from server.media.budget import budget_of_source
 from server.media.h264 import read_h264
+from server.media.holes import Holes
 from server.media.meter import Meter
 from server.media.picture import NO_PICTURE
 from server.media.receive import ReceiveStatistics
@@ -46,8 +47,10 @@ class Layer:
         "codec",
         "height",
         "history",
+        "holes",
         "index",
         "keyframes",
+        "kind",
         "lines",
         "meter",
         "pacer",
@@ -67,9 +70,11 @@ class Layer:
         self.rid = rid
         self.ssrc = ssrc
         self.rtx_ssrc = rtx_ssrc
+        self.kind = source.kind
         self.codec: CodecName = source.codec
         self.clock_rate = source.clock_rate
         self.statistics = ReceiveStatistics(self.clock_rate)
+        self.holes = Holes()
         self.meter = Meter()
         self.pacer = KeyframePacer()
         self.report: SenderReport | None = None
@@ -93,11 +98,14 @@ class Layer:
         `size_bytes` is its length on the wire.
         """
         first_sent = packet.ssrc == self.ssrc
+        newest = self.statistics.highest
         original = self._unwrapped(packet) if self.source.budget.take(size_bytes, now_ns) else None
         extended = self.statistics.accept(original.sequence) if original is not None else None
         if original is None or extended is None or len(original.payload) > MAX_PAYLOAD:
             return None
         original.extended = extended
+        if extended != newest + 1:
+            self._skipped(newest, extended)
         self.arrived_ns = now_ns
         self.meter.add(size_bytes, now_ns)
         if first_sent:
@@ -107,6 +115,14 @@ class Layer:
         except MalformedPacket:
             return None
         return original
+
+    def _skipped(self, newest: int, extended: int) -> None:
+        """Keep track of what did not come, of video, where asking for it helps."""
+        if self.kind is MediaKind.VIDEO and newest >= 0:
+            if extended > newest:
+                self.holes.skipped(newest + 1, extended)
+            else:
+                self.holes.filled(extended)
 
     def _unwrapped(self, packet: Packet) -> Packet | None:
         """The packet as first sent, if its payload type belongs here; retransmissions are unwrapped."""

@@ -166,19 +166,20 @@ def test_a_subscriber_misses_packets_of_the_present_layer(pair: Pair) -> None:
 
 
 def test_each_layer_is_asked_for_what_it_lost(pair: Pair) -> None:
-    """Only layers that somebody gets, by their own SSRC and numbers; the retransmission fills the hole."""
+    """At once, by its own SSRC and numbers, and only layers that somebody gets; the answer fills the hole."""
     pair.choose(1)
     for encoding in (pair.q, pair.h):
         encoding.send(vp8(1, keyframe=True))
         encoding.sequence += 1
         encoding.send(vp8(3))
-    for layer in pair.ana.camera.layers:
-        pair.circle.forwarder.request_missing(layer)
     asked = [(r.media_ssrc, r.lost) for r in pair.ana.reports if isinstance(r, RtcpRtpfbPacket)]
     assert asked == [(pair.h.ssrc, [pair.h.sequence - 1])]
     pair.h.repeat(vp8(2, body=b"again"), pair.h.sequence - 1, 1)
     assert len(pair.bo.seen()) == 3
     assert pair.bo.seen()[2].payload.endswith(b"again")
+    pair.circle.wait(1_000)
+    pair.circle.forwarder.request_missing(pair.ana.camera.layers[1], pair.circle.now_ns)
+    assert len(pair.ana.reports) == 1
 
 
 def test_each_layer_has_its_own_clock(pair: Pair) -> None:

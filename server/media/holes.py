@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Packets of a publisher that were skipped, and when to ask for them (RFC 4585 section 6.2.1)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+NACK_AGE: Final = 256
+"""How far behind the newest a lost packet is still asked for."""
+
+NACK_ATTEMPTS: Final = 4
+NACK_RETRY_MS: Final = 70
+"""After the first request; each further one waits twice as long, since the way there and back may be long."""
+
+MAX_NACKS: Final = 32
+"""Lost packets asked for at once; more than that is a burst that a keyframe heals sooner."""
+
+
+class Holes:
+    """Extended sequence numbers that did not come. Times are monotonic milliseconds.
+
+    `fresh` is set when something is skipped, and taken back by whoever asks: a first request should not wait.
+    """
+
+    __slots__ = ("_attempts", "_due_ms", "fresh")
+
+    def __init__(self) -> None:
+        self._attempts: dict[int, int] = {}
+        self._due_ms: dict[int, int] = {}
+        self.fresh = False
+
+    def skipped(self, first: int, end: int) -> None:
+        """Everything from `first` up to `end` is missing, `end` came; of a long gap the newest are kept."""
+        for number in [number for number in self._due_ms if number < end - NACK_AGE]:
+            self.filled(number)
+        for number in range(max(first, end - MAX_NACKS), end):
+            self._attempts[number] = self._due_ms[number] = 0
+            self.fresh = True
+
+    def filled(self, number: int) -> None:
+        """It came after all, or is of no use any more."""
+        if self._due_ms.pop(number, None) is not None:
+            del self._attempts[number]
+
+    def due(self, newest: int, now_ms: int) -> list[int]:
+        """16-bit numbers to ask for now, oldest first."""
+        asked = [number for number, due_ms in self._due_ms.items() if due_ms <= now_ms][-MAX_NACKS:]
+        for number in asked:
+            attempts = self._attempts[number] = self._attempts[number] + 1
+            self._due_ms[number] = now_ms + (NACK_RETRY_MS << attempts - 1)
+        for number in [number for number, attempts in self._attempts.items() if attempts >= NACK_ATTEMPTS]:
+            self.filled(number)
+        return [number & 0xFFFF for number in asked if number >= newest - NACK_AGE]
