@@ -36,18 +36,18 @@ NPM := scripts/npm --prefix $(WEB)
 NPM_FLAGS := --no-audit --no-fund --loglevel=error
 WEB_SOURCES := $(shell find $(WEB)/src $(WEB)/public $(WEB)/*.html $(WEB)/*.config.* $(WEB)/tsconfig*.json 2>/dev/null)
 
-.PHONY: run test test-all lint ruff mypy lint-imports svelte-check vitest format web install install-dev browser docs pictures lock clean
+.PHONY: run test test-all lint ruff mypy lint-imports svelte-check vitest format web install install-dev browser compiler docs pictures lock clean
 
 run: install web
 	@exec $(BIN)/holdspace demo --port $(PORT)
 
 # A style fault does not keep the tests from running: everything reports, then the whole fails.
-test: install-dev web browser
+test: compiler install-dev web browser
 	@status=0; $(MAKE) --keep-going lint || status=1; \
 	echo "==> tests"; HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest -m "not slow" || status=1; \
 	exit $$status
 
-test-all: install-dev web browser
+test-all: compiler install-dev web browser
 	@status=0; $(MAKE) --keep-going lint || status=1; \
 	echo "==> all tests"; HYPOTHESIS_PROFILE=full $(BIN)/python -m pytest --timeout=3600 || status=1; \
 	exit $$status
@@ -79,14 +79,17 @@ format: install-dev
 	@$(BIN)/ruff check --quiet --fix .
 	@$(BIN)/ruff format .
 
-install: $(STAMPS)/package
+install: $(STAMPS)/package $(STAMPS)/native
 
-install-dev: $(STAMPS)/dev $(STAMPS)/package
+install-dev: $(STAMPS)/dev $(STAMPS)/package $(STAMPS)/native
 
 web: $(WEB)/dist/index.html
 
 browser:
 	@scripts/browsers
+
+compiler:
+	@scripts/compiler
 
 docs: install-dev
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
@@ -127,6 +130,10 @@ $(STAMPS)/dev: requirements-dev.lock | $(STAMPS)/locked
 
 $(STAMPS)/package: pyproject.toml hatch_build.py $(STAMPS)/locked
 	@$(PIP) install --no-build-isolation --no-deps --editable .
+	@touch $@
+
+$(STAMPS)/native: server/media/native/fan.c server/media/native/fan.h server/media/native/build.py $(STAMPS)/package
+	@$(BIN)/python -m server.media.native.build
 	@touch $@
 
 $(WEB)/node_modules/.installed: $(WEB)/package.json $(wildcard $(WEB)/package-lock.json) | $(STAMPS)/locked

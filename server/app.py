@@ -68,13 +68,14 @@ class Server:
             self._application(joining), access_log=None, handle_signals=False, shutdown_timeout=GOODBYE_S
         )
         self.port = 0
+        self.media_path = ""
 
     async def __aenter__(self) -> Self:
         # Bound first, so that a port in use is told at once; nobody is answered before media is there.
         sockets = _bound(self._config)
         self.port = sockets[0].getsockname()[1]
         try:
-            await self.plane.start()
+            self.media_path = (await self.plane.start())[0].path
             await self._runner.setup()
             for bound in sockets:
                 await web.SockSite(self._runner, bound).start()
@@ -171,6 +172,7 @@ def _worker_options(config: Config) -> WorkerOptions:
         addresses=listened or (() if everywhere else (config.host,)),
         announce=announce,
         tcp_port=config.media_tcp_port,
+        path=config.media_path,
     )
 
 
@@ -181,13 +183,13 @@ def _relays(config: Config) -> Relays:
     return Relays(urls=config.turn_urls, secret=load_turn_secret(config), only=config.relay_only)
 
 
-async def run(config: Config, ready: Callable[[str, int], None], *, as_json: bool = False) -> None:
-    """Serve until a signal, a second one stops at once; `ready` is told the address and the port."""
+async def run(config: Config, ready: Callable[[str, int, str], None], *, as_json: bool = False) -> None:
+    """Serve until a signal, a second one stops at once; `ready` is told the address, the port and the media path."""
     logs.configure(config.log_level.value, as_json=as_json)
     stop = _stop_event()
     async with Server(config) as server:
-        log.info("listening", port=server.port, version=version("holdspace"))
-        ready(config.base_url(server.port), server.port)
+        log.info("listening", port=server.port, media_path=server.media_path, version=version("holdspace"))
+        ready(config.base_url(server.port), server.port, server.media_path)
         _settle_memory()
         await stop.wait()
 

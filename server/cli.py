@@ -53,8 +53,9 @@ def serve(*, config: Settings = DEFAULTS, json: Json = False) -> None:
 
     from server.app import run
 
-    def ready(url: str, port: int) -> None:
-        _answer({"url": url, "port": port}, f"Holdspace is listening on {url}", as_json=json)
+    def ready(url: str, port: int, media_path: str) -> None:
+        facts = {"url": url, "port": port, "media_path": media_path}
+        _answer(facts, f"Holdspace is listening on {url} (media path: {media_path})", as_json=json)
 
     uvloop.run(run(config, ready, as_json=json))
 

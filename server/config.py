@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 from cyclopts import Parameter
 
+from server.ports import MediaPath
 from server.rooms.state import MAX_PARTICIPANTS, CameraPolicy
 from server.rooms.templates import Language
 
@@ -82,6 +83,9 @@ class Config:
 
     relay_only: bool = False
     """Media goes through the TURN servers only, so that the media server sees nobody's address."""
+
+    media_path: MediaPath = MediaPath.AUTO
+    """Code that brings media packets to everybody: `auto` takes the compiled one if it was built, else pure Python."""
 
     public_url: str = ""
     """What stands before `/#TOKEN` in join links. Default: http://HOST:PORT."""

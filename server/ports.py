@@ -176,6 +176,15 @@ class PeerClosed(Struct, frozen=True, tag="peer_closed"):
     reason: str
 
 
+class MediaPath(StrEnum):
+    """Which code brings media packets to everybody."""
+
+    AUTO = "auto"
+    """The compiled one where it has been built."""
+    PURE = "pure"
+    COMPILED = "compiled"
+
+
 class PauseReason(StrEnum):
     """Why the picture of a slot does not flow although the room lets it through."""
 

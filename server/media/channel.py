@@ -93,10 +93,11 @@ class Shutdown(Struct, frozen=True, tag="shutdown"):
 
 
 class WorkerReady(Struct, frozen=True, tag="worker_ready"):
-    """Sent once, first: the worker listens on `port` of each of `addresses`."""
+    """Sent once, first: the worker listens on `port` of each of `addresses`; `path` says which code packets take."""
 
     addresses: tuple[str, ...]
     port: int
+    path: str
 
 
 class WorkerStats(Struct, frozen=True, tag="worker_stats"):

@@ -63,9 +63,10 @@ class PacketPath(Protocol):
 
 
 class PurePath:
-    """The reference."""
+    """The reference; `why` it was taken is part of its name."""
 
-    name = "pure Python"
+    def __init__(self, why: str = "") -> None:
+        self.name = f"pure Python ({why})" if why else "pure Python"
 
     def outbox(self, sock: socket.socket, begun: Callable[[], None]) -> Outbox:
         """See `PacketPath`."""

@@ -61,6 +61,7 @@ class MediaService:
     ) -> None:
         self._emit = emit
         packets = packets or PurePath()
+        self._path = packets.name
         self.mux = UdpMux(addresses, port, self._datagram, packets)
         self.forwarder = Forwarder(self._send, packets.fan)
         ice = self.forwarder.ice
@@ -81,7 +82,7 @@ class MediaService:
 
     def start(self) -> None:
         """Announce the port and begin the timers."""
-        self._emit(WorkerReady(addresses=self._addresses, port=self.mux.port))
+        self._emit(WorkerReady(addresses=self._addresses, port=self.mux.port, path=self._path))
         self._schedule()
 
     async def close(self) -> None:

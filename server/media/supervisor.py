@@ -16,6 +16,7 @@ from msgspec import Struct, structs
 from server.media.channel import FromWorker, Shutdown, ToWorker, WorkerReady
 from server.media.reachable import Announced
 from server.media.wire import ChannelBroken, Reader, encode, from_worker
+from server.ports import MediaPath
 
 START_S: Final = 20.0
 STOP_S: Final = 5.0
@@ -39,6 +40,7 @@ class WorkerOptions(Struct, frozen=True):
     addresses: tuple[str, ...] = ()
     announce: tuple[Announced, ...] = ()
     tcp_port: int | None = None
+    path: MediaPath = MediaPath.AUTO
 
 
 _ANYWHERE: Final = WorkerOptions()
@@ -196,7 +198,7 @@ class MediaWorker:
             command += ["--announce", announced.text()]
         if self._options.tcp_port is not None:
             command += ["--tcp-port", str(self._options.tcp_port)]
-        return command
+        return [*command, "--path", self._options.path.value]
 
 
 async def _read(reader: Reader[FromWorker], patience_s: float) -> FromWorker | None:

@@ -12,15 +12,19 @@ import asyncio
 import gc
 import signal
 import socket
+import sys
 from typing import Final
 
 import uvloop
 
 from server.media.channel import FromWorker, Shutdown
 from server.media.interfaces import local_addresses
+from server.media.native.choice import NotBuilt, choose
+from server.media.packet_path import PacketPath
 from server.media.reachable import Announced, parse_announced
 from server.media.service import MediaService
 from server.media.wire import encode, to_worker
+from server.ports import MediaPath
 
 MAX_BACKLOG_BYTES: Final = 16 << 20
 """Reports that the node has not read; a node that far behind is stuck, and the worker gives up."""
@@ -34,6 +38,7 @@ async def serve(
     port: int,
     announced: tuple[Announced, ...] = (),
     tcp_port: int | None = None,
+    packets: PacketPath | None = None,
 ) -> None:
     """Apply messages until the node has no more to say."""
     stream, writer = await asyncio.open_connection(sock=channel)
@@ -43,7 +48,7 @@ async def serve(
         if writer.transport.get_write_buffer_size() > MAX_BACKLOG_BYTES:
             writer.transport.abort()
 
-    service = MediaService(emit, addresses, port, announced, tcp_port)
+    service = MediaService(emit, addresses, port, announced, tcp_port, packets)
     service.start()
     # What start-up made lives as long as the process: the collector need not walk it while packets wait.
     gc.collect()
@@ -64,12 +69,17 @@ def main() -> None:
     parser.add_argument("--address", action="append", default=[])
     parser.add_argument("--announce", action="append", default=[], type=parse_announced)
     parser.add_argument("--tcp-port", type=int)
+    parser.add_argument("--path", type=MediaPath, default=MediaPath.AUTO)
     options = parser.parse_args()
     # An interrupt of the terminal reaches the whole group; the node decides when its worker leaves.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        packets = choose(options.path)
+    except NotBuilt as reason:
+        sys.exit(f"The compiled media path cannot be used: {reason}. `make install` builds it where a C compiler is.")
     channel = socket.socket(fileno=options.fd)
     addresses = tuple(options.address) or local_addresses()
-    uvloop.run(serve(channel, addresses, options.port, tuple(options.announce), options.tcp_port))
+    uvloop.run(serve(channel, addresses, options.port, tuple(options.announce), options.tcp_port, packets))
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ SAID_TO: list[ToWorker] = [
     Shutdown(),
 ]
 SAID_BY: list[FromWorker] = [
-    WorkerReady(addresses=("192.0.2.1", "::1"), port=5000),
+    WorkerReady(addresses=("192.0.2.1", "::1"), port=5000, path="compiled"),
     PeerAnswered(peer=PEER, sdp="v=0", slots=12),
     PeerRefused(peer=PEER, reason="malformed"),
     PeerConnected(peer=PEER),

@@ -349,9 +349,7 @@ int fan(
     return sent;
 }
 
-size_t size_of(int index)
+uint32_t built_from(void)
 {
-    static const size_t sizes[] = {sizeof(struct leg), sizeof(struct line), sizeof(struct packet)};
-
-    return index >= 0 && index < 3 ? sizes[index] : 0;
+    return SOURCES;
 }

@@ -79,5 +79,5 @@ int leg_send(struct leg *leg, const uint8_t *head, uint32_t head_length, const u
 int fan(
     struct line *const *lines, int count, const struct packet *packet, const uint8_t *head, const uint8_t *tail);
 
-/* Of struct leg, line and packet, by index 0 to 2: what was compiled must be what Python reads. */
-size_t size_of(int index);
+/* Checksum of the sources this was built from. */
+uint32_t built_from(void);

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from cffi import FFI
 
-from server.media.native.build import FOLDER, LIBRARY
+from server.media.native.build import FOLDER, LIBRARY, checksum, compiler
 
 _COMMENTS: Final = re.compile(r"/\*.*?\*/", re.DOTALL)
 
@@ -24,13 +24,12 @@ class NotBuilt(Exception):
 def load(library: Path = LIBRARY) -> Any:  # noqa: ANN401 - cffi has no types
     """The functions of `fan.h`. Raises NotBuilt when it is not there, or was built from other sources."""
     if not library.is_file():
-        raise NotBuilt("it was not built")
+        raise NotBuilt("it was not built" if compiler() else "no compiler found")
     try:
         functions = ffi.dlopen(str(library))
     except OSError as error:
         raise NotBuilt(str(error)) from error
     # What both sides take for the same memory must have the same shape.
-    for index, kind in enumerate(("struct leg", "struct line", "struct packet")):
-        if functions.size_of(index) != ffi.sizeof(kind):
-            raise NotBuilt("it was built from other sources")
+    if functions.built_from() != checksum():
+        raise NotBuilt("it was built from other sources")
     return functions
