@@ -34,7 +34,7 @@ class Sample(Struct, frozen=True):
 
 
 class Figures(Struct, frozen=True):
-    """One span of one guest. Shares are 0 to 1, `frozen` of the time of each picture; `heights`, `paused` at its end."""
+    """One span of one guest. Shares are 0 to 1, `frozen` of each picture's time; `heights`, `paused` at its end."""
 
     seconds: float
     received_bps: float
@@ -99,6 +99,9 @@ def _sample(scene: Scene, guest: Guest, at_s: float, since_s: float) -> Sample:
     reception = guest.peer.reception
     video = [line for line in reception.of_kind(Kind.VIDEO) if line.slot in flowing]
     every = list(reception.of_kind(Kind.VIDEO))
+    for line in every:
+        if line.slot not in flowing:
+            line.pictures.pause()
     audio = list(reception.of_kind(Kind.AUDIO))
     return Sample(
         at_s=at_s,

@@ -35,6 +35,7 @@ class Guest:
         self.peer = peer
         self.rig = rig
         self.incarnation = PeerId("")
+        self.showing = True
 
     @property
     def id(self) -> ParticipantId:
@@ -91,12 +92,13 @@ class Scene:
             await guest.rig.close()
 
     def group(self, *groups: Sequence[int]) -> None:
-        """Put people into groups; everybody there may be heard and seen."""
+        """Put people into groups; everybody there may be heard, and seen with the camera on."""
         self._revision += 1
         made = []
         for index, members in enumerate(groups):
-            people = tuple(ParticipantId(f"p{number}") for number in members)
-            made.append(RouteGroup(Placement(f"b{index}"), members=people, audio=people, video=people))
+            people = tuple(self.guests[number].id for number in members)
+            shown = tuple(self.guests[number].id for number in members if self.guests[number].showing)
+            made.append(RouteGroup(Placement(f"b{index}"), members=people, audio=people, video=shown))
         self.worker.send(SetRoutes(room=ROOM, revision=self._revision, groups=tuple(made)))
 
     def watch(self, guest: Guest, height: int, first: int | None = None) -> None:

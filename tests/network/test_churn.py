@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nobody's picture gets stuck, whatever people and networks do."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.network.churn import churn
+
+
+async def test_half_a_minute_of_churn_leaves_no_stuck_tile() -> None:
+    """At every look, a quarter of a second apart."""
+    watchman = await churn(24.0, seed=1)
+    assert watchman.looked > 300
+    assert watchman.stuck == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+async def test_ten_minutes_of_churn_leave_no_stuck_tile() -> None:
+    """As above, for longer and with another seed."""
+    watchman = await churn(600.0, seed=2)
+    assert watchman.looked > 10_000
+    assert watchman.stuck == []

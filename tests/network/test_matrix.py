@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rows of the matrix with what they must reach: counts and ratios; the quick ones run with `make test`."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+
+from tests.network.matrix import Result, measure, table
+from tests.network.namespaces import needs_namespaces
+from tests.network.rows import FIVE_PERCENT, NARROW, ROWS, Row
+
+
+async def measured(row: Row) -> Result:
+    """The row, with its line in the output."""
+    result = await measure(row)
+    print("\n" + table([result]))
+    return result
+
+
+async def test_five_percent_of_loss_each_way_is_repaired() -> None:
+    """On both hops: at least 95 % of the frames, less than 3 % of the sound concealed, the largest layer."""
+    found = (await measured(replace(FIVE_PERCENT, warm_s=3.0, seconds=6.0))).before
+    assert found.frames >= 0.95
+    assert found.concealed < 0.03
+    assert set(found.heights) == {540}
+
+
+async def test_a_narrow_link_keeps_the_voice() -> None:
+    """300 kbit/s for three people: sound goes on, a picture flows, and the link is neither idle nor flooded."""
+    result = await measured(replace(NARROW, warm_s=6.0, seconds=5.0))
+    assert result.before.concealed < 0.05
+    assert result.before.heights
+    assert result.utilisation is not None
+    assert 0.3 < result.utilisation <= 1.01
+    assert result.queue_ms is not None
+    assert result.queue_ms < 150
+
+
+@pytest.mark.slow
+@needs_namespaces
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+async def test_the_whole_matrix(row: Row) -> None:
+    """On every link the voice goes on; up to 5 % of loss the pictures do; a link that drops is found within 5 s."""
+    result = await measured(row)
+    end = result.after if result.after is not None and not row.rival else result.before
+    lossy = max(row.link.down.loss, row.link.up.loss)
+    assert end.concealed < (0.03 if lossy <= 0.05 else 0.10)
+    if lossy <= 0.05:
+        assert end.frames >= 0.9
+    if row.change is not None:
+        assert result.recovered_s is not None
+        assert result.recovered_s <= 5.0
