@@ -85,9 +85,9 @@ class Forwarder:
         else:
             self._rtp(peer, peer.srtp, data, now_ns)
 
-    def request_keyframe(self, layer: Layer, now_ms: int) -> None:
+    def request_keyframe(self, layer: Layer, now_ms: int, *, begins: bool = True) -> None:
         """Ask the publisher now, or as soon as the pacer lets us; one that never sent is asked at its first packet."""
-        if layer.ssrc is not None and layer.pacer.ask(now_ms):
+        if layer.ssrc is not None and layer.pacer.ask(now_ms, begins=begins):
             self._send_keyframe_request(layer)
 
     def pace_keyframes(self, layer: Layer, now_ns: int) -> None:
@@ -139,6 +139,8 @@ class Forwarder:
         if layer.lines:
             self.forwarded += self._fan(layer, packet, now_ns)
         for line in begun:
+            # A keyframe that came late has had successors, which this line could not take before it.
+            self.forwarded += sum(line.put(kept, now_ns) for kept in layer.since(packet.extended))
             line.report(now_ns)
         if layer.pending:
             self.pace_keyframes(layer, now_ns)
@@ -205,4 +207,4 @@ class Forwarder:
         line = peer.lines.get(ssrc)
         layer = (line.flowing or line.awaited) if line is not None else None
         if layer is not None and layer.source.kind is MediaKind.VIDEO:
-            self.request_keyframe(layer, now_ns // 1_000_000)
+            self.request_keyframe(layer, now_ns // 1_000_000, begins=False)

@@ -26,6 +26,9 @@ from server.media.receive import ReceiveStatistics
 PLI_INTERVAL_MS: Final = 300
 """A publisher is asked for a keyframe at most this often, however many slots want one."""
 
+PLI_BEGIN_MS: Final = 100
+"""After an answered request the next one for a line that begins may follow so soon: people come one after another."""
+
 PLI_REPEAT_MS: Final = 500
 """After this a slot that still waits asks again: the request or the keyframe was lost."""
 
@@ -63,29 +66,38 @@ def split_feedback(compound: bytes) -> tuple[list[bytes], bytes]:
 class KeyframePacer:
     """When to ask one publisher for a keyframe; times are monotonic milliseconds."""
 
-    __slots__ = ("_asked_ms", "_pending")
+    __slots__ = ("_answered", "_asked_ms", "_begins", "_pending")
 
     def __init__(self) -> None:
         self._asked_ms: int | None = None
+        self._answered = True
         self._pending = False
+        self._begins = False
 
-    def ask(self, now_ms: int) -> bool:
-        """Whether to send a request now; if it is too early, `due` will say when."""
+    def ask(self, now_ms: int, *, begins: bool = False) -> bool:
+        """Whether to send a request now; if it is too early, `due` will say when.
+
+        `begins`: for a line that shows nothing of this layer yet, not for a subscriber who asks to have it mended.
+        """
         self._pending = True
+        self._begins = self._begins or begins
         return self.due(now_ms, waiting=False)
 
     def due(self, now_ms: int, *, waiting: bool) -> bool:
         """Whether to send now, for a request held back or because a slot is still `waiting`."""
         since = now_ms - self._asked_ms if self._asked_ms is not None else PLI_REPEAT_MS
-        if (waiting and since >= PLI_REPEAT_MS) or (self._pending and since >= PLI_INTERVAL_MS):
+        # Whoever begins while a keyframe is on its way will begin with that one.
+        interval = PLI_BEGIN_MS if self._begins and self._answered else PLI_INTERVAL_MS
+        if (waiting and since >= PLI_REPEAT_MS) or (self._pending and since >= interval):
             self._asked_ms = now_ms
-            self._pending = False
+            self._answered = self._pending = self._begins = False
             return True
         return False
 
     def fulfilled(self) -> None:
         """A keyframe came: whoever asked before it has it now."""
-        self._pending = False
+        self._answered = True
+        self._pending = self._begins = False
 
 
 class PublisherClock:

@@ -173,6 +173,11 @@ class Layer:
         packet = self.history[extended % HISTORY] if self.history else None
         return packet if packet is not None and packet.extended == extended else None
 
+    def since(self, extended: int) -> list[Packet]:
+        """What is kept of the packets after this one, in their order."""
+        after = range(max(extended + 1, self.statistics.highest - HISTORY + 1), self.statistics.highest + 1)
+        return [packet for number in after if (packet := self.recall(number)) is not None]
+
     def newest(self) -> Packet | None:
         """The packet furthest on in the sequence, if it is kept."""
         return self.recall(self.statistics.highest)

@@ -93,6 +93,20 @@ def test_the_former_layer_goes_on_until_the_keyframe(pair: Pair) -> None:
     assert pair.line.flowing is pair.ana.camera.layers[1]
 
 
+def test_a_keyframe_that_comes_late_begins_with_what_came_before_it(pair: Pair) -> None:
+    """Its start was overtaken, or lost and sent again: what followed goes out after it, once and in order."""
+    pair.choose(0)
+    start = pair.q.sequence + 1
+    for offset, body in ((1, b"q2"), (2, b"q3")):
+        pair.q.send(vp8(1, start=False, body=body), start + offset)
+    pair.q.sequence = start + 2
+    pair.q.repeat(vp8(1, keyframe=True, body=b"q1"), start, 1)
+    pair.q.send(vp8(2, body=b"q4"))
+    seen = pair.bo.seen()
+    assert [packet.payload[-2:] for packet in seen] == [b"q1", b"q2", b"q3", b"q4"]
+    assert [packet.sequence - seen[0].sequence & 0xFFFF for packet in seen] == [0, 1, 2, 3]
+
+
 def test_a_choice_can_be_taken_back(pair: Pair) -> None:
     """Before its keyframe came: the layer that flows goes on flowing, and the other one begins nowhere."""
     pair.choose(0)

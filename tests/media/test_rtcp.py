@@ -44,6 +44,20 @@ def test_a_keyframe_answers_all_requests_before_it() -> None:
     assert pacer.ask(2_001)
 
 
+def test_who_begins_soon_after_a_keyframe_waits_little() -> None:
+    """They come one after another: 100 ms after an answered request, but never beside one that is under way."""
+    pacer = KeyframePacer()
+    assert pacer.ask(1_000, begins=True)
+    assert not pacer.ask(1_030, begins=True)
+    pacer.fulfilled()
+    assert not pacer.ask(1_060, begins=True)
+    assert not pacer.due(1_099, waiting=False)
+    assert pacer.due(1_100, waiting=False)
+    pacer.fulfilled()
+    assert not pacer.ask(1_300)
+    assert pacer.due(1_400, waiting=False)
+
+
 def test_a_slot_that_still_waits_asks_again_after_500_ms() -> None:
     """The request or the keyframe may have been lost."""
     pacer = KeyframePacer()

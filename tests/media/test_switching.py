@@ -3,16 +3,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec import Struct
 
+from server.media.packet_path import PacketPath, PurePath
 from server.media.receive import ReceiveStatistics
 from server.media.rtcp import PLI_REPEAT_MS, negative_acknowledgement
 from server.media.rtp import Packet
 from tests.media.circle import Circle, Encoding, Seat
 from tests.media.offers import MICROPHONE_SSRC, OPUS, TRANSPORT_CC_ID, make_offer
 from tests.media.packets import rtp, vp8
+from tests.media.paths import compiled_path
 from tests.media.test_layers import losses
 from tests.media.test_red import RED, red, with_red
 
@@ -115,8 +120,8 @@ LATE_OVER_TWO_SWITCHES: list[Step] = [
 class Scene:
     """Two people with two layers and a voice each, and a subscriber with one slot that changes all the time."""
 
-    def __init__(self, starts: list[int]) -> None:
-        self.circle = Circle()
+    def __init__(self, starts: list[int], path: PacketPath) -> None:
+        self.circle = Circle(path)
         self.people = [Seat(self.circle, name, with_red(make_offer(1, rids=RIDS))) for name in PEOPLE]
         self.bo = Seat(self.circle, "bo", with_red(make_offer(1, transport_cc=True)))
         self.encodings = [
@@ -188,16 +193,19 @@ class Scene:
         return seat.peer.participant.encode().ljust(TAG_BYTES) + self.count.to_bytes(4)
 
 
+@pytest.mark.parametrize("make", [PurePath, compiled_path], ids=["pure", "compiled"])
 @settings(max_examples=200, deadline=None)
 @given(starts=st.lists(st.integers(0, 0xFFFF), min_size=6, max_size=6), order=steps)
 @example(starts=[65_530, 0, 0, 32_000, 65_535, 7], order=LATE_OVER_TWO_SWITCHES)
-def test_a_number_stands_for_one_plaintext(starts: list[int], order: list[Step]) -> None:
+def test_a_number_stands_for_one_plaintext(
+    make: Callable[[], PacketPath], starts: list[int], order: list[Step]
+) -> None:
     """Trap 1: each (SSRC, extended number) goes out once, and libsrtp, which would refuse a second time, never has to.
 
     Trap 2: what goes out is of the person in the slot at that moment, retransmissions included, and a retransmission is
     byte for byte what went out under its number.
     """
-    scene = Scene(list(starts))
+    scene = Scene(list(starts), make())
     outgoing: dict[int, ReceiveStatistics] = {}
     first_sent: dict[int, Packet] = {}
     for step in order:
@@ -227,6 +235,7 @@ def _check_repeat(packet: Packet, first_sent: dict[int, Packet], shown: bytes) -
     assert shown in packet.payload
 
 
+@pytest.mark.parametrize("make", [PurePath, compiled_path], ids=["pure", "compiled"])
 @settings(max_examples=100, deadline=None)
 @given(
     starts=st.lists(st.integers(0, 0xFFFF), min_size=6, max_size=6),
@@ -235,12 +244,14 @@ def _check_repeat(packet: Packet, first_sent: dict[int, Packet], shown: bytes) -
     layer=st.integers(0, 1),
     lost=st.sets(st.integers(0, 2), max_size=2),
 )
-def test_no_line_is_stuck(starts: list[int], order: list[Step], person: int, layer: int, lost: set[int]) -> None:
+def test_no_line_is_stuck(
+    make: Callable[[], PacketPath], starts: list[int], order: list[Step], person: int, layer: int, lost: set[int]
+) -> None:
     """After anything, a layer is chosen whose sender answers keyframe requests, of which the first ones get lost.
 
     It flows again, from its start on without a hole.
     """
-    scene = Scene(list(starts))
+    scene = Scene(list(starts), make())
     for step in order:
         scene.do(step)
     line = scene.bo.video()
