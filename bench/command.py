@@ -34,7 +34,6 @@ class MediaOptions:
     path: Annotated[
         tuple[str, ...], Parameter(help="Only these paths of ours: pure, compiled.", consume_multiple=True, negative="")
     ] = ()
-    retransmission: Annotated[bool, Parameter(help="Negotiate NACK and RTX for pictures with every server.")] = False
     address: Annotated[str, Parameter(help="IPv4 address of this host to use; Janus wants none of loopback.")] = ""
     json: Annotated[Path | None, Parameter(help="Write the report to this file, too.")] = None
 
@@ -59,7 +58,6 @@ async def media(*, options: Annotated[MediaOptions, Parameter(name="*")] = Media
 
 
 async def _media(options: MediaOptions) -> None:
-    from bench.media.contest import Work
     from bench.media.janus import NoJanus
     from bench.media.report import document, heading, summary
     from bench.media.run import Plan, contestants, measure
@@ -68,7 +66,7 @@ async def _media(options: MediaOptions) -> None:
     pace = Pace(seconds=options.seconds)
     if options.quick:
         pace = Pace(seconds=_QUICK_SECONDS, trial_seconds=_QUICK_TRIAL_SECONDS, repeats=0)
-    plan = Plan(Work(options.address or own_address(), options.retransmission), two_cores(), pace, options.rooms)
+    plan = Plan(options.address or own_address(), two_cores(), pace, options.rooms)
     found: dict[str, Search] = {}
     absent = "not asked for"
     print(heading(), flush=True)

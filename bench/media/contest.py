@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from bench.media.endpoint import Endpoint
 from bench.media.engine import StreamPlan
-from bench.media.sdp import CAMERA_MID, MICROPHONE_MID, OPUS, VP8, Local, extension
+from bench.media.sdp import CAMERA_MID, MICROPHONE_MID, OPUS, VP8, WIDE_AT, Local, extension
 
 PEOPLE: Final = 12
 OTHERS: Final = PEOPLE - 1
@@ -59,16 +59,9 @@ class ServerFailed(RuntimeError):
     """The server did not start, or refused what it was asked."""
 
 
-class Work(Struct, frozen=True):
-    """What is the same for all servers: our own address, and whether retransmission is negotiated."""
-
-    address: str
-    retransmission: bool
-
-
-def local_of(endpoint: Endpoint, work: Work) -> Local:
+def local_of(endpoint: Endpoint) -> Local:
     """How an endpoint describes itself."""
-    return Local(endpoint.ufrag, endpoint.pwd, endpoint.channel.fingerprint, work.retransmission)
+    return Local(endpoint.ufrag, endpoint.pwd, endpoint.channel.fingerprint, endpoint.feedback)
 
 
 def fresh_ssrc() -> int:
@@ -78,11 +71,13 @@ def fresh_ssrc() -> int:
 
 def streams_of(person: Person, chance: random.Random) -> tuple[StreamPlan, StreamPlan]:
     """50 voice packets and 60 picture packets a second, begun at some moment of their period."""
+    feedback = person.publisher.feedback
     voice = StreamPlan(
         ssrc=person.microphone,
         payload_type=OPUS,
         clock_rate=48_000,
-        extension=extension(MICROPHONE_MID, _LEVEL),
+        extension=extension(MICROPHONE_MID, _LEVEL, feedback=feedback),
+        wide_at=WIDE_AT if feedback else 0,
         payload_bytes=VOICE_BYTES,
         per_burst=1,
         period_ns=VOICE_PERIOD_NS,
@@ -94,7 +89,8 @@ def streams_of(person: Person, chance: random.Random) -> tuple[StreamPlan, Strea
         ssrc=person.camera,
         payload_type=VP8,
         clock_rate=90_000,
-        extension=extension(CAMERA_MID),
+        extension=extension(CAMERA_MID, None, feedback=feedback),
+        wide_at=WIDE_AT if feedback else 0,
         payload_bytes=PICTURE_BYTES,
         per_burst=PICTURE_PACKETS,
         period_ns=PICTURE_PERIOD_NS,

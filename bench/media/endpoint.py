@@ -28,9 +28,10 @@ _DATAGRAM_BYTES: Final = 2_048
 
 
 class Endpoint:
-    """A client's transport; `address` is ours."""
+    """A client's transport; `address` is ours. `feedback`: see `bench.media.sdp.Local`."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, *, feedback: bool) -> None:
+        self.feedback = feedback
         self.ufrag = secrets.token_hex(4)
         self.pwd = secrets.token_hex(16)
         self.ssrc = secrets.randbits(31) | 1

@@ -12,7 +12,6 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,6 +27,7 @@ SAMPLE_EVERY: Final = 8
 """One packet in so many of each line is decrypted, for its time stamp and to see that it can be; a power of two."""
 
 DATAGRAM_BYTES: Final = 2_048
+_SOURCES: Final = Path(__file__).parent / "generator"
 _FLAGS: Final = ("-O2", "-std=gnu11", "-shared", "-fPIC")
 _TRANSFORMS: Final = ("srtp_protect", "srtp_unprotect", "srtp_protect_rtcp", "srtp_unprotect_rtcp")
 _DECLARATIONS: Final = """
@@ -37,8 +37,9 @@ typedef struct {
 } tally;
 void *generator_new(uintptr_t, uintptr_t, uintptr_t, uintptr_t, int);
 void generator_free(void *);
-int generator_endpoint(void *, int, int, uint32_t, uintptr_t, uintptr_t);
-int generator_stream(void *, int, uint32_t, int, int, const uint8_t *, int, int, int, int64_t, int64_t, int64_t, int);
+int generator_endpoint(void *, int, int, uint32_t, int, uintptr_t, uintptr_t);
+int generator_stream(void *, int, uint32_t, int, int, const uint8_t *, int, int, int, int, int64_t, int64_t, int64_t,
+    int);
 int generator_line(void *, int, uint32_t);
 int generator_take(void *, int *, uint8_t *);
 void generator_run(void *, int, int64_t);
@@ -65,6 +66,8 @@ class StreamPlan(Struct, frozen=True):
     payload_type: int
     clock_rate: int
     extension: bytes
+    wide_at: int
+    """Where in the extension the transport-wide sequence number goes; 0: it has none."""
     payload_bytes: int
     per_burst: int
     period_ns: int
@@ -104,17 +107,20 @@ class Engine:
         self._data = self._ffi.new("uint8_t[]", DATAGRAM_BYTES)
         self._kept: list[Session] = []
 
-    def add_endpoint(self, fd: int, room: int, ssrc: int, sessions: tuple[Session, Session]) -> int:
-        """A connected socket and its SRTP sessions for receiving and sending, `ssrc` for its reports."""
+    def add_endpoint(self, fd: int, room: int, ssrc: int, wide_id: int, sessions: tuple[Session, Session]) -> int:
+        """A connected socket and its SRTP sessions for receiving and sending, `ssrc` for its reports.
+
+        `wide_id`: the header extension for transport-wide feedback; 0: there is no such feedback.
+        """
         self._kept += sessions
-        return int(self._lib.generator_endpoint(self._state, fd, room, ssrc, *map(_context_of, sessions)))
+        return int(self._lib.generator_endpoint(self._state, fd, room, ssrc, wide_id, *map(_context_of, sessions)))
 
     def add_stream(self, endpoint: int, plan: StreamPlan) -> None:
         """Let an endpoint send."""
         extension = self._ffi.from_buffer("uint8_t[]", plan.extension)
         code = self._lib.generator_stream(
             self._state, endpoint, plan.ssrc, plan.payload_type, plan.clock_rate, extension, len(plan.extension),
-            plan.payload_bytes, plan.per_burst, plan.period_ns, plan.spacing_ns, plan.offset_ns, plan.fan,
+            plan.wide_at, plan.payload_bytes, plan.per_burst, plan.period_ns, plan.spacing_ns, plan.offset_ns, plan.fan,
         )  # fmt: skip
         if code < 0:
             raise Refused
@@ -163,8 +169,7 @@ def compile_engine(folder: Path) -> Path:
     if compiler is None:
         raise NoCompiler
     library = folder / "generator.so"
-    with resources.as_file(resources.files("bench.media") / "generator.c") as source:
-        subprocess.run([compiler, *_FLAGS, "-o", library, source], check=True)  # noqa: S603 - the user's own compiler
+    subprocess.run([compiler, *_FLAGS, "-o", library, *_SOURCES.glob("*.c")], check=True)  # noqa: S603 - the user's
     return library
 
 

@@ -2,8 +2,9 @@
 """Janus with its VideoRoom, as Debian packages it, in the configuration that costs it least.
 
 One event loop for all (a thread for each connection costs more on one core), ICE-lite, multistream subscriptions
-(one connection for all the others), no transport-wide feedback, no REMB steering, no event handlers, only the plugin
-and the transport that are used. Janus takes publishing and receiving on two connections; both are real ones.
+(one connection for all the others), no NACK queues, no transport-wide feedback, no REMB steering, no event handlers,
+only the plugin and the transport that are used. Janus takes publishing and receiving on two connections; both are
+real ones.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import Any, Final
 from aiohttp import ClientConnectionError, ClientSession, ClientWebSocketResponse
 
 from bench.machine import pinned
-from bench.media.contest import PEOPLE, Person, ServerFailed, Work, fresh_ssrc, local_of
+from bench.media.contest import PEOPLE, Person, ServerFailed, fresh_ssrc, local_of
 from bench.media.endpoint import Endpoint
 from bench.media.sdp import answer, offer, read
 from loadtest.serving import free_port
@@ -74,21 +75,21 @@ class NoJanus(RuntimeError):
 class JanusServer:
     """One Janus process and our control connection to it."""
 
-    def __init__(self, work: Work, process: asyncio.subprocess.Process, control: Control, folder: Path) -> None:
-        self._work = work
+    def __init__(self, address: str, process: asyncio.subprocess.Process, control: Control, folder: Path) -> None:
+        self._address = address
         self._process = process
         self._control = control
         self._folder = folder
 
     @classmethod
-    async def start(cls, work: Work, core: int) -> JanusServer:
+    async def start(cls, address: str, core: int) -> JanusServer:
         """Janus on this core, with settings of our own. Raises NoJanus or ServerFailed."""
         program = shutil.which("janus")
         if program is None:
             raise NoJanus
         folder = Path(tempfile.mkdtemp(prefix="holdspace-janus-"))
         port = free_port()
-        _write_settings(folder, work.address, port)
+        _write_settings(folder, address, port)
         with pinned(core), (folder / "log").open("wb") as log:
             process = await asyncio.create_subprocess_exec(
                 program, "--configs-folder", str(folder), stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log
@@ -99,7 +100,7 @@ class JanusServer:
             text = (folder / "log").read_text(errors="replace")
             await _end(process, folder)
             raise ServerFailed(f"{error}\n{text[-2000:]}") from error
-        return cls(work, process, control, folder)
+        return cls(address, process, control, folder)
 
     @property
     def pid(self) -> int:
@@ -127,18 +128,18 @@ class JanusServer:
         await _end(self._process, self._folder)
 
     async def _publish(self, room: int, feed: int) -> tuple[Endpoint, int, int]:
-        endpoint = Endpoint(self._work.address)
+        endpoint = Endpoint(self._address, feedback=False)
         microphone, camera = fresh_ssrc(), fresh_ssrc()
         handle = await self._control.attach()
         await self._control.ask(handle, {"request": "join", "ptype": "publisher", "room": room, "id": feed})
-        text = offer(local_of(endpoint, self._work), microphone, camera, 0)
+        text = offer(local_of(endpoint), microphone, camera, 0)
         reply = await self._control.ask(handle, {"request": "publish"}, _description("offer", text))
         described = read(reply["jsep"]["sdp"])
         await endpoint.connect(described.remote, described.fingerprint)
         return endpoint, microphone, camera
 
     async def _subscribe(self, room: int, feed: int, publisher: Endpoint, microphone: int, camera: int) -> Person:
-        endpoint = Endpoint(self._work.address)
+        endpoint = Endpoint(self._address, feedback=False)
         handle = await self._control.attach()
         streams = [{"feed": other} for other in _FEEDS if other != feed]
         joined = await self._control.ask(
@@ -146,7 +147,7 @@ class JanusServer:
         )
         offered = joined["jsep"]["sdp"]
         described = read(offered)
-        text = answer(local_of(endpoint, self._work), offered)
+        text = answer(local_of(endpoint), offered)
         await self._control.ask(handle, {"request": "start"}, _description("answer", text))
         await endpoint.connect(described.remote, described.fingerprint)
         return Person(publisher, endpoint, microphone, camera, described.ssrcs)

@@ -10,7 +10,7 @@ from functools import partial
 from msgspec import Struct
 
 from bench.machine import Cores
-from bench.media.contest import Server, Work
+from bench.media.contest import Server
 from bench.media.engine import make_engine
 from bench.media.holdspace import HoldspaceServer
 from bench.media.janus import JanusServer
@@ -19,14 +19,15 @@ from bench.media.row import Row
 from bench.media.search import Pace, Search, Searcher
 from bench.media.trial import Fleet
 
-Start = Callable[[Work, int], Awaitable[Server]]
+Start = Callable[[str, int], Awaitable[Server]]
 Say = Callable[[str], None]
 
 
 class Plan(Struct, frozen=True):
     """What a call shall measure; no `rooms`: search for the most."""
 
-    work: Work
+    address: str
+    """Of this host, for servers and clients."""
     cores: Cores
     pace: Pace
     rooms: tuple[int, ...] = ()
@@ -41,7 +42,7 @@ def contestants(*, janus: bool) -> dict[str, Start]:
 async def measure(name: str, start: Start, plan: Plan, say: Say) -> Search | None:
     """One server from start to end; None when only given rooms were asked for."""
     os.sched_setaffinity(0, {plan.cores.generator})
-    server = await start(plan.work, plan.cores.server)
+    server = await start(plan.address, plan.cores.server)
     try:
         fleet = Fleet(server, make_engine(), plan.cores)
         searcher = Searcher(fleet.measure, plan.pace, partial(_tell, say, name))

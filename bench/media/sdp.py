@@ -14,20 +14,22 @@ OPUS: Final = 111
 VP8: Final = 96
 RTX: Final = 97
 LEVEL_ID: Final = 1
+WIDE_ID: Final = 3
 MID_ID: Final = 4
 MICROPHONE_MID: Final = "0"
 CAMERA_MID: Final = "1"
 _LEVEL_URI: Final = "urn:ietf:params:rtp-hdrext:ssrc-audio-level"
+_WIDE_URI: Final = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
 _MID_URI: Final = "urn:ietf:params:rtp-hdrext:sdes:mid"
 
 
 class Local(Struct, frozen=True):
-    """Our side of a transport. `retransmission`: whether NACK and RTX are offered for pictures."""
+    """Our side of a transport. `feedback`: whether transport-wide feedback, NACK and RTX are offered."""
 
     ufrag: str
     pwd: str
     fingerprint: str
-    retransmission: bool
+    feedback: bool
 
 
 class BadDescription(ValueError):
@@ -84,9 +86,14 @@ def read(text: str) -> Described:
     return Described(Remote(ufrag, pwd, candidates), prints["sha-256"], ssrcs)
 
 
-def extension(mid: str, level: int | None = None) -> bytes:
-    """The header extension with MID and perhaps the level of a voice, RFC 8285 section 4.2."""
-    body = bytes([MID_ID << 4 | len(mid) - 1]) + mid.encode()
+WIDE_AT: Final = 5
+"""Where `extension` has the transport-wide number."""
+
+
+def extension(mid: str, level: int | None, *, feedback: bool) -> bytes:
+    """A header extension (RFC 8285 section 4.2): room for the transport-wide number, MID, and the level of a voice."""
+    body = bytes([WIDE_ID << 4 | 1, 0, 0]) if feedback else b""
+    body += bytes([MID_ID << 4 | len(mid) - 1]) + mid.encode()
     if level is not None:
         body += bytes([LEVEL_ID << 4, 0x80 | level])
     body += bytes(-len(body) % 4)
@@ -104,8 +111,8 @@ def _head(mids: list[str]) -> list[str]:
 
 
 def _section(local: Local, mid: str, kind: str) -> list[str]:
-    codec = _audio() if kind == "audio" else _video(retransmission=local.retransmission)
-    pictures = f"{VP8} {RTX}" if local.retransmission else f"{VP8}"
+    codec = _audio(feedback=local.feedback) if kind == "audio" else _video(feedback=local.feedback)
+    pictures = f"{VP8} {RTX}" if local.feedback else f"{VP8}"
     return [
         f"m={kind} 9 UDP/TLS/RTP/SAVPF {pictures if kind == 'video' else OPUS}",
         "c=IN IP4 0.0.0.0",
@@ -120,16 +127,21 @@ def _section(local: Local, mid: str, kind: str) -> list[str]:
     ]
 
 
-def _audio() -> list[str]:
+def _audio(*, feedback: bool) -> list[str]:
     return [
         f"a=extmap:{LEVEL_ID} {_LEVEL_URI}",
         f"a=rtpmap:{OPUS} opus/48000/2",
         f"a=fmtp:{OPUS} minptime=10;useinbandfec=1",
+        *(_wide(OPUS) if feedback else []),
     ]
 
 
-def _video(*, retransmission: bool) -> list[str]:
+def _video(*, feedback: bool) -> list[str]:
     lines = [f"a=rtpmap:{VP8} VP8/90000", f"a=rtcp-fb:{VP8} ccm fir", f"a=rtcp-fb:{VP8} nack pli"]
-    if retransmission:
-        lines += [f"a=rtcp-fb:{VP8} nack", f"a=rtpmap:{RTX} rtx/90000", f"a=fmtp:{RTX} apt={VP8}"]
+    if feedback:
+        lines += [f"a=rtcp-fb:{VP8} nack", f"a=rtpmap:{RTX} rtx/90000", f"a=fmtp:{RTX} apt={VP8}", *_wide(VP8)]
     return lines
+
+
+def _wide(payload_type: int) -> list[str]:
+    return [f"a=extmap:{WIDE_ID} {_WIDE_URI}", f"a=rtcp-fb:{payload_type} transport-cc"]

@@ -15,9 +15,11 @@ from bench.machine import Cores, core_busy_ns, process_cpu_ns
 from bench.media.contest import Person, Server, ServerFailed, streams_of
 from bench.media.endpoint import Endpoint
 from bench.media.engine import Engine
-from bench.media.row import Asked, Load, Row, row_of
+from bench.media.row import MAX_LOSS, Asked, Load, Row, row_of
+from bench.media.sdp import WIDE_ID
 
 WARM_UP_S: Final = 1.5
+WARM_UPS: Final = 6
 CONSENT_EVERY_S: Final = 4.0
 CONSENT_S: Final = 20.0
 _POLL_S: Final = 0.05
@@ -41,7 +43,7 @@ class Fleet:
         """Warm up, then measure. Loss is exact: the run begins and ends with nothing on its way."""
         while self._rooms < rooms:
             await self._grow()
-        await self._run(rooms, WARM_UP_S)
+        await self._warm_up(rooms)
         self.server.take_loop_lag_ms()
         before = self._clocks()
         await self._run(rooms, seconds)
@@ -79,10 +81,22 @@ class Fleet:
 
     def _endpoint(self, endpoint: Endpoint) -> int:
         number = self._engine.add_endpoint(
-            endpoint.socket.fileno(), self._rooms, endpoint.ssrc, endpoint.channel.sessions
+            endpoint.socket.fileno(),
+            self._rooms,
+            endpoint.ssrc,
+            WIDE_ID if endpoint.feedback else 0,
+            endpoint.channel.sessions,
         )
         self._endpoints[number] = endpoint
         return number
+
+    async def _warm_up(self, rooms: int) -> None:
+        """Until everybody gets everything: a server may want to know first what each link bears."""
+        for _ in range(WARM_UPS):
+            await self._run(rooms, WARM_UP_S)
+            tally = self._engine.tally()
+            if tally.received >= tally.expected * (1 - MAX_LOSS):
+                return
 
     async def _run(self, rooms: int, seconds: float) -> None:
         await asyncio.to_thread(_run_first, self._engine, rooms, seconds)

@@ -11,24 +11,29 @@ import pytest
 from pylibsrtp import Policy, Session
 
 from bench.machine import own_address, two_cores
-from bench.media.contest import PEOPLE, Person, Server, Work, fresh_ssrc, streams_of
+from bench.media.contest import PEOPLE, Person, Server, fresh_ssrc, streams_of
 from bench.media.endpoint import Endpoint
 from bench.media.engine import Refused, make_engine
 from bench.media.holdspace import HoldspaceServer
 from bench.media.janus import JanusServer
 from bench.media.row import Row
-from bench.media.sdp import BadDescription, Local, answer, offer, read
+from bench.media.sdp import WIDE_ID, BadDescription, Local, answer, offer, read
 from bench.media.trial import Fleet
 from server.media.sdp import parse_offer
 from server.media.sdp_answer import SendLine, plan_lines
 
-LOCAL = Local("ufrg", "p" * 22, ":".join(["AB"] * 32), retransmission=True)
+LOCAL = Local("ufrg", "p" * 22, ":".join(["AB"] * 32), feedback=True)
 KEY = bytes(range(28))
 
 
 def session(kind: int) -> Session:
     """One direction, with the same key on both ends."""
     return Session(Policy(key=KEY, ssrc_type=kind, srtp_profile=Policy.SRTP_PROFILE_AEAD_AES_128_GCM))
+
+
+def sessions() -> tuple[Session, Session]:
+    """For receiving and for sending."""
+    return session(Policy.SSRC_ANY_INBOUND), session(Policy.SSRC_ANY_OUTBOUND)
 
 
 def test_the_offer_is_understood_as_two_sources_and_pairs_of_slots() -> None:
@@ -57,10 +62,12 @@ async def test_packets_that_come_back_are_counted_and_timed() -> None:
     for sock, other in zip(sockets, reversed(sockets), strict=True):
         sock.connect(other.getsockname())
     ends = [
-        engine.add_endpoint(sock.fileno(), 0, 5, (session(Policy.SSRC_ANY_INBOUND), session(Policy.SSRC_ANY_OUTBOUND)))
+        engine.add_endpoint(
+            sock.fileno(), 0, 5, WIDE_ID, (session(Policy.SSRC_ANY_INBOUND), session(Policy.SSRC_ANY_OUTBOUND))
+        )
         for sock in sockets
     ]
-    endpoint = Endpoint("127.0.0.1")
+    endpoint = Endpoint("127.0.0.1", feedback=True)
     person = Person(endpoint, endpoint, fresh_ssrc(), fresh_ssrc(), ())
     for plan in streams_of(person, random.Random(1)):
         engine.add_stream(ends[0], plan)
@@ -101,7 +108,7 @@ def complete(row: Row) -> None:
 async def test_a_room_of_twelve_is_forwarded_by_our_worker() -> None:
     """Real handshakes with the worker process, then three seconds of media."""
     cores = two_cores()
-    server = await HoldspaceServer.start(Work("127.0.0.1", retransmission=False), cores.server)
+    server = await HoldspaceServer.start("127.0.0.1", cores.server)
     try:
         complete(await one_room(server))
     finally:
@@ -112,7 +119,7 @@ async def test_a_room_of_twelve_is_forwarded_by_our_worker() -> None:
 @pytest.mark.skipif(shutil.which("janus") is None, reason="Janus is not installed")
 async def test_a_room_of_twelve_is_forwarded_by_janus() -> None:
     """The same work, done by the server we compare with."""
-    server = await JanusServer.start(Work(own_address(), retransmission=False), two_cores().server)
+    server = await JanusServer.start(own_address(), two_cores().server)
     try:
         complete(await one_room(server))
     finally:
