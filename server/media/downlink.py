@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 VOICE_BPS: Final = 40_000
 """Kept for voices even while nobody speaks."""
 
-AUDIO_MARGIN: Final = 1.15
+AUDIO_MARGIN: Final = 1.05
 """What voices take is multiplied by this: reports, repeats, and the next who begins to speak."""
 
-THIN_BPS: Final = 150_000
+THIN_BPS: Final = 250_000
 """Below this a voice goes out without its redundancy, which would double it."""
 
 REVIEW_NS: Final = 1_000_000_000

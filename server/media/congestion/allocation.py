@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from server.ports import PauseReason
 
-RAISE: Final = 1.15
+RAISE: Final = 1.08
 """What is not flowing yet is priced this much above its rate: a choice is not taken back by small noise."""
 
 KEEP: Final = 1.1

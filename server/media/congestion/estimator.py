@@ -42,6 +42,9 @@ CAREFUL_STEP: Final = 1.4
 
 PROBE_MARGIN: Final = 1.15
 PROBE_TRUST: Final = 0.95
+FULL_TRUST: Final = 0.92
+"""Shares of what came through in a probe that are taken over: all of it came, or the link was full."""
+
 _UNANSWERED_BYTES: Final = 1_500
 _PATIENCE: Final = 3
 _RECENT_NS: Final = 4_000_000_000
@@ -173,7 +176,7 @@ class Estimator:
         if now_ns - self._cut_ns < self.rtt_ns + _RESPONSE_NS:
             return
         self._cut_ns = now_ns
-        delivered = min(self._rates.delivered_bps(SHORT_NS), self._rates.delivered_bps())
+        delivered = self._rates.peak_bps()
         if delivered and not self._shared(delivered, now_ns):
             self._cut(delivered, now_ns)
 
@@ -243,7 +246,7 @@ class Estimator:
             self._set(max(self.target_bps, PROBE_TRUST * result.rate_bps))
         else:
             self._full_bps = result.rate_bps
-            self._set(max(self.target_bps, BACKOFF * result.rate_bps))
+            self._set(max(self.target_bps, FULL_TRUST * result.rate_bps))
 
     def _set(self, bits_per_second: float) -> None:
         self.target_bps = min(CEILING_BPS, max(FLOOR_BPS, bits_per_second))

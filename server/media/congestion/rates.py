@@ -10,6 +10,8 @@ from server.media.congestion.acknowledged import Batch
 
 WINDOW_NS: Final = 1_000_000_000
 SHORT_NS: Final = 300_000_000
+PEAK_NS: Final = 150_000_000
+RECENT_NS: Final = 250_000_000
 NS: Final = 1_000_000_000
 
 
@@ -39,6 +41,25 @@ class Rates:
     def delivered_bps(self, window_ns: int = WINDOW_NS) -> float:
         """What came, by the subscriber's clock."""
         return self._over(window_ns, 1)
+
+    def peak_bps(self) -> float:
+        """The highest rate of delivery over `PEAK_NS` lately: while a queue stands, that is what the link carries.
+
+        A mean would take the pauses between the bursts of a forwarder for a slow link.
+        """
+        marks = self._marks
+        best = 0.0
+        start = len(marks) - 1
+        for end in range(len(marks) - 1, 0, -1):
+            if marks[-1][0] - marks[end][0] > RECENT_NS:
+                break
+            start = min(start, end - 1)
+            while start > 0 and marks[end][1] - marks[start][1] < PEAK_NS:
+                start -= 1
+            span = marks[end][1] - marks[start][1]
+            if span >= PEAK_NS // 2:
+                best = max(best, (marks[end][2] - marks[start][2]) * 8 * NS / span)
+        return best
 
     def offered_bps(self, window_ns: int = WINDOW_NS) -> float:
         """The same packets by our clock: above `delivered_bps` while a queue builds up."""
