@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Callable, Coroutine
 from typing import Final, assert_never
 
+import msgspec
 from aiohttp import ClientSession
 from msgspec import UNSET
 
@@ -189,6 +190,11 @@ class Participant:
             raise
         peer.on_lost = lambda: self._media_lost(peer)
         self.peer = peer
+
+    async def watch(self, others: int, height: int) -> Ok:
+        """Say for how many others there is room, and how high their pictures are shown (0: as small as there is)."""
+        wish = {"type": "watch", "tiles": (), "others": others, "others_height": height}
+        return await self.do(msgspec.convert(wish, ClientCommand))
 
     async def _negotiate(self, offer: str) -> str:
         number = next(self._offer_numbers)

@@ -24,6 +24,8 @@ from server.ids import LOBBY
 TICK_S: Final = 0.25
 FIRST_RETRY_S: Final = 0.5
 LAST_RETRY_S: Final = 5.0
+WATCHED_HEIGHT: Final = 180
+"""Nobody looks: a newcomer's small layer is enough, and leaves their machine its time."""
 
 
 class Stage(Struct, frozen=True):
@@ -110,6 +112,7 @@ class SyntheticPerson:
             return
         peer = Peer(self._clip, stage.pacer, signatures=stage.signatures, slots=stage.slots)
         await self.participant.publish(peer)
+        await self.participant.watch(stage.slots, WATCHED_HEIGHT)
 
     async def _wait_before_retry(self) -> None:
         await asyncio.sleep(self._retry_s)

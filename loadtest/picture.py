@@ -104,7 +104,7 @@ def _frame(index: int, colour: Yuv, rows: list[bytes], form: Format) -> VideoFra
     _fill(blue, [bytes([colour.blue_difference]) * (WIDTH // 2)] * (HEIGHT // 2))
     _fill(red, [bytes([colour.red_difference]) * (WIDTH // 2)] * (HEIGHT // 2))
     if (form.width, form.height) != (WIDTH, HEIGHT):
-        frame = frame.reformat(width=form.width, height=form.height)
+        frame = frame.reformat(width=form.width, height=form.height, interpolation="FAST_BILINEAR")
     frame.pts, frame.time_base = index, Fraction(1, form.frames_per_second)
     if index % form.keyframe_every == 0:
         frame.pict_type = PictureType.I

@@ -274,6 +274,21 @@ async def test_slots_name_who_is_in_them(house: House) -> None:
     assert {source.slot for source in mod.peer.reception.arrivals} == {slot.index}
 
 
+async def test_who_shows_nobody_gets_no_pictures(house: House) -> None:
+    """The voice goes on; with room for one again the picture comes back."""
+    mod = await house.on_air(await house.joined("Mod", Role.MODERATOR), 0)
+    await house.on_air(await house.joined("Ana"), 1)
+    await heard(lambda: from_clips(mod, Kind.VIDEO) == {1})
+    await mod.watch(0, 0)
+    await heard(lambda: [slot.paused for slot in mod.slots.slots] == ["hidden"])
+    await asyncio.sleep(0.2)
+    forget(mod)
+    await heard(lambda: from_clips(mod, Kind.AUDIO) == {1})
+    assert from_clips(mod, Kind.VIDEO) == set()
+    await mod.watch(1, 180)
+    await heard(lambda: from_clips(mod, Kind.VIDEO) == {1})
+
+
 async def test_after_the_end_nobody_comes_back(house: House) -> None:
     """Everybody is told that the session is over."""
     mod = await house.joined("Mod", Role.MODERATOR)
