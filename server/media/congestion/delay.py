@@ -34,10 +34,11 @@ _SMOOTHING: Final = 0.15
 _GAIN: Final = 4.0
 _COUNT_CAP: Final = 60
 _FIRST_THRESHOLD: Final = 12.5
-_LEAST_THRESHOLD, _MOST_THRESHOLD = 6.0, 600.0
+_LEAST_THRESHOLD: Final = 6.0
 _THRESHOLD_UP, _THRESHOLD_DOWN = 0.0087, 0.039
 _LEAP: Final = 15.0
 _STEP_MS: Final = 100.0
+_PAUSE_MS: Final = 2_000.0
 _SUSTAINED_MS: Final = 10.0
 
 
@@ -54,56 +55,65 @@ class Trend:
     """Slope of the delay over the last dozen of bursts, against a threshold that follows the noise."""
 
     __slots__ = (
-        "_bursts", "_covariance", "_delay", "_mean_delay", "_mean_time", "_over_ms", "_previous",
-        "_threshold", "_time", "_variance", "_weight", "usage",
+        "_bursts", "_covariance", "_mean_delay", "_mean_time", "_origin_delay", "_origin_ms", "_over_ms", "_previous",
+        "_smooth", "_threshold", "_time", "_variance", "_weight", "usage",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self.usage = Usage.NORMAL
         self._threshold = _FIRST_THRESHOLD
+        self._time = 0.0
         self._restart()
 
     def _restart(self) -> None:
         self._bursts = 0
+        self._origin_ms = self._origin_delay = 0.0
         self._weight = self._mean_time = self._mean_delay = self._variance = self._covariance = 0.0
-        self._time = self._delay = self._over_ms = self._previous = 0.0
+        self._smooth = self._over_ms = self._previous = 0.0
 
-    def add(self, time_ms: float, delay_ms: float) -> None:
-        """The last packet of a burst came at this time, after this delay (any origin)."""
-        if not self._bursts:
-            self._delay = delay_ms
-        elif time_ms - self._time > 2_000:
-            self._restart()
-            self._delay = delay_ms
-        self._bursts += 1
-        self._delay += _SMOOTHING * (delay_ms - self._delay)
-        self._weight = self._weight * _MEMORY + 1
-        off = time_ms - self._mean_time
-        self._mean_time += off / self._weight
-        above = self._delay - self._mean_delay
-        self._mean_delay += above / self._weight
-        self._covariance = self._covariance * _MEMORY + off * (self._delay - self._mean_delay)
-        self._variance = self._variance * _MEMORY + off * (time_ms - self._mean_time)
-        elapsed = time_ms - self._time
-        self._time = time_ms
-        if self._bursts > 2 and self._variance > 0:
-            slope = self._covariance / self._variance
-            self._detect(slope * min(self._bursts, _COUNT_CAP) * _GAIN, slope, elapsed)
+    def follow(self, bursts: list[tuple[int, int]]) -> Usage:
+        """Arrival of the last packet of each burst and its delay (ns, any origin); the verdict after the last.
 
-    def _detect(self, growth: float, slope: float, elapsed: float) -> None:
-        if growth > self._threshold:
+        One loop over local names: this runs for every burst that every subscriber gets.
+        """
+        for arrived_ns, delay_ns in bursts:
+            time_ms, delay_ms = arrived_ns / 1e6, delay_ns / 1e6
+            elapsed = time_ms - self._time
+            if elapsed > _PAUSE_MS:
+                self._restart()
+            self._time = time_ms
+            self._bursts += 1
+            if self._bursts == 1:
+                # The origin near the first sample keeps the sums small and exact.
+                self._origin_ms, self._origin_delay = time_ms, delay_ms
+                elapsed = 0.0
+            self._smooth += _SMOOTHING * (delay_ms - self._origin_delay - self._smooth)
+            weight = self._weight = self._weight * _MEMORY + 1.0
+            off = time_ms - self._origin_ms - self._mean_time
+            mean_time = self._mean_time = self._mean_time + off / weight
+            mean_delay = self._mean_delay = self._mean_delay + (self._smooth - self._mean_delay) / weight
+            self._covariance = self._covariance * _MEMORY + off * (self._smooth - mean_delay)
+            self._variance = self._variance * _MEMORY + off * (time_ms - self._origin_ms - mean_time)
+            if self._bursts > 2 and self._variance > 0.0:
+                self._detect(self._covariance / self._variance, elapsed)
+        return self.usage
+
+    def _detect(self, slope: float, elapsed: float) -> None:
+        growth = slope * (min(_COUNT_CAP, self._bursts)) * _GAIN
+        threshold = self._threshold
+        if growth > threshold:
             self._over_ms += elapsed
             if self._over_ms > _SUSTAINED_MS and slope >= self._previous * 0.9:
                 self.usage = Usage.OVER
         else:
             self._over_ms = 0.0
-            self.usage = Usage.UNDER if growth < -self._threshold else Usage.NORMAL
+            self.usage = Usage.UNDER if growth < -threshold else Usage.NORMAL
         self._previous = slope
-        size = abs(growth)
-        if size < self._threshold + _LEAP:
-            speed = _THRESHOLD_UP if size > self._threshold else _THRESHOLD_DOWN
-            moved = self._threshold + speed * (size - self._threshold) * min(elapsed, _STEP_MS)
-            self._threshold = min(_MOST_THRESHOLD, max(_LEAST_THRESHOLD, moved))
+        size = growth if growth > 0.0 else -growth
+        if size < threshold + _LEAP:
+            speed = _THRESHOLD_UP if size > threshold else _THRESHOLD_DOWN
+            moved = threshold + speed * (size - threshold) * (min(_STEP_MS, elapsed))
+            self._threshold = max(_LEAST_THRESHOLD, moved)
 
 
 class DelayDetector:
@@ -113,44 +123,44 @@ class DelayDetector:
 
     def __init__(self) -> None:
         self._trend = Trend()
-        self._base: deque[float] = deque(maxlen=EPOCHS)
+        self._base: deque[int] = deque(maxlen=EPOCHS)
         self._epoch = 0
-        self._recent: deque[tuple[int, float]] = deque()
+        self._recent: deque[tuple[int, int]] = deque()
         self.queue_ms = 0.0
         """The queue that did not drain lately, above the least delay known."""
 
     def add(self, batch: Batch) -> Usage:
         """The verdict after one feedback."""
         sent, arrived = batch.sent, batch.arrived
-        at = 0
-        while at < len(sent):
-            end = bisect_right(sent, sent[at] + BURST_NS, at + 1)
-            delay_ms = (arrived[end - 1] - sent[end - 1]) / 1e6
-            self._trend.add(arrived[end - 1] / 1e6, delay_ms)
-            self._recent.append((sent[end - 1], delay_ms))
-            at = end
-        if sent:
-            self._measure(sent[-1])
-        return self._verdict()
+        count, at = len(sent), 0
+        bursts = []
+        while at < count:
+            at = bisect_right(sent, sent[at] + BURST_NS, at + 1)
+            bursts.append((arrived[at - 1], arrived[at - 1] - sent[at - 1]))
+        if count:
+            self._measure(sent[-1], min([delay for _, delay in bursts]))
+        return self._verdict(self._trend.follow(bursts))
 
     def rebase(self) -> None:
         """Take the present delay for the base: the queue that stands there is not ours."""
         self._base.clear()
-        self._base.append(min(delay for _, delay in self._recent) if self._recent else 0.0)
+        self._base.append(min((delay for _, delay in self._recent), default=0))
 
-    def _measure(self, newest_ns: int) -> None:
+    def _measure(self, newest_ns: int, least_ns: int) -> None:
+        """Keep the least delay of each feedback for `INTERVAL_NS`, and of each epoch."""
         recent = self._recent
-        while recent[0][0] < newest_ns - INTERVAL_NS and len(recent) > 3:
+        recent.append((newest_ns, least_ns))
+        while recent[0][0] < newest_ns - INTERVAL_NS and len(recent) > 1:
             recent.popleft()
-        least = min(delay for _, delay in recent)
+        standing = min([delay for _, delay in recent])
         if not self._base or newest_ns // EPOCH_NS != self._epoch:
             self._epoch = newest_ns // EPOCH_NS
-            self._base.append(least)
-        self._base[-1] = min(self._base[-1], least)
-        self.queue_ms = least - min(self._base)
+            self._base.append(standing)
+        elif standing < self._base[-1]:
+            self._base[-1] = standing
+        self.queue_ms = (standing - min(self._base)) / 1e6
 
-    def _verdict(self) -> Usage:
-        usage = self._trend.usage
+    def _verdict(self, usage: Usage) -> Usage:
         if self.queue_ms > FULL_MS and usage is not Usage.UNDER:
             return Usage.OVER
         if usage is Usage.OVER and self.queue_ms < STANDING_MS:
