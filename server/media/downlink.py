@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, assert_never
 
-from server.media.congestion.allocation import Choice, Offered, Wanted, allocate, desired_bps
+from server.media.congestion.allocation import Choice, Offered, Wanted, allocate
 from server.media.congestion.estimator import Estimator
 from server.media.congestion.fallback import Fallback
 from server.media.congestion.feedback import MalformedFeedback, parse
@@ -150,10 +150,11 @@ class Downlink:
             audio.redundant = CodecName.RED in audio.formats and self._estimated_bps > THIN_BPS
         wanted = [self._wanted(line) for line in lines]
         before = [_present(line) for line in lines]
+        allotment = allocate(self._estimated_bps - voices, wanted, before)
         if self.estimator is not None:
-            self.estimator.want(desired_bps(wanted, before) + voices if wanted else 0)
+            self.estimator.want(allotment.desired_bps + voices if wanted else 0)
         urgent = self.estimator is not None and self.estimator.queue_ms > URGENT_MS
-        for line, choice in zip(lines, allocate(self._estimated_bps - voices, wanted, before), strict=True):
+        for line, choice in zip(lines, allotment.choices, strict=True):
             _apply(line, choice, urgent=urgent)
 
     def _review(self, now_ns: int) -> None:

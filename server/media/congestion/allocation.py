@@ -50,10 +50,17 @@ class Wanted(NamedTuple):
     limit: int = 8
 
 
+class Allotment(NamedTuple):
+    """The choice for each picture, and what all of them in the size of their tiles would take."""
+
+    choices: tuple[Choice, ...]
+    desired_bps: int
+
+
 def allocate(
     available_bps: float, wanted: Sequence[Wanted], before: Sequence[Choice], nominal_bps: int = 150_000
-) -> tuple[Choice, ...]:
-    """The choice for each picture; `before` are the present ones, index by index.
+) -> Allotment:
+    """Share out; `before` are the present choices, index by index.
 
     All together takes at most `available_bps`, or up to `KEEP` times that if nothing changes. A layer that does not
     come is not chosen, unless none of the source comes: then the smallest is awaited, at `nominal_bps`.
@@ -64,13 +71,10 @@ def allocate(
     steps = _fill(available_bps, ladders, order, present)
     if _first_change(order, present, steps) <= 0 and _cost(ladders, present) <= KEEP * available_bps:
         steps = present
-    return tuple(_choice(want, ladder, step) for want, ladder, step in zip(wanted, ladders, steps, strict=True))
-
-
-def desired_bps(wanted: Sequence[Wanted], before: Sequence[Choice], nominal_bps: int = 150_000) -> int:
-    """What every picture in the size of its tile would take."""
-    ladders = [_ladder(want, now, nominal_bps) for want, now in zip(wanted, before, strict=True)]
-    return sum(ladder[-1][1] for ladder in ladders if ladder)
+    return Allotment(
+        tuple(_choice(want, ladder, step) for want, ladder, step in zip(wanted, ladders, steps, strict=True)),
+        sum(ladder[-1][1] for ladder in ladders if ladder),
+    )
 
 
 _Ladder = list[tuple[int, int]]

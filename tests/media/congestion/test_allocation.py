@@ -6,7 +6,7 @@ import time
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from server.media.congestion.allocation import KEEP, Choice, Offered, Wanted, allocate, desired_bps
+from server.media.congestion.allocation import KEEP, Choice, Offered, Wanted, allocate
 from server.ports import PauseReason
 
 THREE = (Offered(80_000, 135), Offered(230_000, 270), Offered(900_000, 540))
@@ -17,7 +17,7 @@ def settle(available: float, wanted: list[Wanted]) -> tuple[Choice, ...]:
     """The choices after a few rounds with the same budget."""
     choices: tuple[Choice, ...] = (PAUSED,) * len(wanted)
     for _ in range(4):
-        choices = allocate(available, wanted, choices)
+        choices = allocate(available, wanted, choices).choices
     return choices
 
 
@@ -79,17 +79,17 @@ def test_tile_at_the_edge_does_not_flap() -> None:
     choices: tuple[Choice, ...] = (0,)
     seen = []
     for height in (170, 185, 175, 190, 170, 200, 230, 200, 190, 230, 100):
-        choices = allocate(1e9, [Wanted(THREE, height, 0)], choices)
+        choices = allocate(1e9, [Wanted(THREE, height, 0)], choices).choices
         seen.append(choices[0])
     assert seen == [0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0]
 
 
 def test_new_speaker_takes_over() -> None:
     """When ranks change the more important picture gets what the other had."""
-    before = allocate(330_000, [Wanted(THREE, 270, 0), Wanted(THREE, 270, 1)], (PAUSED, PAUSED))
-    before = allocate(345_000, [Wanted(THREE, 270, 0), Wanted(THREE, 270, 1)], before)
+    before = allocate(330_000, [Wanted(THREE, 270, 0), Wanted(THREE, 270, 1)], (PAUSED, PAUSED)).choices
+    before = allocate(345_000, [Wanted(THREE, 270, 0), Wanted(THREE, 270, 1)], before).choices
     assert before == (1, 0)
-    assert allocate(345_000, [Wanted(THREE, 270, 1), Wanted(THREE, 270, 0)], before) == (0, 1)
+    assert allocate(345_000, [Wanted(THREE, 270, 1), Wanted(THREE, 270, 0)], before).choices == (0, 1)
 
 
 layers = st.lists(st.integers(1_000, 300_000), min_size=1, max_size=3).map(
@@ -115,7 +115,7 @@ def choices_of(wanted: list[Wanted], levels: list[int]) -> tuple[Choice, ...]:
 def test_never_above_the_budget(wanted: list[Wanted], present: list[int], available: int) -> None:
     """What changes stays within the budget, what stays within `KEEP` of it."""
     before = choices_of(wanted, present)
-    choices = allocate(available, wanted, before)
+    choices = allocate(available, wanted, before).choices
     assert cost(wanted, choices) <= available * (KEEP if choices == before else 1)
 
 
@@ -124,8 +124,8 @@ def test_never_above_the_budget(wanted: list[Wanted], present: list[int], availa
 def test_more_budget_is_never_worse(wanted: list[Wanted], present: list[int], available: int, more: int) -> None:
     """With more budget a picture gets worse only in favour of a more important one."""
     before = choices_of(wanted, present)
-    less = allocate(available, wanted, before)
-    greater = allocate(available + more, wanted, before)
+    less = allocate(available, wanted, before).choices
+    greater = allocate(available + more, wanted, before).choices
     changes = [level(greater[at]) - level(less[at]) for at in by_importance(wanted)]
     assert next((change for change in changes if change), 0) >= 0
 
@@ -142,7 +142,7 @@ def test_stable_under_noise(wanted: list[Wanted], available: int, noise: list[fl
             want._replace(layers=tuple(Offered(int(layer.bitrate_bps * factor), layer.height) for layer in want.layers))
             for want in wanted
         ]
-        before, choices = choices, allocate(available * (2 - factor), noisy, choices)
+        before, choices = choices, allocate(available * (2 - factor), noisy, choices).choices
         changes = [level(choices[at]) - level(before[at]) for at in by_importance(wanted)]
         assert next((change for change in changes if change), 0) >= 0
 
@@ -152,7 +152,8 @@ def test_stable_under_noise(wanted: list[Wanted], available: int, noise: list[fl
 def test_desire_is_enough(wanted: list[Wanted]) -> None:
     """With what is desired, and the margin of what does not flow yet, nothing is paused."""
     before = (PAUSED,) * len(wanted)
-    assert all(isinstance(choice, int) for choice in allocate(1.2 * desired_bps(wanted, before), wanted, before))
+    desired = allocate(0, wanted, before).desired_bps
+    assert all(isinstance(choice, int) for choice in allocate(1.2 * desired, wanted, before).choices)
 
 
 def test_cheap_for_twelve() -> None:
