@@ -13,13 +13,14 @@ from aiohttp import web
 from playwright.async_api import Browser, Page, async_playwright
 
 from loadtest.serving import free_port
-from server.ids import MAIN, ParticipantId, PeerId, RoomId
+from server.ids import MAIN, ParticipantId, PeerId, Placement, RoomId
 from server.media.channel import FromWorker, OpenPeer, PeerAnswered, PeerRefused, SetRoutes, SlotsChanged
 from server.media.supervisor import MediaWorker, WorkerOptions
 from server.rooms.routes import RouteGroup
 from tests.media.waiting import until
 
 ROOM = RoomId("room")
+PLACEMENTS: Final = (MAIN, Placement("b1"), Placement("b2"))
 ANYWHERE: Final = WorkerOptions()
 FLAGS = (
     "--no-sandbox",
@@ -104,8 +105,8 @@ class Studio:
         """Set the routes: members, heard and seen of each group."""
         self._revision += 1
         made = tuple(
-            RouteGroup(placement=MAIN, members=_ids(members), audio=_ids(audio), video=_ids(video))
-            for members, audio, video in groups
+            RouteGroup(placement=placement, members=_ids(members), audio=_ids(audio), video=_ids(video))
+            for placement, (members, audio, video) in zip(PLACEMENTS, groups, strict=False)
         )
         self.worker.send(SetRoutes(room=ROOM, revision=self._revision, groups=made))
 
