@@ -15,7 +15,7 @@ from typing import Final
 
 from server.media.congestion.acknowledged import Batch
 
-BURST_NS: Final = 5_000_000
+BURST_NS: Final = 10_000_000
 """Packets sent within this time count as one: their spacing says nothing of the queue."""
 
 STANDING_MS: Final = 10.0
@@ -29,8 +29,8 @@ EPOCH_NS: Final = 2_000_000_000
 EPOCHS: Final = 8
 """The base delay is the least of the last `EPOCHS * EPOCH_NS`: a changed route is forgotten after that."""
 
-_MEMORY: Final = 0.93
-_SMOOTHING: Final = 0.15
+_MEMORY: Final = 0.88
+_SMOOTHING: Final = 0.25
 _GAIN: Final = 4.0
 _COUNT_CAP: Final = 60
 _FIRST_THRESHOLD: Final = 12.5

@@ -7,7 +7,7 @@ from typing import Final
 
 from server.media.congestion.estimator import CEILING_BPS, FLOOR_BPS, START_BPS
 
-GROWTH: Final = 0.05
+GROWTH: Final = 0.15
 HIGH_LOSS, LOW_LOSS = 0.1, 0.02
 """RFC 8698's neighbours and draft-ietf-rmcat-gcc-02 section 6: above the first go down, below the second go up."""
 
