@@ -268,7 +268,37 @@ class VoicesHeard(Struct, frozen=True, tag="voices_heard"):
     levels: tuple[VoiceLevel, ...]
 
 
-MediaReport = PeerAnswered | PeerRefused | PeerConnected | PeerClosed | SlotsChanged | VoicesHeard
+class Quality(StrEnum):
+    """How well one direction of a person's connection does."""
+
+    GOOD = "good"
+    WEAK = "weak"
+    """Others may notice now and then."""
+    POOR = "poor"
+    """Words get lost."""
+
+
+class QualityReason(StrEnum):
+    """What is the matter with a connection."""
+
+    LOSS = "loss"
+    DELAY = "delay"
+    BANDWIDTH = "bandwidth"
+
+
+class QualityChanged(Struct, frozen=True, tag="quality_changed"):
+    """A peer's connection does otherwise than was told before; at first it is good.
+
+    `up`: what the person sends. `down`: what they get. `reason`: of the worse one, None when both are good.
+    """
+
+    peer: PeerId
+    up: Quality
+    down: Quality
+    reason: QualityReason | None
+
+
+MediaReport = PeerAnswered | PeerRefused | PeerConnected | PeerClosed | SlotsChanged | VoicesHeard | QualityChanged
 
 
 class MediaPlane(Protocol):

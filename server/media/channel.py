@@ -14,10 +14,13 @@ from msgspec import Struct
 
 from server.ids import ParticipantId, PeerId, RoomId
 from server.ports import (
+    PauseReason,
     PeerAnswered,
     PeerClosed,
     PeerConnected,
     PeerRefused,
+    Quality,
+    QualityChanged,
     Slot,
     SlotsChanged,
     VoiceLevel,
@@ -31,14 +34,18 @@ __all__ = [
     "ClosePeer",
     "CloseRoom",
     "FromWorker",
+    "LayerStats",
     "OpenPeer",
     "PeerAnswered",
     "PeerClosed",
     "PeerConnected",
     "PeerRefused",
+    "PeerStats",
+    "QualityChanged",
     "SetRoutes",
     "Shutdown",
     "Slot",
+    "SlotStats",
     "SlotsChanged",
     "ToWorker",
     "VoiceLevel",
@@ -115,7 +122,66 @@ class WorkerStats(Struct, frozen=True, tag="worker_stats"):
     """What is left out for want of a faster core, as `overload.Shed` counts it."""
 
 
+class LayerStats(Struct, frozen=True):
+    """One RTP stream that a peer sends. `line`: microphone or camera. Counters are since it began."""
+
+    line: str
+    rid: str
+    bitrate_bps: int
+    height: int
+    packets: int
+    lost: int
+    """After repair."""
+    jitter_ms: float
+    keyframes: int
+    subscribers: int
+    """To how many peers it is forwarded now."""
+
+
+class SlotStats(Struct, frozen=True):
+    """One slot in which a peer receives. `layer`: index of the picture's layer, None when none flows."""
+
+    index: int
+    layer: int | None
+    height: int
+    wanted_height: int
+    paused: PauseReason | None
+    audio_packets: int
+    video_packets: int
+    video_octets: int
+    resent: int
+    padded_octets: int
+    switches: int
+
+
+class PeerStats(Struct, frozen=True, tag="peer_stats"):
+    """Every five seconds for each peer. Rates are in bits per second, 0 where nothing is known."""
+
+    peer: PeerId
+    room: RoomId
+    rtt_ms: float
+    target_bps: int
+    """What the way to the client is taken to bear."""
+    delivered_bps: int
+    queue_ms: float
+    up: Quality
+    down: Quality
+    refused: int
+    """Packets above the budgets of the peer and of its sources."""
+    layers: tuple[LayerStats, ...]
+    slots: tuple[SlotStats, ...]
+
+
 ToWorker = OpenPeer | ClosePeer | SetRoutes | WatchTiles | CloseRoom | Shutdown
 FromWorker = (
-    WorkerReady | PeerAnswered | PeerRefused | PeerConnected | PeerClosed | SlotsChanged | VoicesHeard | WorkerStats
+    WorkerReady
+    | PeerAnswered
+    | PeerRefused
+    | PeerConnected
+    | PeerClosed
+    | SlotsChanged
+    | VoicesHeard
+    | QualityChanged
+    | PeerStats
+    | WorkerStats
 )

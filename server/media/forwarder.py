@@ -181,7 +181,10 @@ class Forwarder:
                 pass
 
     def _received(self, peer: Peer, blocks: list[RtcpReceiverInfo], now_ns: int) -> None:
-        if peer.downlink is not None and blocks:
+        if not blocks:
+            return
+        peer.reported.add(blocks, self._ntp_base + ntp_units(now_ns))
+        if peer.downlink is not None:
             peer.downlink.receiver_report(blocks, now_ns)
 
     def _send_again(self, peer: Peer, packets: Iterable[AnyRtcpPacket], now_ns: int) -> None:

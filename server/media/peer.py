@@ -21,6 +21,7 @@ from server.media.rtcp import PublisherClock, sender_report
 from server.media.rtp import Packet
 from server.media.sdp import MID_URI, TRANSPORT_CC_URI, Offer
 from server.media.sdp_answer import LinePlan, MediaLine, SendLine, SlotSsrcs
+from server.media.statistics import Reported
 from server.media.streams import Layer, Source
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class Peer:
         self.history = SendHistory() if any(map(_extension_id, _received(plan))) else None
         """Of what left with a transport-wide number; None when the client wants none."""
         self.downlink: Downlink | None = None
+        self.reported = Reported()
         self.number_id = next((value for line in plan.send.values() if (value := _extension_id(line))), 0)
         """Of the transport-wide number in what the client sends, 0 when it sends none."""
         self.arrivals = Arrivals() if self.number_id else None

@@ -25,6 +25,8 @@ from server.media.channel import (
     PeerClosed,
     PeerConnected,
     PeerRefused,
+    PeerStats,
+    QualityChanged,
     SetRoutes,
     Shutdown,
     SlotsChanged,
@@ -86,6 +88,7 @@ class WorkerPlane:
         )
         self._rooms: dict[RoomId, _Carried] = {}
         self._peers: dict[PeerId, RoomId] = {}
+        self._peer_stats: dict[PeerId, PeerStats] = {}
 
     @property
     def ready(self) -> bool:
@@ -101,6 +104,11 @@ class WorkerPlane:
     def stats(self) -> tuple[WorkerStats | None, ...]:
         """What each worker said last; None for one that is not up."""
         return tuple(carrier.stats for carrier in self._carriers)
+
+    @property
+    def peer_stats(self) -> tuple[PeerStats, ...]:
+        """What was last told of each peer that is there."""
+        return tuple(stats for peer, stats in self._peer_stats.items() if peer in self._peers)
 
     @property
     def pids(self) -> tuple[int | None, ...]:
@@ -240,11 +248,14 @@ class WorkerPlane:
                 carrier.ready.set()
             case WorkerStats():
                 carrier.stats = message
+                self._peer_stats = {peer: stats for peer, stats in self._peer_stats.items() if peer in self._peers}
             case VoicesHeard():
                 self._tell(message.room, message)
             case PeerClosed() | PeerRefused():
                 self._tell(self._peers.pop(message.peer, None), message)
-            case PeerAnswered() | PeerConnected() | SlotsChanged():
+            case PeerStats():
+                self._peer_stats[message.peer] = message
+            case PeerAnswered() | PeerConnected() | SlotsChanged() | QualityChanged():
                 self._tell(self._peers.get(message.peer), message)
             case _:
                 assert_never(message)

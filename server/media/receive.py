@@ -65,13 +65,18 @@ class ReceiveStatistics:
             self.jitter += (abs(difference) - self.jitter) / 16
         self._transit = transit
 
+    @property
+    def expected(self) -> int:
+        """Packets that were sent, as the numbers tell."""
+        return self.highest - self._base + 1 if self.highest >= 0 else 0
+
     def lost(self) -> int:
         """Cumulative packets lost; below zero is possible after late arrivals."""
-        return self.highest - self._base + 1 - self.received if self.highest >= 0 else 0
+        return self.expected - self.received
 
     def fraction_lost(self) -> int:
         """Loss since the last call, in 256ths, 0 to 255."""
-        expected = self.highest - self._base + 1
+        expected = self.expected
         expected_now, received_now = expected - self._prior_expected, self.received - self._prior_received
         self._prior_expected, self._prior_received = expected, self.received
         lost = expected_now - received_now

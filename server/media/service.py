@@ -14,6 +14,7 @@ from server.media.channel import (
     CloseRoom,
     FromWorker,
     OpenPeer,
+    QualityChanged,
     SetRoutes,
     Shutdown,
     SlotsChanged,
@@ -26,12 +27,13 @@ from server.media.connections import Connections
 from server.media.downlink import Downlink
 from server.media.forwarder import Forwarder
 from server.media.ice import Path
-from server.media.overload import Overload
+from server.media.overload import Overload, Shed
 from server.media.packet_path import Outlet, PacketPath, PurePath
 from server.media.peer import CloseReason, Peer
 from server.media.reachable import Announced, candidates
 from server.media.router import RoomRoutes
 from server.media.rtcp import picture_bps, receiver_estimate, receiver_report, report_block
+from server.media.statistics import Observer
 from server.media.streams import Layer
 from server.media.tcp import TcpMux
 from server.media.udp import UdpMux
@@ -39,6 +41,7 @@ from server.media.udp import UdpMux
 _PACE_S: Final = 0.05
 _PROBE_S: Final = 0.01
 _VOICES_EVERY: Final = 4
+_STATS_EVERY_S: Final = 5
 _REPORT_EVERY: Final = 20
 """Ticks of `_PACE_S`: voices 5 times a second, reports and expiry once a second."""
 
@@ -75,6 +78,7 @@ class MediaService:
         self._ticks = 0
         self._lag_ms = 0.0
         self._overload = Overload()
+        self._observers: dict[Peer, Observer] = {}
         self._process_s = time.process_time()
         self._counted_ns = time.monotonic_ns()
         self._timer: asyncio.TimerHandle | None = None
@@ -203,8 +207,10 @@ class MediaService:
             self.tcp.sweep(lambda path: ice.owner_of(path) is not None)
         for peer in ice.expire(now_ns // 1_000_000):
             self.connections.close(peer.id, CloseReason.CONSENT_EXPIRED)
+        self._observe(now_ns)
         busy = self._busy(now_ns)
         self._overload.update(busy, self._lag_ms)
+        self._shed(self._overload.shed)
         self._emit(
             WorkerStats(
                 packets_received=self.forwarder.received,
@@ -221,6 +227,24 @@ class MediaService:
             )
         )
         self._lag_ms = 0.0
+
+    def _observe(self, now_ns: int) -> None:
+        """Look at each peer's connection, and tell its counters in turns."""
+        turn = self._ticks // _REPORT_EVERY
+        peers = self.connections.peers
+        self._observers = {peer: self._observers.get(peer) or Observer(peer) for peer in peers.values()}
+        for index, (peer, observer) in enumerate(self._observers.items()):
+            verdict = observer.watchman.look(observer.look())
+            if verdict is not None:
+                self._emit(QualityChanged(peer.id, verdict.up, verdict.down, verdict.reason))
+            if (index + turn) % _STATS_EVERY_S == 0:
+                self._emit(observer.stats(now_ns))
+
+    def _shed(self, shed: Shed) -> None:
+        """Every peer looks at its choices once a second anyway, and then heeds this."""
+        for peer in self.connections.peers.values():
+            if peer.downlink is not None:
+                peer.downlink.shed = shed
 
     def _busy(self, now_ns: int) -> float:
         """Share of one core used since the last call."""

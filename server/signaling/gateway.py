@@ -35,7 +35,7 @@ from server.signaling.limits import (
 )
 from server.signaling.link import Link
 from server.signaling.media import MediaDesk
-from server.signaling.messages import Acknowledgement, CommandFrame, MediaOffer, Ok, Reject, Resync, reject
+from server.signaling.messages import Acknowledgement, CommandFrame, MediaOffer, Ok, Playback, Reject, Resync, reject
 from server.signaling.relays import Relays
 
 log = structlog.get_logger()
@@ -236,6 +236,10 @@ class Gateway:
         if isinstance(command, Watch):
             self._take(attendance.watches)
             hall.media.watch(client.participant, command)
+            return hall.runner.seq
+        if isinstance(command, Playback):
+            self._take(attendance.watches)
+            hall.media.played(client.participant, command)
             return hall.runner.seq
         if isinstance(command, Resync):
             hall.delivery.snapshot(client)

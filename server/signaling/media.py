@@ -23,6 +23,7 @@ from server.ports import (
     PeerClosed,
     PeerConnected,
     PeerRefused,
+    QualityChanged,
     Seq,
     Slot,
     SlotsChanged,
@@ -35,9 +36,18 @@ from server.runner.listeners import Commit
 from server.runner.runner import RoomRunner
 from server.signaling.codec import notice_frame
 from server.signaling.delivery import Client, Delivery
-from server.signaling.messages import MediaAnswer, MediaLost, MediaOffer, Notice, Slots, Voices
+from server.signaling.messages import (
+    ConnectionQuality,
+    MediaAnswer,
+    MediaLost,
+    MediaOffer,
+    Notice,
+    Playback,
+    Slots,
+    Voices,
+)
 
-PeerReport = PeerAnswered | PeerRefused | PeerConnected | PeerClosed | SlotsChanged
+PeerReport = PeerAnswered | PeerRefused | PeerConnected | PeerClosed | SlotsChanged | QualityChanged
 
 
 class Peer(Struct):
@@ -46,6 +56,8 @@ class Peer(Struct):
     id: PeerId
     offer: int
     slots: tuple[int, tuple[Slot, ...]] | None = None
+    quality: ConnectionQuality | None = None
+    playback: Playback | None = None
 
 
 class MediaDesk:
@@ -86,11 +98,24 @@ class MediaDesk:
         if peer is not None:
             self._plane.watch(peer.id, watch)
 
+    def played(self, participant: ParticipantId, playback: Playback) -> None:
+        """Keep what a client says of its playback, for the statistics."""
+        peer = self._peers.get(participant)
+        if peer is not None:
+            peer.playback = playback
+
+    @property
+    def playbacks(self) -> tuple[Playback, ...]:
+        """What was last said of each peer that is there."""
+        return tuple(peer.playback for peer in self._peers.values() if peer.playback is not None)
+
     def remind(self, client: Client) -> None:
         """Tell a client that has come back to its peer what it may have missed."""
         peer = self._peers.get(client.participant)
         if peer is not None and peer.slots is not None:
             client.link.send(notice_frame(Slots(*peer.slots)))
+        if peer is not None and peer.quality is not None:
+            client.link.send(notice_frame(peer.quality))
 
     def close_peer(self, participant: ParticipantId) -> None:
         """Stop this participant's media, and forget what their client showed."""
@@ -157,6 +182,9 @@ class MediaDesk:
                 self._notify(participant, MediaLost(report.reason, peer.offer))
             case PeerConnected():
                 pass
+            case QualityChanged(up=up, down=down, reason=reason):
+                peer.quality = ConnectionQuality(up, down, reason)
+                self._notify(participant, peer.quality)
             case _:
                 assert_never(report)
 

@@ -20,7 +20,7 @@ from server.errors import (
     is_final,
 )
 from server.ids import CommandId, ParticipantId, RoomId
-from server.ports import Epoch, Seq, Slot, VoiceLevel, Watch
+from server.ports import Epoch, Quality, QualityReason, Seq, Slot, VoiceLevel, Watch
 from server.rooms.commands import Name, RoomCommand
 from server.rooms.events import Event
 from server.rooms.state import Agreement, CameraPolicy, Role, RoomView
@@ -82,11 +82,23 @@ class MediaOffer(Struct, frozen=True, forbid_unknown_fields=True, tag_field="typ
     sdp: Annotated[str, Meta(max_length=MAX_OFFER_BYTES)]
 
 
+class Playback(Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="playback"):
+    """What the person has really seen and heard since this page connected its media: totals, at most every 10 s.
+
+    `freezes` and `frozen_ms`: pictures that stood still. `concealed_ms` of `played_ms` of sound were made up.
+    """
+
+    freezes: Annotated[int, Meta(ge=0)]
+    frozen_ms: Annotated[int, Meta(ge=0)]
+    concealed_ms: Annotated[int, Meta(ge=0)]
+    played_ms: Annotated[int, Meta(ge=0)]
+
+
 class Resync(Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="resync"):
     """Ask for a snapshot, after a gap in `from`/`to`."""
 
 
-ClientCommand = RoomCommand | MediaOffer | Watch | Resync
+ClientCommand = RoomCommand | MediaOffer | Watch | Playback | Resync
 
 
 class CommandFrame(Struct, frozen=True, forbid_unknown_fields=True):
@@ -205,6 +217,17 @@ class Voices(Struct, frozen=True, tag_field="type", tag="voices"):
     levels: tuple[VoiceLevel, ...]
 
 
+class ConnectionQuality(Struct, frozen=True, tag_field="type", tag="quality"):
+    """How one's own connection does from now on; it is good until this says otherwise, also after `media_answer`.
+
+    `up`: what one sends. `down`: what one gets. `reason`: of the worse one, null when both are good.
+    """
+
+    up: Quality
+    down: Quality
+    reason: QualityReason | None
+
+
 class IceServers(Struct, frozen=True, tag_field="type", tag="ice_servers"):
     """Fresh credentials in place of those of Welcome, for the next ICE restart or RTCPeerConnection."""
 
@@ -220,7 +243,7 @@ class Disconnecting(Struct, frozen=True, tag_field="type", tag="disconnecting"):
     reconnect: bool
 
 
-Notice = MediaAnswer | MediaLost | Slots | Voices | IceServers | Disconnecting
+Notice = MediaAnswer | MediaLost | Slots | Voices | ConnectionQuality | IceServers | Disconnecting
 
 
 # -- HTTP: POST /api/tickets -------------------------------------------------------------------------------------------

@@ -16,7 +16,20 @@ from server.cluster.clock import MonotonicClock
 from server.cluster.memory import MemoryLog
 from server.errors import CommandRejected, DisconnectCode, RejectCode
 from server.ids import MAIN, CommandId, ConnectionId, ParticipantId, PeerId, RoomId
-from server.ports import MediaReport, PeerAnswered, PeerClosed, Slot, SlotsChanged, Tile, VoiceLevel, VoicesHeard, Watch
+from server.ports import (
+    MediaReport,
+    PeerAnswered,
+    PeerClosed,
+    Quality,
+    QualityChanged,
+    QualityReason,
+    Slot,
+    SlotsChanged,
+    Tile,
+    VoiceLevel,
+    VoicesHeard,
+    Watch,
+)
 from server.rooms import commands as c
 from server.rooms.commands import TakeSeat
 from server.rooms.events import RoomOpened
@@ -28,7 +41,7 @@ from server.runner.core import ROOM_RULES
 from server.runner.registry import Rooms
 from server.runner.settings import Environment
 from server.signaling.gateway import NO_RELAYS, Hall
-from server.signaling.messages import MediaAnswer, MediaLost, MediaOffer, Ok
+from server.signaling.messages import ConnectionQuality, MediaAnswer, MediaLost, MediaOffer, Ok, Playback
 from tests.signaling.clients import Venue, code_of, config
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -235,3 +248,21 @@ async def test_a_dead_worker_is_told_and_replaced(tmp_path: Path) -> None:
         await ann.until(lambda: len(ann.notices) == 3)
         assert isinstance(ann.notices[2], MediaAnswer)
         await venue.close()
+
+
+async def test_a_weak_connection_is_told_to_its_own_client(venue: Venue) -> None:
+    """Only to the one whose connection it is; what the client tells of its playback is kept beside it."""
+    ann, bob = await venue.join("ann", Role.MODERATOR), await venue.join("bob")
+    await ann.do(MediaOffer(1, CHROMIUM))
+    await ann.until(lambda: bool(ann.notices))
+    desk = venue.server.gateway._halls[venue.room].media  # noqa: SLF001 - the plane calls it so
+    report = QualityChanged(desk._peers[ANN].id, Quality.GOOD, Quality.WEAK, QualityReason.LOSS)  # noqa: SLF001
+    desk._report(report)  # noqa: SLF001
+    told = ConnectionQuality(Quality.GOOD, Quality.WEAK, QualityReason.LOSS)
+    await ann.until(lambda: told in ann.notices)
+    playback = Playback(freezes=1, frozen_ms=800, concealed_ms=40, played_ms=60_000)
+    await ann.do(playback)
+    assert desk.playbacks == (playback,)
+    await bob.do(playback)
+    assert desk.playbacks == (playback,)
+    assert told not in bob.notices

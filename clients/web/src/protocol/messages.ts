@@ -1091,6 +1091,12 @@ export interface VoiceLevel {
   readonly level: number;
 }
 
+/** How well one direction of a person's connection does. */
+export type Quality = "good" | "weak" | "poor";
+
+/** What is the matter with a connection. */
+export type QualityReason = "loss" | "delay" | "bandwidth";
+
 /**
  * Come back to a seat: the position last seen, and the secret of the last Welcome, good until the next was used.
  *
@@ -1137,12 +1143,25 @@ export interface MediaOffer {
   readonly sdp: string;
 }
 
+/**
+ * What the person has really seen and heard since this page connected its media: totals, at most every 10 s.
+ *
+ * `freezes` and `frozen_ms`: pictures that stood still. `concealed_ms` of `played_ms` of sound were made up.
+ */
+export interface Playback {
+  readonly type: "playback";
+  readonly freezes: number;
+  readonly frozen_ms: number;
+  readonly concealed_ms: number;
+  readonly played_ms: number;
+}
+
 /** Ask for a snapshot, after a gap in `from`/`to`. */
 export interface Resync {
   readonly type: "resync";
 }
 
-export type ClientCommand = RoomCommand | MediaOffer | Watch | Resync;
+export type ClientCommand = RoomCommand | MediaOffer | Watch | Playback | Resync;
 
 /** The one argument of `command`. A retry carries the same `id`, which has one effect only. */
 export interface CommandFrame {
@@ -1253,6 +1272,18 @@ export interface Voices {
   readonly levels: readonly VoiceLevel[];
 }
 
+/**
+ * How one's own connection does from now on; it is good until this says otherwise, also after `media_answer`.
+ *
+ * `up`: what one sends. `down`: what one gets. `reason`: of the worse one, null when both are good.
+ */
+export interface ConnectionQuality {
+  readonly type: "quality";
+  readonly up: Quality;
+  readonly down: Quality;
+  readonly reason: QualityReason | null;
+}
+
 /** Fresh credentials in place of those of Welcome, for the next ICE restart or RTCPeerConnection. */
 export interface IceServers {
   readonly type: "ice_servers";
@@ -1268,7 +1299,7 @@ export interface Disconnecting {
   readonly reconnect: boolean;
 }
 
-export type Notice = MediaAnswer | MediaLost | Slots | Voices | IceServers | Disconnecting;
+export type Notice = MediaAnswer | MediaLost | Slots | Voices | ConnectionQuality | IceServers | Disconnecting;
 
 /** A join link carries a token in its fragment; the page swaps it for a ticket. */
 export interface TicketRequest {
