@@ -181,28 +181,64 @@
     listen();
     return [...listening.values()].map((one) => ({ slot: one.slot, hz: pitch(one) })).filter((one) => one.hz > 0);
   };
+  // The pitch of 10 ms of sound, from the time between its first and last zero crossing; 0 for silence.
+  const pitchOf = (samples, rate) => {
+    let energy = 0, first = -1, last = -1, crossings = 0;
+    for (let i = 1; i < samples.length; i++) {
+      energy += samples[i] * samples[i];
+      if (samples[i - 1] < 0 === samples[i] < 0) continue;
+      last = i - samples[i] / (samples[i] - samples[i - 1]);
+      if (crossings++ === 0) first = last;
+    }
+    if (energy / samples.length < 1e-5 || crossings < 3) return 0;
+    return Math.round(((crossings - 1) / 2 / (last - first)) * rate);
+  };
+  const noteVoice = (one, hz) => {
+    if (Math.abs(hz - one.hz) <= 60) return;
+    one.hz = hz;
+    watch.voices.push({ at: Date.now(), slot: one.slot, hz });
+  };
+  // Sound as it leaves the jitter buffer for whatever plays it: an analyser would add its own window and buffer.
+  const overhear = async (track, slot) => {
+    const one = { slot, hz: 0 };
+    const frames = new MediaStreamTrackProcessor({ track }).readable.getReader();
+    const samples = new Float32Array(4800);
+    for (;;) {
+      const { value: sound, done } = await frames.read();
+      if (done) return;
+      const heard = samples.subarray(0, sound.numberOfFrames);
+      sound.copyTo(heard, { planeIndex: 0, format: 'f32-planar' });
+      const hz = pitchOf(heard, sound.sampleRate);
+      sound.close();
+      noteVoice(one, hz);
+    }
+  };
+  const overhearAll = () => {
+    if ('MediaStreamTrackProcessor' in window) return void receivers('audio').forEach((track, slot) => void overhear(track, slot));
+    listen();
+    setInterval(() => { for (const one of listening.values()) noteVoice(one, pitch(one)); }, 10);
+  };
   // From now on, note every first frame and every new voice with its time.
   window.__measure = () => {
-    listen();
-    setInterval(() => {
-      for (const one of listening.values()) {
-        const hz = pitch(one);
-        if (Math.abs(hz - one.hz) > 60) {
-          one.hz = hz;
-          watch.voices.push({ at: Date.now(), slot: one.slot, hz });
-        }
-      }
-    }, 10);
+    overhearAll();
     const followed = new WeakSet();
+    const visible = (video) => video.checkVisibility({ opacityProperty: true, visibilityProperty: true });
     const follow = (video) => {
       let last = null;
-      const each = () => {
+      let tile = null;
+      const look = () => {
         const track = video.srcObject?.getVideoTracks?.()[0];
         const person = track && video.videoWidth ? nearest(colourOf(video)) : null;
-        if (person && person !== last) {
-          last = person;
-          watch.frames.push({ at: Date.now(), slot: trackSlot(track), person });
-        }
+        if (!person || (person === last && tile === video.parentElement)) return;
+        // Painted, but the page does not show it yet: it counts from when it does.
+        if (!visible(video)) return void requestAnimationFrame(look);
+        last = person;
+        tile = video.parentElement;
+        watch.frames.push({ at: Date.now(), slot: trackSlot(track), person });
+      };
+      // After the page's own callbacks for this frame, whose changes are painted with it.
+      const each = () => {
+        setTimeout(look);
         video.requestVideoFrameCallback(each);
       };
       video.requestVideoFrameCallback(each);

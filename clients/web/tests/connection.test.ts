@@ -149,7 +149,7 @@ describe("the mirror of the room", () => {
   });
 
   test("a welcome with a tail continues the old view; without one to continue it asks for a snapshot", () => {
-    const welcome = { type: "welcome" as const, participant: "p1", room: "r1", epoch: 7, seq: 15, secret: "s", now_ms: 0, view: null, tail: [renamed] };
+    const welcome = { type: "welcome" as const, participant: "p1", room: "r1", epoch: 7, seq: 15, secret: "s", now_ms: 0, view: null, tail: [renamed], ice_servers: [], relay_only: false };
     expect(applyMessage(mirror, welcome).mirror?.view.participants["p1"]?.name).toBe("Annie");
     expect(applyMessage(null, welcome).gap).toBe(true);
   });

@@ -32,6 +32,8 @@ export class ScriptedServer {
       now_ms: 0,
       view: room(),
       tail: null,
+      ice_servers: [],
+      relay_only: false,
       ...change,
     });
   }
@@ -141,6 +143,13 @@ export class FakePeer extends EventTarget {
     this.answers.push(description.sdp ?? "");
     this.signalingState = "stable";
     return Promise.resolve();
+  }
+  configuration: RTCConfiguration = {};
+  getConfiguration(): RTCConfiguration {
+    return this.configuration;
+  }
+  setConfiguration(configuration: RTCConfiguration): void {
+    this.configuration = configuration;
   }
   restartIce(): void {
     this.iceRestarts++;

@@ -20,6 +20,7 @@ describe("the one peer connection", () => {
   let peers: FakePeer[];
   let offers: string[];
   let accept: boolean;
+  let retryMs: number;
   let time: VirtualTime;
   let media: Media;
   const track = new FakeTrack("audio") as unknown as MediaStreamTrack;
@@ -28,17 +29,17 @@ describe("the one peer connection", () => {
     peers = [];
     offers = [];
     accept = true;
+    retryMs = 0;
     time = new VirtualTime();
     media = new Media({
       createPeer: (config) => {
-        expect(config).toEqual({ iceServers: [], bundlePolicy: "max-bundle" });
-        peers.push(new FakePeer());
+        peers.push(Object.assign(new FakePeer(), { configuration: config }));
         return peers.at(-1) as unknown as RTCPeerConnection;
       },
       codecs: (kind) => CODECS.filter(([type]) => type.startsWith(kind)).map(([mimeType, sdpFmtpLine = ""]) => ({ mimeType, sdpFmtpLine, clockRate: 0 })),
       sendOffer: (_, sdp) => {
         offers.push(sdp);
-        return Promise.resolve(accept);
+        return Promise.resolve({ taken: accept, retryMs });
       },
       firstOffer: 1,
       now: time.now,
@@ -195,6 +196,29 @@ describe("the one peer connection", () => {
     expect(peers).toHaveLength(2);
     expect(peers[0]!.closed).toBe(true);
     expect(peers[1]!.lines[0]!.sender.track).toBe(track);
+  });
+
+  test("relays are used from the next connection on, and fresh credentials before", async () => {
+    const relay = { urls: ["turn:relay.example:3478"], username: "1", credential: "a" };
+    expect(peers[0]!.configuration).toEqual({ bundlePolicy: "max-bundle" });
+    media.configure([relay], true);
+    const wanted = { bundlePolicy: "max-bundle", iceServers: [relay], iceTransportPolicy: "relay" };
+    expect(peers[0]!.configuration).toEqual(wanted);
+    media.configure([{ ...relay, credential: "b" }]);
+    await media.restart();
+    expect(peers[1]!.configuration).toEqual({ ...wanted, iceServers: [{ ...relay, credential: "b" }] });
+  });
+
+  test("a server that wants to be left alone for a while is", async () => {
+    accept = false;
+    retryMs = 12_000;
+    await media.restart();
+    time.advance(11_000);
+    await settled();
+    expect(offers).toHaveLength(2);
+    time.advance(1_500);
+    await settled();
+    expect(offers).toHaveLength(3);
   });
 
   test("a refused offer is tried again later", async () => {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { MediaAnswer, ParticipantId, PauseReason, Slot } from "../protocol/messages.ts";
+import type { IceServer, MediaAnswer, ParticipantId, PauseReason, Slot } from "../protocol/messages.ts";
 import { CameraLine } from "./camera.ts";
 import { trimExtensions, wantedCodecs } from "./codecs.ts";
 import { offeredEncodings } from "./encodings.ts";
@@ -26,11 +26,17 @@ export interface ReceiveSlot {
   readonly videoTrack: MediaStreamTrack;
 }
 
+/** `retryMs`: how long the server wants to be left alone, if it has not taken the offer. */
+export interface OfferFate {
+  readonly taken: boolean;
+  readonly retryMs: number;
+}
+
 export interface MediaPorts {
   readonly createPeer: (config: RTCConfiguration) => RTCPeerConnection;
   /** The receiver's codecs, for trimming the offer; null where the browser does not tell. */
   readonly codecs: (kind: "audio" | "video") => readonly RTCRtpCodec[] | null;
-  readonly sendOffer: (offer: number, sdp: string) => Promise<boolean>;
+  readonly sendOffer: (offer: number, sdp: string) => Promise<OfferFate>;
   /** Where the numbers of offers begin: not where those of the page before a reload did. */
   readonly firstOffer: number;
   readonly now: () => number;
@@ -57,6 +63,8 @@ export class Media {
   private recovery: Recovery | null = null;
   private map: readonly Slot[] = [];
   private offer: number;
+  private reach: RTCConfiguration = {};
+  private retryMs = 0;
 
   constructor(private readonly ports: MediaPorts) {
     this.offer = ports.firstOffer - 1;
@@ -70,7 +78,7 @@ export class Media {
   async connect(): Promise<void> {
     if (this.peer && this.state.get() !== "failed") return;
     this.close();
-    const peer = this.ports.createPeer({ iceServers: [], bundlePolicy: "max-bundle" });
+    const peer = this.ports.createPeer({ ...this.reach, bundlePolicy: "max-bundle" });
     this.peer = peer;
     this.state.set("connecting");
     this.recovery = new Recovery({
@@ -82,6 +90,14 @@ export class Media {
     peer.addEventListener("connectionstatechange", () => this.stateChanged(peer));
     this.addLines(peer);
     if (!(await this.negotiate(peer)) && peer === this.peer) this.failed(peer);
+  }
+
+  /** Over what the media may go; holds from the next ICE restart or connection on. `relayOnly` undefined: as before. */
+  configure(servers: readonly IceServer[], relayOnly?: boolean): void {
+    const iceServers = servers.map(({ urls, username, credential }) => ({ urls: [...urls], username, credential }));
+    const policy = relayOnly === undefined ? this.reach.iceTransportPolicy : relayOnly ? "relay" : "all";
+    this.reach = { iceServers, ...(policy ? { iceTransportPolicy: policy } : {}) };
+    this.peer?.setConfiguration({ ...this.peer.getConfiguration(), ...this.reach });
   }
 
   /** The browser says that the network is another one, or that the page was asleep. */
@@ -174,7 +190,9 @@ export class Media {
     const description = await peer.createOffer();
     if (peer !== this.peer) return false;
     await peer.setLocalDescription(description);
-    return this.ports.sendOffer(++this.offer, peer.localDescription?.sdp ?? "");
+    const { taken, retryMs } = await this.ports.sendOffer(++this.offer, peer.localDescription?.sdp ?? "");
+    this.retryMs = retryMs;
+    return taken;
   }
 
   private async restartIce(peer: RTCPeerConnection): Promise<boolean> {
@@ -195,7 +213,8 @@ export class Media {
     this.state.set("failed");
     this.ports.later(() => {
       if (peer === this.peer && this.state.get() === "failed") void this.connect();
-    }, RETRY_MS);
+    }, Math.max(RETRY_MS, this.retryMs));
+    this.retryMs = 0;
   }
 }
 

@@ -16,7 +16,7 @@ import {
 import { LogClock } from "./clock.ts";
 import { Connection, type ConnectionPorts, type Ending } from "./connection.ts";
 import type { Devices } from "./devices.ts";
-import type { Media, MediaPorts } from "./media.ts";
+import type { Media, MediaPorts, OfferFate } from "./media.ts";
 import { applyMessage, type Mirror } from "./mirror.ts";
 import { narrate, type Line } from "./narrator.ts";
 import { Publisher } from "./publisher.ts";
@@ -214,7 +214,10 @@ export class Session {
   private received(message: RoomMessage): void {
     if (this.stage.get().kind !== "inside") return;
     this.clock.observe(message.now_ms);
-    if (message.type === "welcome") this.remember(message.secret);
+    if (message.type === "welcome") {
+      this.remember(message.secret);
+      this.media.configure(message.ice_servers, message.relay_only);
+    }
     const before = this.mirror.get();
     const { mirror, events, gap } = applyMessage(before, message);
     if (gap) void this.resync();
@@ -248,9 +251,9 @@ export class Session {
     else void this.media.connect();
   }
 
-  private async sendOffer(offer: number, sdp: string): Promise<boolean> {
+  private async sendOffer(offer: number, sdp: string): Promise<OfferFate> {
     const answer = await this.connection.command({ type: "media_offer", offer, sdp });
-    return answer.type === "ok";
+    return { taken: answer.type === "ok", retryMs: answer.type === "reject" ? (answer.retry_after_ms ?? 0) : 0 };
   }
 
   private noticed(notice: Notice): void {
@@ -261,6 +264,9 @@ export class Session {
         break;
       case "media_lost":
         void this.media.lost(notice.offer);
+        break;
+      case "ice_servers":
+        this.media.configure(notice.ice_servers);
         break;
       case "slots":
         this.media.assign(notice.slots);
