@@ -7,6 +7,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Final
 
 from loadtest.clip import Clip, Signatures, prepared
 from loadtest.impairment.control import RemoteRig, RigProcess, rig_process
@@ -23,7 +24,8 @@ from server.rooms.routes import RouteGroup
 from tests.media.waiting import until
 
 ROOM = RoomId("network")
-HEIGHTS = {135: 15, 270: 20, 540: 20}
+ANYWHERE: Final = WorkerOptions()
+HEIGHTS: Final = {135: 15, 270: 20, 540: 20}
 """Frames per second of the layers by their height."""
 
 
@@ -128,16 +130,18 @@ class Scene:
 
 
 @asynccontextmanager
-async def scene(options: WorkerOptions | None = None) -> AsyncIterator[Scene]:
+async def scene(options: WorkerOptions = ANYWHERE) -> AsyncIterator[Scene]:
     """Worker and rigs up, and down again."""
     messages: list[FromWorker] = []
-    worker = MediaWorker(messages.append) if options is None else MediaWorker(messages.append, options=options)
+    ended: list[bool] = []
+    worker = MediaWorker(messages.append, lambda: ended.append(True), options)
     await worker.start()
     try:
         async with rig_process() as rigs:
             made = Scene(worker, rigs, messages)
             try:
                 yield made
+                assert not ended, "the worker did not live to the end"
             finally:
                 await made.close()
                 await asyncio.sleep(0.1)

@@ -62,7 +62,7 @@ COUNT = """async () => {
       found.decoded = s.framesDecoded;
       found.freezes = s.freezeCount;
     }
-    if (s.type === 'outbound-rtp' && s.kind === 'video') found.sent = s.framesSent;
+    if (s.type === 'outbound-rtp' && s.kind === 'video') found.sent = (found.sent ?? 0) + (s.framesSent ?? 0);
   }
   return found;
 }"""
