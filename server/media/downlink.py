@@ -105,6 +105,11 @@ class Downlink:
         if self.estimator is None:
             self._fallback.report(max(block.fraction_lost for block in blocks) / 256, now_ns)
 
+    def moved(self) -> None:
+        """The client has another path: Wi-Fi became mobile."""
+        if self.estimator is not None:
+            self.estimator.moved()
+
     def tick(self, now_ns: int) -> None:
         """Every 50 ms or so."""
         self._now_ns = now_ns

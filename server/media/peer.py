@@ -99,6 +99,8 @@ class Peer:
     def moved(self, path: Path | None) -> None:
         """Packets go elsewhere from now on."""
         self.leg.move(path, self._outlet.outbox(path) if path is not None else None)
+        if self.downlink is not None:
+            self.downlink.moved()
 
     @property
     def dropped(self) -> int:

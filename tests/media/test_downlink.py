@@ -164,6 +164,19 @@ def test_without_transport_feedback_the_receiver_is_believed() -> None:
     assert scene.downlink.target_bps < 50_000
 
 
+def test_another_path_is_measured_anew() -> None:
+    """After the client moved, nothing known of the former path is trusted, and the new one is found out again."""
+    scene = Scene()
+    scene.watch()
+    scene.play(6)
+    assert scene.downlink.target_bps > START_BPS
+    scene.bo.peer.moved((0, ("bo", 1)))
+    assert scene.downlink.target_bps == START_BPS
+    scene.delay_ms = 200
+    scene.play(6)
+    assert scene.line.flowing is scene.ana.camera.layers[2]
+
+
 def test_junk_feedback_changes_nothing() -> None:
     """A message that cannot be read, or speaks of packets never sent, is passed over."""
     scene = Scene()

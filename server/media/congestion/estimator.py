@@ -107,6 +107,18 @@ class Estimator:
         """What the pictures in demand would take altogether: as far as this, probing makes sense."""
         self._wanted_bps = bits_per_second
 
+    def moved(self) -> None:
+        """Another path: nothing of the former one holds but that a cautious start is wise."""
+        self._delay = DelayDetector()
+        self._rates = Rates()
+        self._loss = LossBound()
+        self.prober.cancel()
+        self.usage = Usage.NORMAL
+        self._full_bps = None
+        self._futile = 0
+        self._shared_until_ns = 0
+        self._set(min(self.target_bps, START_BPS))
+
     def feedback(self, feedback: Feedback, now_ns: int) -> None:
         """Take in one message."""
         batch = self._acknowledger.acknowledge(feedback)

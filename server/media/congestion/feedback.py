@@ -56,20 +56,6 @@ class Feedback:
         ]
 
 
-def feedback_packets(compound: bytes) -> list[bytes]:
-    """The transport-wide feedback messages of a decrypted RTCP datagram; none from one that is cut short."""
-    found = []
-    at = 0
-    while at + 4 <= len(compound):
-        end = at + 4 + 4 * (compound[at + 2] << 8 | compound[at + 3])
-        if end > len(compound):
-            return []
-        if compound[at + 1] == PACKET_TYPE and compound[at] & 0x1F == FORMAT:
-            found.append(compound[at:end])
-        at = end
-    return found
-
-
 def parse(data: bytes) -> Feedback:
     """Read one RTCP packet with its header. Raises MalformedFeedback."""
     end = _end(data)

@@ -118,6 +118,12 @@ class Prober:
         if self._first is not None and self._last is None:
             self._last = self._history.state[0] - 1
 
+    def cancel(self) -> None:
+        """What was sent went another way than what will be; the next may begin at once."""
+        self._clear()
+        self.not_before_ns = 0
+        self._wait_ns = FIRST_WAIT_NS
+
     def observe(self, batch: Batch | None, now_ns: int, rtt_ns: int, known_bps: float) -> Result | None:
         """The result, once feedback (None: still nothing new) covers the last packet or will not come any more.
 

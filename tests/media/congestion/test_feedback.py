@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from server.media.congestion.arrivals import Arrivals
-from server.media.congestion.feedback import MAX_STATUSES, MalformedFeedback, feedback_packets, parse
+from server.media.congestion.feedback import MAX_STATUSES, MalformedFeedback, parse
 
 
 def packet(base: int, count: int, body: bytes, reference: int = 3) -> bytes:
@@ -57,13 +56,3 @@ def test_junk_never_does_more_than_raise(body: bytes, count: int) -> None:
         return
     assert len(message.symbols) == count
     assert len(message.ticks) == sum(1 for symbol in message.symbols if symbol)
-
-
-def test_found_in_a_compound() -> None:
-    """Feedback is found behind other reports; nothing is taken from a datagram that is cut short."""
-    arrivals = Arrivals()
-    arrivals.record(1, 64_000_000)
-    (message,) = arrivals.feedback(1, 2)
-    report = struct.pack("!BBHI", 0x80, 201, 1, 1)
-    assert feedback_packets(report + message + report) == [message]
-    assert feedback_packets(report + message[:-4]) == []
