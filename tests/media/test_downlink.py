@@ -170,11 +170,20 @@ def test_another_path_is_measured_anew() -> None:
     scene.watch()
     scene.play(6)
     assert scene.downlink.target_bps > START_BPS
-    scene.bo.peer.moved((0, ("bo", 1)))
+    scene.downlink.moved()
     assert scene.downlink.target_bps == START_BPS
     scene.delay_ms = 200
     scene.play(6)
     assert scene.line.flowing is scene.ana.camera.layers[2]
+
+
+def test_a_new_path_is_told_to_the_estimate() -> None:
+    """The peer passes on that its packets go elsewhere."""
+    scene = Scene()
+    assert scene.downlink.estimator is not None
+    scene.downlink.estimator.target_bps = 3e6
+    scene.bo.peer.moved(None)
+    assert scene.downlink.target_bps == START_BPS
 
 
 def test_junk_feedback_changes_nothing() -> None:
