@@ -72,7 +72,7 @@ class Peer:
         self._audio = AudioStream(self._send, _ssrc(), MICROPHONE_MID, clip)
         self.camera = Camera(tuple(VideoStream(self._send, _numbers(), CAMERA_MID, movie) for movie in clip.video))
         self._steps = (self._audio.step, *(stream.step for stream in self.camera.streams), self._repair, self._report)
-        self.uplink = Uplink(len(clip.video))
+        self.uplink = Uplink(tuple(movie.form.bit_rate for movie in clip.video))
         self._numbered = False
         self._reports = LineReports()
         self._repairs = 0
@@ -142,7 +142,7 @@ class Peer:
 
     def _send(self, packet: bytes) -> None:
         if self._numbered:
-            packet = numbered(packet, self.uplink.number(time.monotonic_ns()))
+            packet = numbered(packet, self.uplink.number(len(packet), time.monotonic_ns()))
         self._channel.send_rtp(packet)
 
     def _datagram(self, data: bytes) -> None:
