@@ -21,8 +21,8 @@ from aiortc.rtcdtlstransport import (
     RTCDtlsTransport,
 )
 from OpenSSL import SSL
+from pylibsrtp import ERRORS, Policy, Session
 from pylibsrtp import Error as SrtpError
-from pylibsrtp import Policy, Session
 from pylibsrtp._binding import ffi
 from pylibsrtp._binding import lib as libsrtp
 
@@ -33,9 +33,27 @@ MAX_QUEUED: Final = 32
 """Datagrams of a handshake that wait to be read; more are dropped, DTLS sends again."""
 
 REPLAY_WINDOW: Final = 1024
+SEND_WINDOW: Final = 512
+"""How far behind the newest a late packet may still go out: seconds of a picture. A wider one costs time per packet."""
+
+MAX_PROTECTED: Final = 1_500
 _PROFILES: Final = [SRTP_AEAD_AES_128_GCM, SRTP_AEAD_AES_256_GCM, SRTP_AES128_CM_SHA1_80]
 
-__all__ = ["Certificate", "DtlsSession", "HandshakeFailed", "SrtpError", "SrtpPair", "is_dtls", "protect_function"]
+_SCRATCH: Final = ffi.new("char[]", MAX_PROTECTED)
+_SCRATCH_MEMORY: Final = memoryview(ffi.buffer(_SCRATCH))
+_LENGTH: Final = ffi.new("int *")
+"""Where packets are decrypted, one at a time."""
+
+__all__ = [
+    "Certificate",
+    "DtlsSession",
+    "HandshakeFailed",
+    "Sender",
+    "SrtpError",
+    "SrtpPair",
+    "is_dtls",
+    "protect_function",
+]
 
 
 class HandshakeFailed(Exception):
@@ -62,29 +80,64 @@ class Certificate:
         """SHA-256, upper case hexadecimal pairs joined by colons (RFC 8122)."""
 
 
-class SrtpPair:
-    """The SRTP contexts of one connection; `SrtpError` is raised for what may not pass.
+class Sender:
+    """SRTP of one stream that we send. Each has a libsrtp session of its own: one for many walks a list per packet.
 
-    `protect_in_place(packet, length)` takes pointers of cffi and returns 0 when it is done; the packet needs 144 bytes
-    of room behind it. It and `sender` (libsrtp's session for compiled code) must not outlive the pair.
+    `pointer` is libsrtp's session, for compiled code; it is good as long as this object.
     """
 
-    __slots__ = ("_send", "protect", "protect_in_place", "protect_rtcp", "sender", "unprotect", "unprotect_rtcp")
+    __slots__ = ("_session", "pointer", "protect", "protect_in_place")
+
+    def __init__(self, policy: Policy) -> None:
+        self._session = Session(policy)
+        self.pointer: Any = self._session._srtp[0]
+        self.protect: Callable[[bytes], bytes] = self._session.protect
+        self.protect_in_place: Callable[[Any, Any], int] = partial(libsrtp.srtp_protect, self.pointer)
+        """Takes pointers to the packet, with 144 bytes of room behind it, and to its length; returns 0 when done."""
+
+
+class SrtpPair:
+    """The SRTP contexts of one connection; `SrtpError` is raised for what may not pass."""
+
+    __slots__ = (
+        "_profile", "_receive", "_send_key", "_senders", "_unprotect", "protect_rtcp", "unprotect_rtcp",
+    )  # fmt: skip
 
     def __init__(self, receive_key: bytes, send_key: bytes, profile: int) -> None:
-        receive = Session(_policy(receive_key, Policy.SSRC_ANY_INBOUND, profile))
-        send = Session(_policy(send_key, Policy.SSRC_ANY_OUTBOUND, profile))
-        self.unprotect: Callable[[bytes], bytes] = receive.unprotect
-        self.unprotect_rtcp: Callable[[bytes], bytes] = receive.unprotect_rtcp
-        self.protect: Callable[[bytes], bytes] = send.protect
-        # A bare pointer: good as long as its session, hence as long as this pair.
-        self._send = send
-        self.sender: Any = send._srtp[0]
-        self.protect_in_place: Callable[[Any, Any], int] = partial(libsrtp.srtp_protect, self.sender)
-        self.protect_rtcp: Callable[[bytes], bytes] = send.protect_rtcp
+        self._receive = Session(_policy(receive_key, profile, Policy.SSRC_ANY_INBOUND))
+        self._unprotect = partial(libsrtp.srtp_unprotect, self._receive._srtp[0], _SCRATCH, _LENGTH)
+        self.unprotect_rtcp: Callable[[bytes], bytes] = self._receive.unprotect_rtcp
+        self.protect_rtcp: Callable[[bytes], bytes] = Session(
+            _policy(send_key, profile, Policy.SSRC_ANY_OUTBOUND)
+        ).protect_rtcp
+        self._send_key = send_key
+        self._profile = profile
+        self._senders: dict[int, Sender] = {}
+
+    def unprotect(self, packet: bytes) -> bytes:
+        """The RTP packet inside; ValueError for one that is too long."""
+        length = len(packet)
+        if length > MAX_PROTECTED:
+            raise ValueError(length)
+        _SCRATCH_MEMORY[:length] = packet
+        _LENGTH[0] = length
+        status = self._unprotect()
+        if status:
+            raise SrtpError(ERRORS[status])
+        return bytes(_SCRATCH_MEMORY[: _LENGTH[0]])
+
+    def sender(self, ssrc: int) -> Sender:
+        """For one SSRC: always the same, so that no number can go out twice."""
+        sender = self._senders.get(ssrc)
+        if sender is None:
+            policy = _policy(self._send_key, self._profile, Policy.SSRC_SPECIFIC)
+            policy.ssrc_value = ssrc
+            policy.window_size = SEND_WINDOW
+            sender = self._senders[ssrc] = Sender(policy)
+        return sender
 
 
-def _policy(key: bytes, ssrc_type: int, profile: int) -> Policy:
+def _policy(key: bytes, profile: int, ssrc_type: int) -> Policy:
     policy = Policy(key=key, ssrc_type=ssrc_type, srtp_profile=profile)
     # With GCM one number used twice gives the key stream away, so libsrtp refuses it as the last guard.
     policy.allow_repeat_tx = False

@@ -145,9 +145,9 @@ class Line:
         """Rewrite, protect and send one packet as it is; whether it left."""
         history = self.history
         if history is None:
-            return self.leg.send(self.rewriter.head(packet, 0), packet.tail) > 0
+            return self.leg.send(self.rewriter.ssrc, self.rewriter.head(packet, 0), packet.tail) > 0
         number = history.next()
-        size = self.leg.send(self.rewriter.head(packet, number), packet.tail)
+        size = self.leg.send(self.rewriter.ssrc, self.rewriter.head(packet, number), packet.tail)
         if size:
             history.sent(number, size, now_ns)
         return size > 0
@@ -203,11 +203,11 @@ class Line:
         self._rtx_sequence += 1
         history = self.history
         if history is None:
-            return self.leg.send(HEADER.pack(first, second, sequence, timestamp, self.rtx_ssrc), payload)
+            return self.leg.send(self.rtx_ssrc, HEADER.pack(first, second, sequence, timestamp, self.rtx_ssrc), payload)
         number = history.next()
         extension = (ONE_BYTE, 1, self.rewriter.extension_id << 4 | NUMBER_LENGTH, number & 0xFFFF)
         head = NUMBERED.pack(first | 0x10, second, sequence, timestamp, self.rtx_ssrc, *extension)
-        size = self.leg.send(head, payload)
+        size = self.leg.send(self.rtx_ssrc, head, payload)
         if size:
             history.sent(number, size, now_ns)
         return size

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from cffi import FFI
 
-from server.media.dtls import SrtpError, SrtpPair
+from server.media.dtls import Sender, SrtpError, SrtpPair
 from server.media.ice import Path
 
 CAPACITY: Final = 256
@@ -203,42 +203,51 @@ class Outbox:
 class Leg:
     """How RTP gets to one subscriber: by datagrams through an outbox, or packet by packet through `put` (ICE-TCP)."""
 
-    __slots__ = ("_path", "_protect", "_put", "_srtp", "_to", "refused")
+    __slots__ = ("_path", "_put", "_senders", "_srtp", "_to", "refused")
 
     def __init__(self, put: Callable[[bytes, Path], None]) -> None:
         self.refused = 0
         """Packets that libsrtp would not protect: too long, or a number used before."""
         self._put = put
         self._srtp: SrtpPair | None = None
-        self._protect: Protect | None = None
+        self._senders: dict[int, Sender] = {}
         self._path: Path | None = None
         self._to: Destination | None = None
 
     def keys(self, srtp: SrtpPair | None) -> None:
         """Nothing leaves without keys."""
         self._srtp = srtp
-        self._protect = srtp.protect_in_place if srtp is not None else None
+        self._senders = {}
 
     def move(self, path: Path | None, box: Outbox | None) -> None:
         """Packets go along this path from now on; `box` is that of its socket, if it has one."""
         self._path = path
         self._to = Destination(box, path[1]) if path is not None and box is not None else None
 
-    def send(self, head: bytes, tail: bytes) -> int:
-        """One RTP packet in two parts; returns its length on the wire, 0 if it could not leave."""
-        protect, to = self._protect, self._to
-        if protect is None or to is None:
-            return self._send_alone(head + tail)
-        size = to.box.send(protect, to, head, tail)
+    def send(self, ssrc: int, head: bytes, tail: bytes) -> int:
+        """One RTP packet of this SSRC in two parts; returns its length on the wire, 0 if it could not leave."""
+        sender = self._senders.get(ssrc) or self._first(ssrc)
+        to = self._to
+        if sender is None:
+            return 0
+        if to is None:
+            return self._send_alone(sender, head + tail)
+        size = to.box.send(sender.protect_in_place, to, head, tail)
         if not size:
             self.refused += 1
         return size
 
-    def _send_alone(self, packet: bytes) -> int:
-        if self._srtp is None or self._path is None:
+    def _first(self, ssrc: int) -> Sender | None:
+        if self._srtp is None:
+            return None
+        sender = self._senders[ssrc] = self._srtp.sender(ssrc)
+        return sender
+
+    def _send_alone(self, sender: Sender, packet: bytes) -> int:
+        if self._path is None:
             return 0
         try:
-            protected = self._srtp.protect(packet)
+            protected = sender.protect(packet)
         except (SrtpError, ValueError):
             self.refused += 1
             return 0

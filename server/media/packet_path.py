@@ -39,7 +39,7 @@ class LegPort(Protocol):
 
     def move(self, path: Path | None, box: Any) -> None: ...  # noqa: ANN401 - an outbox of the same packet path
 
-    def send(self, head: bytes, tail: bytes) -> int: ...
+    def send(self, ssrc: int, head: bytes, tail: bytes) -> int: ...
 
 
 class PacketPath(Protocol):

@@ -44,7 +44,7 @@ async def test_keys_fit_those_of_the_other_side() -> None:
     data = rtp(5)
     protected = client._tx_srtp.protect(data)  # noqa: SLF001
     assert keys.unprotect(protected) == data  # type: ignore[attr-defined]
-    assert client._rx_srtp.unprotect(keys.protect(data)) == data  # type: ignore[attr-defined]  # noqa: SLF001
+    assert client._rx_srtp.unprotect(keys.sender(1000).protect(data)) == data  # type: ignore[attr-defined]  # noqa: SLF001
     with pytest.raises(SrtpError):
         keys.unprotect(protected[:-1] + bytes([protected[-1] ^ 1]))  # type: ignore[attr-defined]
     await session.close()
@@ -60,9 +60,10 @@ async def test_a_packet_is_protected_where_it_lies() -> None:
     data = rtp(5)
     packet, length = ffi.new("char[]", 2048), ffi.new("int *", len(data))
     ffi.memmove(packet, data, len(data))
-    assert keys.protect_in_place(packet, length) == 0  # type: ignore[attr-defined]
+    sender = keys.sender(1000)  # type: ignore[attr-defined]
+    assert sender.protect_in_place(packet, length) == 0
     assert client._rx_srtp.unprotect(ffi.buffer(packet, length[0])[:]) == data  # noqa: SLF001
-    assert keys.protect_in_place(packet, length) != 0, "a number used before"  # type: ignore[attr-defined]
+    assert sender.protect_in_place(packet, length) != 0, "a number used before"
     await session.close()
     await client.stop()
 
@@ -71,9 +72,9 @@ async def test_a_number_cannot_be_sent_twice() -> None:
     """`allow_repeat_tx` is off: libsrtp itself is the last guard of the nonce rule."""
     session, client, started, keys = await handshake()
     await started
-    keys.protect(rtp(5, payload=b"one"))  # type: ignore[attr-defined]
+    keys.sender(1000).protect(rtp(5, payload=b"one"))  # type: ignore[attr-defined]
     with pytest.raises(SrtpError, match="replay"):
-        keys.protect(rtp(5, payload=b"two"))  # type: ignore[attr-defined]
+        keys.sender(1000).protect(rtp(5, payload=b"two"))  # type: ignore[attr-defined]
     await session.close()
     await client.stop()
 

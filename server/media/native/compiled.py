@@ -45,9 +45,9 @@ class CompiledOutbox:
 
 
 class CompiledLeg:
-    """See `server.media.outbox.Leg`. Lines point to `struct`, and it to the session, the outbox and the history."""
+    """See `server.media.outbox.Leg`. `lines` point to `struct`, and it to the outbox and the history."""
 
-    __slots__ = ("_alone", "_arrays", "_functions", "_rerouted", "_srtp", "box", "struct")
+    __slots__ = ("_alone", "_arrays", "_functions", "_rerouted", "_sessions", "_srtp", "box", "lines", "struct")
 
     def __init__(
         self,
@@ -62,6 +62,8 @@ class CompiledLeg:
         self._functions = functions
         self._alone = Leg(put)
         self._srtp: SrtpPair | None = None
+        self._sessions: dict[int, Any] = {}
+        self.lines: list[Any] = []
         self._arrays: tuple[Any, ...] = ()
         if history is not None:
             self._arrays = (
@@ -79,8 +81,12 @@ class CompiledLeg:
     def keys(self, srtp: SrtpPair | None) -> None:
         """See `server.media.outbox.Leg`."""
         self._alone.keys(srtp)
-        self.struct.session = srtp.sender if srtp is not None else ffi.NULL
         self._srtp = srtp
+        self._sessions = {}
+        # Before their memory goes; a route looks them up anew.
+        for line in self.lines:
+            line.session = ffi.NULL
+        self._rerouted()
 
     def move(self, path: Path | None, box: CompiledOutbox | None) -> None:
         """See `server.media.outbox.Leg`."""
@@ -92,12 +98,19 @@ class CompiledLeg:
             self._rerouted()
         self.box = box
 
-    def send(self, head: bytes, tail: bytes) -> int:
+    def send(self, ssrc: int, head: bytes, tail: bytes) -> int:
         """See `server.media.outbox.Leg`."""
         if self.box is None:
-            return self._alone.send(head, tail)
+            return self._alone.send(ssrc, head, tail)
         self.box.begun()
-        return int(self._functions.leg_send(self.struct, head, len(head), tail, len(tail)))
+        return int(self._functions.leg_send(self.struct, self.session(ssrc), head, len(head), tail, len(tail)))
+
+    def session(self, ssrc: int) -> Any:  # noqa: ANN401
+        """Libsrtp's for this SSRC, null without keys."""
+        session = self._sessions.get(ssrc)
+        if session is None:
+            session = self._sessions[ssrc] = self._srtp.sender(ssrc).pointer if self._srtp is not None else ffi.NULL
+        return session
 
 
 def _kept(name: str) -> Any:  # noqa: ANN401
@@ -137,6 +150,7 @@ class CompiledRewriter(Rewriter):
         self.leg = leg
         self.struct = ffi.new("struct line *")
         self.struct.leg = leg.struct
+        leg.lines.append(self.struct)
         super().__init__(ssrc, clock_rate, *start, extension_id)
 
 
@@ -155,8 +169,12 @@ class _Route:
 
 
 def _served(line: Line) -> Any:  # noqa: ANN401
+    """Its struct with a session in it, if C can send on this line."""
     rewriter = line.rewriter
-    return rewriter.struct if isinstance(rewriter, CompiledRewriter) and rewriter.leg.box is not None else None
+    if not isinstance(rewriter, CompiledRewriter) or rewriter.leg.box is None:
+        return None
+    rewriter.struct.session = rewriter.leg.session(rewriter.ssrc)
+    return rewriter.struct
 
 
 class CompiledPath:

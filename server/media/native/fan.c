@@ -163,11 +163,11 @@ static void begin(struct outbox *box, struct leg *leg, uint8_t *packet, int size
 }
 
 /* Where the next packet is to be written, or NULL when the leg leads nowhere. Flushes a full outbox. */
-static uint8_t *place(struct leg *leg, size_t length)
+static uint8_t *place(struct leg *leg, const void *session, size_t length)
 {
     struct outbox *box = leg->box;
 
-    if (box == NULL || leg->session == NULL)
+    if (box == NULL || session == NULL)
         return NULL;
     if (length > MAX_PACKET) {
         leg->refused++;
@@ -179,12 +179,12 @@ static uint8_t *place(struct leg *leg, size_t length)
 }
 
 /* Protect what was written to `place`, and queue it; returns its length on the wire, or 0. */
-static int queue(struct leg *leg, int length)
+static int queue(struct leg *leg, void *session, int length)
 {
     struct outbox *box = leg->box;
     uint8_t *packet = box->memory[box->packets];
 
-    if (box->protect(leg->session, packet, &length) != 0) {
+    if (box->protect(session, packet, &length) != 0) {
         leg->refused++;
         return 0;
     }
@@ -196,15 +196,17 @@ static int queue(struct leg *leg, int length)
     return length;
 }
 
-int leg_send(struct leg *leg, const uint8_t *head, uint32_t head_length, const uint8_t *tail, uint32_t tail_length)
+int leg_send(
+    struct leg *leg, void *session, const uint8_t *head, uint32_t head_length, const uint8_t *tail,
+    uint32_t tail_length)
 {
-    uint8_t *packet = place(leg, (size_t)head_length + tail_length);
+    uint8_t *packet = place(leg, session, (size_t)head_length + tail_length);
 
     if (packet == NULL)
         return 0;
     memcpy(packet, head, head_length);
     memcpy(packet + head_length, tail, tail_length);
-    return queue(leg, (int)(head_length + tail_length));
+    return queue(leg, session, (int)(head_length + tail_length));
 }
 
 /* Our numbers for one packet; of a picture the ids and where they stand (0: nowhere). */
@@ -322,14 +324,14 @@ static int send_line(struct line *line, const struct packet *packet, const uint8
     if (packet->head_length != 0)
         ids = continue_picture(line, packet);
     length = (ours.numbered ? NUMBERED : HEADER) + (size_t)packet->head_length + packet->tail_length;
-    out = place(leg, length);
+    out = place(leg, line->session, length);
     if (out == NULL)
         return 0;
     out += put_header(out, line, packet, &ours);
     memcpy(out, head, packet->head_length);
     put_ids(out, packet, &ids);
     memcpy(out + packet->head_length, tail, packet->tail_length);
-    sent = queue(leg, (int)length);
+    sent = queue(leg, line->session, (int)length);
     if (sent != 0 && ours.numbered) {
         leg->times[ours.number & HISTORY_MASK] = packet->now_ns;
         leg->sizes[ours.number & HISTORY_MASK] = (uint16_t)sent;

@@ -9,7 +9,6 @@ typedef int (*protect_function)(void *session, void *packet, int *length);
 /* How packets get to one subscriber. */
 struct leg {
     struct outbox *box;      /* NULL: no datagrams reach it now */
-    void *session;           /* srtp_t; NULL: no keys */
     int64_t *state;          /* the arrays of SendHistory; NULL: no transport-wide numbers */
     int64_t *times;
     uint16_t *sizes;
@@ -25,6 +24,7 @@ struct leg {
 /* The mapping of server.media.rewriter.Rewriter; what stands there is the reference. */
 struct line {
     struct leg *leg;
+    void *session;           /* libsrtp's of this SSRC; NULL: no keys */
     int64_t start;
     int64_t next;
     int64_t sequence_offset;
@@ -72,8 +72,10 @@ int outbox_waiting(const struct outbox *box);
 /* Where the leg leads now. `box` NULL: nowhere. Returns 0 when the address is too long. */
 int leg_move(struct leg *leg, struct outbox *box, const uint8_t *address, uint32_t length);
 
-/* One packet as it is; returns its length on the wire, 0 when it was refused. */
-int leg_send(struct leg *leg, const uint8_t *head, uint32_t head_length, const uint8_t *tail, uint32_t tail_length);
+/* One packet as it is, by the session of its SSRC; returns its length on the wire, 0 when it was refused. */
+int leg_send(
+    struct leg *leg, void *session, const uint8_t *head, uint32_t head_length, const uint8_t *tail,
+    uint32_t tail_length);
 
 /* Rewrite, protect and queue for every line that has begun before this packet; returns for how many. */
 int fan(
