@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { DevicePorts } from "../src/core/devices.ts";
+import type { StatsRow } from "../src/core/playback.ts";
 import type { Wire, WireFactory, WireHandlers } from "../src/core/wire.ts";
 import type { Acknowledgement, CommandFrame, Welcome } from "../src/protocol/messages.ts";
 import { room } from "../src/fixtures/views.ts";
@@ -143,6 +144,10 @@ export class FakePeer extends EventTarget {
     this.answers.push(description.sdp ?? "");
     this.signalingState = "stable";
     return Promise.resolve();
+  }
+  statistics: StatsRow[] = [];
+  getStats(): Promise<Map<string, StatsRow>> {
+    return Promise.resolve(new Map(this.statistics.map((row, index) => [String(index), row])));
   }
   configuration: RTCConfiguration = {};
   getConfiguration(): RTCConfiguration {

@@ -3,6 +3,7 @@ import type { IceServer, MediaAnswer, ParticipantId, PauseReason, Slot } from ".
 import { CameraLine } from "./camera.ts";
 import { trimExtensions, wantedCodecs } from "./codecs.ts";
 import { offeredEncodings } from "./encodings.ts";
+import type { StatsRow } from "./playback.ts";
 import { Recovery } from "./recovery.ts";
 import { Store } from "./store.ts";
 
@@ -146,6 +147,12 @@ export class Media {
     this.tracks[kind] = track;
     if (kind === "audio") await this.senders?.microphone.replaceTrack(track);
     else await this.senders?.camera.send(track);
+  }
+
+  /** Null while nothing is connected. */
+  statistics(): Promise<readonly StatsRow[]> | null {
+    if (!this.peer || this.state.get() !== "connected") return null;
+    return this.peer.getStats().then((report) => [...(report as unknown as ReadonlyMap<string, StatsRow>).values()]);
   }
 
   /** The server's slot map; slots not listed are empty. */

@@ -3,6 +3,7 @@ import {
   type Acknowledgement,
   type ClientCommand,
   type Connect,
+  type ConnectionQuality,
   type Event,
   LOBBY,
   type Notice,
@@ -19,10 +20,12 @@ import type { Devices } from "./devices.ts";
 import type { Media, MediaPorts, OfferFate } from "./media.ts";
 import { applyMessage, type Mirror } from "./mirror.ts";
 import { narrate, type Line } from "./narrator.ts";
+import { PlaybackReporter } from "./playback.ts";
 import { Publisher } from "./publisher.ts";
 import { RecentSpeakers } from "./speakers.ts";
 import { Store } from "./store.ts";
 import { type SeatMemory, TicketRefused, tokenOf, withoutSeat } from "./tickets.ts";
+import { type Trouble, troubleOf } from "./trouble.ts";
 import { Watcher } from "./watcher.ts";
 
 /** Where the person is on their way through the page. `over.reason` is a stable word of the server, or our own. */
@@ -66,12 +69,17 @@ export class Session {
   /** Whom this person wants to see large, always. Nobody else learns of it. */
   readonly pins = new Store<readonly ParticipantId[]>([]);
   readonly reactions = new Store<readonly ShownReaction[]>([]);
+  /** What is the matter with the person's own connection; null: it is good. */
+  readonly trouble = new Store<Trouble | null>(null);
   readonly clock: LogClock;
   readonly connection: Connection;
   readonly media: Media;
   readonly watcher: Watcher;
   private readonly speakers = new RecentSpeakers();
+  private readonly playback: PlaybackReporter;
   private readonly publisher: Publisher;
+  private quality: ConnectionQuality | null = null;
+  private overworked = false;
   private resyncing = false;
   private reactionCount = 0;
   private lastVoices = 0;
@@ -89,6 +97,12 @@ export class Session {
       now: ports.now,
       later: ports.later,
       send: (watch) => void this.connection.command(watch),
+    });
+    this.playback = new PlaybackReporter({
+      statistics: () => this.media.statistics(),
+      send: (playback) => void this.connection.command(playback),
+      overworked: (is) => this.judge(this.quality, is),
+      later: ports.later,
     });
     this.publisher = new Publisher({
       devices: ports.devices,
@@ -192,6 +206,7 @@ export class Session {
 
   private enter(): void {
     this.stage.set({ kind: "inside" });
+    this.playback.start();
     this.connection.open();
   }
 
@@ -260,10 +275,14 @@ export class Session {
     switch (notice.type) {
       case "media_answer":
         void this.media.answered(notice);
+        this.judge(null, this.overworked);
         this.watcher.again();
         break;
       case "media_lost":
         void this.media.lost(notice.offer);
+        break;
+      case "quality":
+        this.judge(notice, this.overworked);
         break;
       case "ice_servers":
         this.media.configure(notice.ice_servers);
@@ -277,6 +296,12 @@ export class Session {
       case "disconnecting":
         break;
     }
+  }
+
+  private judge(quality: ConnectionQuality | null, overworked: boolean): void {
+    this.quality = quality;
+    this.overworked = overworked;
+    this.trouble.set(troubleOf(quality, overworked));
   }
 
   private heard(ids: readonly ParticipantId[]): void {
@@ -321,6 +346,8 @@ export class Session {
     this.devices.turnOff("camera");
     this.mirror.set(null);
     this.voices.set(new Set());
+    this.playback.stop();
+    this.judge(null, false);
     this.speakers.forget();
     this.recent.set([]);
     this.pins.set([]);

@@ -97,6 +97,16 @@ reconnecting-title = Reconnecting …
 reconnecting-text = Your place is kept. You do not need to do anything.
 reconnecting-stalled = The connection could not be restored yet.
 media-restoring = Sound and picture are being restored. You do not need to do anything.
+trouble-weak = Weak connection
+trouble-poor = Poor connection
+trouble-down-bandwidth = Your connection is slow right now. Sound comes first, so some pictures are smaller or paused.
+trouble-down-loss = Your connection loses parts of what others send. Words or pictures may be missing.
+trouble-down-delay = Your connection takes long. You may hear others late.
+trouble-up-bandwidth = Your connection is slow right now. Others see your picture smaller or not at all.
+trouble-up-loss = Your connection loses parts of what you send. Others may miss some of your words.
+trouble-up-delay = Your connection takes long. Others may hear you late.
+trouble-device = Your device is very busy. Your picture is sent smaller for now; your sound is not changed.
+trouble-camera-hint = Turning your camera off can help. You can stay with sound only.
 hear = Press to hear the group
 
 ## Agenda bar

@@ -97,6 +97,16 @@ reconnecting-title = Volviendo a conectar …
 reconnecting-text = Tu lugar está guardado. No tienes que hacer nada.
 reconnecting-stalled = Todavía no se pudo recuperar la conexión.
 media-restoring = El sonido y la imagen se están restableciendo. No tienes que hacer nada.
+trouble-weak = Conexión débil
+trouble-poor = Conexión muy débil
+trouble-down-bandwidth = Tu conexión va lenta ahora. El sonido va primero: algunas imágenes se ven más pequeñas o en pausa.
+trouble-down-loss = Tu conexión pierde partes de lo que envían los demás. Pueden faltar palabras o imágenes.
+trouble-down-delay = Tu conexión tarda. Puede que oigas tarde a los demás.
+trouble-up-bandwidth = Tu conexión va lenta ahora. Los demás ven tu imagen más pequeña o no la ven.
+trouble-up-loss = Tu conexión pierde partes de lo que envías. A los demás les pueden faltar palabras tuyas.
+trouble-up-delay = Tu conexión tarda. Puede que los demás te oigan tarde.
+trouble-device = Tu dispositivo está muy ocupado. Por ahora tu imagen se envía más pequeña; tu sonido no cambia.
+trouble-camera-hint = Apagar tu cámara puede ayudar. Puedes quedarte solo con sonido.
 hear = Pulsa para oír al grupo
 
 ## Agenda bar
