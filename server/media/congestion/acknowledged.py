@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Sequence
 from itertools import compress
 from operator import and_
 from typing import Final
@@ -16,21 +17,29 @@ _NO_TIMES: Final = array("q", bytes(8 * SIZE))
 
 
 class Batch:
-    """One feedback: the packets that came, in order of sequence (`numbers`, `sent` and `arrived` in ns, `sizes`).
+    """One feedback: the packets that came, in order of sequence (`numbers`, `sent` in ns, `sizes` in bytes).
 
-    `arrived` is the subscriber's clock: only differences mean something. `lost` of `judged` packets did not come;
-    each packet is judged once, and taken out of `lost` if a later feedback says that it did come.
+    `ticks` (of `TICK_NS`, from `origin` on) is when they came by the subscriber's clock, of which only differences mean
+    something: see `arrived`. `lost` of `judged` packets did not come; each packet is judged once, and taken out of
+    `lost` if a later feedback says that it did come. Mostly these are views of what was there already, not new lists.
     """
 
-    __slots__ = ("arrived", "judged", "lost", "numbers", "sent", "sizes")
+    __slots__ = ("judged", "lost", "numbers", "origin", "sent", "sizes", "ticks")
 
-    def __init__(self, numbers: list[int], sent: list[int], sizes: list[int], arrived: list[int]) -> None:
+    def __init__(
+        self, numbers: Sequence[int], sent: Sequence[int], sizes: Sequence[int], ticks: list[int], origin: int = 0
+    ) -> None:
         self.numbers = numbers
         self.sent = sent
         self.sizes = sizes
-        self.arrived = arrived
+        self.ticks = ticks
+        self.origin = origin
         self.lost = 0
         self.judged = 0
+
+    def arrived(self, index: int) -> int:
+        """When this packet came, in ns."""
+        return (self.ticks[index] + self.origin) * TICK_NS
 
 
 class Acknowledger:
@@ -53,40 +62,42 @@ class Acknowledger:
             return None
         first = base % SIZE
         times = _ring(history.times, first, len(symbols))
-        arrived = self._arrivals(feedback.ticks)
-        if 0 in symbols or 0 in times:
-            came = list(map(and_, map(bool, times), map(bool, symbols)))
-            arrived = list(compress(arrived, compress(times, symbols)))
-        else:
-            came = symbols
-        batch = Batch(
-            list(compress(range(base, end), came)),
-            list(compress(times, came)),
-            list(compress(_ring(history.sizes, first, len(symbols)), came)),
-            arrived,
-        )
+        batch = self._batch(base, symbols, times, _ring(history.sizes, first, len(symbols)), feedback.ticks)
         self._judge(batch, base, symbols, times)
         _forget(history.times, batch.numbers, first, len(symbols))
         return batch
+
+    def _batch(self, base: int, symbols: list[int], times: array[int], sizes: array[int], ticks: list[int]) -> Batch:
+        origin = self._origin(ticks)
+        if 0 not in symbols and 0 not in times:
+            return Batch(range(base, base + len(symbols)), times, sizes, ticks, origin)
+        came = list(map(and_, map(bool, times), map(bool, symbols)))
+        return Batch(
+            list(compress(range(base, base + len(symbols)), came)),
+            list(compress(times, came)),
+            list(compress(sizes, came)),
+            list(compress(ticks, compress(times, symbols))),
+            origin,
+        )
 
     def _judge(self, batch: Batch, base: int, symbols: list[int], times: array[int]) -> None:
         """Count losses among what is told of for the first time, and take back those told too early."""
         new = max(0, self._told + 1 - base)
         batch.judged = max(0, len(symbols) - new)
-        if 0 in symbols:
+        if len(batch.numbers) < len(symbols):
             batch.lost = sum(1 for symbol, at in zip(symbols[new:], times[new:], strict=True) if not symbol and at)
         if new:
             batch.lost -= sum(1 for number in batch.numbers if number <= self._told)
         self._told = max(self._told, base + len(symbols) - 1)
 
-    def _arrivals(self, ticks: list[int]) -> list[int]:
-        """In nanoseconds, without the wraps of the reference time."""
+    def _origin(self, ticks: list[int]) -> int:
+        """What to add to these ticks so that they go on where the message before ended, over wraps of its reference."""
         if not ticks:
-            return []
+            return 0
         before = self._unwrapped if self._unwrapped is not None else ticks[0]
-        shift = before - ticks[0] + (ticks[0] - before + _CYCLE // 2) % _CYCLE - _CYCLE // 2
-        self._unwrapped = ticks[-1] + shift
-        return [(tick + shift) * TICK_NS for tick in ticks]
+        origin = before - ticks[0] + (ticks[0] - before + _CYCLE // 2) % _CYCLE - _CYCLE // 2
+        self._unwrapped = ticks[-1] + origin
+        return origin
 
 
 def _ring(values: array[int], first: int, count: int) -> array[int]:
@@ -95,7 +106,7 @@ def _ring(values: array[int], first: int, count: int) -> array[int]:
     return values[first:end] if end <= SIZE else values[first:] + values[: end - SIZE]
 
 
-def _forget(times: array[int], numbers: list[int], first: int, count: int) -> None:
+def _forget(times: array[int], numbers: Sequence[int], first: int, count: int) -> None:
     """An acknowledged packet is not acknowledged again."""
     if len(numbers) == count and first + count <= SIZE:
         times[first : first + count] = _NO_TIMES[:count]

@@ -131,12 +131,13 @@ class DelayDetector:
 
     def add(self, batch: Batch) -> Usage:
         """The verdict after one feedback."""
-        sent, arrived = batch.sent, batch.arrived
+        sent = batch.sent
         count, at = len(sent), 0
         bursts = []
         while at < count:
             at = bisect_right(sent, sent[at] + BURST_NS, at + 1)
-            bursts.append((arrived[at - 1], arrived[at - 1] - sent[at - 1]))
+            arrived = batch.arrived(at - 1)
+            bursts.append((arrived, arrived - sent[at - 1]))
         if count:
             self._measure(sent[-1], min([delay for _, delay in bursts]))
         return self._verdict(self._trend.follow(bursts))

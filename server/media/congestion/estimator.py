@@ -35,6 +35,7 @@ SHARED_GROWTH: Final = 0.12
 HEADROOM: Final = 1.5
 """The estimate may exceed what was delivered by this factor, and not grow further without a probe."""
 
+STEP_NS: Final = 90_000_000
 SILENCE_NS: Final = 1_200_000_000
 PROBE_STEP: Final = 2.0
 CAREFUL_STEP: Final = 1.4
@@ -125,7 +126,7 @@ class Estimator:
         if batch is None or not batch.judged:
             return
         self._fed_ns, self._idle_bytes = now_ns, self._history.total_bytes
-        if not batch.sent:
+        if not len(batch.sent):
             return
         self._measure_rtt(now_ns - batch.sent[-1])
         self._rates.add(batch)
@@ -134,14 +135,19 @@ class Estimator:
             self._compete(batch, now_ns)
         elif self.usage is Usage.OVER:
             self._over(now_ns)
-        elif not self.prober.active:
-            self._grow(now_ns)
+        if now_ns - self._at_ns >= STEP_NS:
+            self._step(batch.sent[-1], now_ns)
+        self._probed(batch, now_ns)
+
+    def _step(self, sent_ns: int, now_ns: int) -> None:
+        """What need not follow every message: growth, and the judgement about loss."""
         if self.prober.active or self.queue_ms > _DRAINED_MS:
             # A full queue explains its losses.
-            self._loss.forgive(batch.sent[-1])
+            self._loss.forgive(sent_ns)
         else:
-            self._set(self._loss.judge(self._rates, batch.sent[-1], self.rtt_ns, self.target_bps))
-        self._probed(batch, now_ns)
+            if self.usage is Usage.NORMAL and now_ns >= self._shared_until_ns:
+                self._grow(now_ns)
+            self._set(self._loss.judge(self._rates, sent_ns, self.rtt_ns, self.target_bps))
         self._at_ns = now_ns
 
     def padding(self, now_ns: int) -> int:
@@ -234,7 +240,7 @@ class Estimator:
         return True
 
     def _grow(self, now_ns: int) -> None:
-        if self.usage is not Usage.NORMAL or self.queue_ms > _DRAINED_MS or not self._loss.clean:
+        if not self._loss.clean:
             return
         elapsed = min(now_ns - self._at_ns, NS) / NS
         full = self._full_bps

@@ -131,7 +131,7 @@ class Prober:
         """
         if self._first is None:
             return None
-        numbers = batch.numbers if batch is not None else []
+        numbers = batch.numbers if batch is not None else ()
         if batch is not None:
             self._measure(batch)
         told = self._last is not None and bool(numbers) and numbers[-1] >= self._last
@@ -146,11 +146,11 @@ class Prober:
         if not self._bytes:
             self._edge = (batch.sizes[low], 0)
             self._sent = (batch.sent[low], 0)
-            self._arrived = (batch.arrived[low], 0)
+            self._arrived = (batch.arrived(low), 0)
         self._bytes += sum(batch.sizes[low:high])
         self._edge = (self._edge[0], batch.sizes[high - 1])
         self._sent = (self._sent[0], batch.sent[high - 1])
-        self._arrived = (self._arrived[0], max(self._arrived[1], batch.arrived[high - 1]))
+        self._arrived = (self._arrived[0], max(self._arrived[1], batch.arrived(high - 1)))
 
     def _finish(self, now_ns: int, rtt_ns: int, known_bps: float) -> Result | None:
         sent_ns, arrived_ns = self._sent[1] - self._sent[0], self._arrived[1] - self._arrived[0]

@@ -26,14 +26,14 @@ class Rates:
 
     def add(self, batch: Batch) -> None:
         """One feedback more."""
-        if not batch.sent:
+        if not len(batch.sent):
             return
         marks = self._marks
-        before = marks[-1] if marks else (batch.sent[0], batch.arrived[0], 0, 0, 0)
+        before = marks[-1] if marks else (batch.sent[0], batch.arrived(0), 0, 0, 0)
         came = before[2] + sum(batch.sizes)
         newest = max(before[0], batch.sent[-1])
         marks.append(
-            (newest, max(before[1], batch.arrived[-1]), came, before[3] + batch.judged, before[4] + batch.lost)
+            (newest, max(before[1], batch.arrived(-1)), came, before[3] + batch.judged, before[4] + batch.lost)
         )
         while marks[0][0] < newest - 2 * WINDOW_NS and len(marks) > 2:
             marks.popleft()

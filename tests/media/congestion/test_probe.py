@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from server.media.congestion.acknowledged import Batch
+from server.media.congestion.feedback import TICK_NS
 from server.media.congestion.history import SendHistory
 from server.media.congestion.probe import FIRST_WAIT_NS, LONGEST_WAIT_NS, Prober, Result
 
@@ -23,7 +24,9 @@ class Link:
         """A whole probe, from its beginning to its result."""
         assert self.prober.begin(goal_bps, self.now_ns)
         free_ns = self.now_ns
-        batch = Batch([], [], [], [])
+        numbers: list[int] = []
+        sent: list[int] = []
+        ticks: list[int] = []
         while self.prober.sending:
             due = self.prober.due(self.now_ns)
             while due > 0:
@@ -32,14 +35,12 @@ class Link:
                 self.prober.spent(300)
                 self.sent_bytes += 300
                 free_ns = max(free_ns, self.now_ns) + int(300 * 8e9 / self.rate_bps)
-                for values, value in zip(
-                    (batch.numbers, batch.sent, batch.sizes, batch.arrived),
-                    (number, self.now_ns, 300, free_ns),
-                    strict=True,
-                ):
-                    values.append(value)
+                numbers.append(number)
+                sent.append(self.now_ns)
+                ticks.append(free_ns // TICK_NS)
                 due -= 300
             self.now_ns += 10 * MS
+        batch = Batch(numbers, sent, [300] * len(sent), ticks)
         return self.prober.observe(batch, self.now_ns, RTT_NS, known_bps)
 
 
@@ -116,7 +117,9 @@ def test_aborted_probe_is_still_measured() -> None:
     prober.abort()
     assert prober.due(link.now_ns + 120 * MS) == 0
     times = [link.now_ns + step * 10 * MS for step in range(10)]
-    result = prober.observe(Batch(numbers, times, [1_000] * 10, times), link.now_ns + 150 * MS, RTT_NS, 0.0)
+    result = prober.observe(
+        Batch(numbers, times, [1_000] * 10, [at // TICK_NS for at in times]), link.now_ns + 150 * MS, RTT_NS, 0.0
+    )
     assert result is not None
     assert not result.clean
 
