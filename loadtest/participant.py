@@ -29,6 +29,7 @@ from server.signaling.messages import (
     ClientCommand,
     CommandFrame,
     Connect,
+    ConnectionQuality,
     Disconnecting,
     IceServers,
     MediaAnswer,
@@ -293,8 +294,8 @@ class Participant:
                 self.slots, self.slots_s = notice, asyncio.get_running_loop().time()
             case Voices():
                 self.voices = notice
-            case IceServers():
-                pass  # we check the server's own addresses only
+            case IceServers() | ConnectionQuality():
+                pass  # we check the server's own addresses only, and have no display
             case Disconnecting():
                 self.goodbye = notice.code
             case _:

@@ -16,7 +16,7 @@ SHORT_QUEUE_NS: Final = 50_000_000
 JUDGE_EVERY_NS: Final = 500_000_000
 SETTLE_NS: Final = 1_500_000_000
 """After a change of the layers what was queued before it still tells of what was before."""
-GROWTH: Final = 1.03
+GROWTH: Final = 1.015
 """Of the estimate, with each judgement that finds nothing wrong."""
 HEADROOM: Final = 1.3
 """Layers are added only when the estimate is so much above what they take."""

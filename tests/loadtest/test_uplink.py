@@ -83,5 +83,5 @@ def test_layers_come_back() -> None:
     sending = Sending()
     sending.run(6, 300_000)
     assert sending.uplink.allowed == 1
-    sending.run(45)
+    sending.run(90)
     assert sending.uplink.allowed == 3

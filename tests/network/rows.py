@@ -57,7 +57,7 @@ ROWS = (
     *(
         Row(name=f"uplink {bps // 1_000} kbit/s", link=PERFECT, publishers=1, uplink=_link(
             f"both.delay_ms=25 up.rate_bps={bps}"))
-        for bps in (200_000, 500_000, 1_000_000)
+        for bps in (300_000, 500_000, 1_000_000)
     ),
     Row(
         name="3 Mbit/s drops to 300 kbit/s",
