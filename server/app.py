@@ -136,6 +136,7 @@ def opening(config: Config, full: Callable[[], bool]) -> Opening:
         agreement=Agreement(version=1, text=config.agreement) if config.agreement else Agreement(),
         camera_policy=config.camera_policy,
         camera_reason=config.camera_reason,
+        media_mode=config.media_mode,
     )
     return Opening(settings, default_agenda(config.language), full)
 

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 from cyclopts import Parameter
 
 from server.ports import MediaPath
-from server.rooms.state import MAX_PARTICIPANTS, CameraPolicy
+from server.rooms.state import MAX_PARTICIPANTS, CameraPolicy, MediaMode
 from server.rooms.templates import Language
 
 ENV_PREFIX: Final = "HOLDSPACE_"
@@ -30,6 +30,7 @@ MIN_SECRET_LENGTH: Final = 32
 """HS256 needs a key at least as long as its hash (RFC 7518 section 3.2)."""
 MAX_PORT: Final = 65_535
 MAX_MEDIA_WORKERS: Final = 64
+MESH_PEOPLE: Final = 2
 LOOPBACK_HOSTS: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 ANY_HOSTS: Final = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - recognised, not bound
 
@@ -129,6 +130,9 @@ class Config:
     camera_policy: CameraPolicy = CameraPolicy.OPTIONAL
     """What the group asks of cameras; nobody is ever kept out for it."""
 
+    media_mode: MediaMode = MediaMode.SFU
+    """Which way media takes in new rooms. mesh, mesh_relay: between the two people of 1:1 rooms (capacity 2)."""
+
     camera_reason: str = ""
     """Why cameras are encouraged or expected, in one sentence."""
 
@@ -147,6 +151,7 @@ class Config:
             value = getattr(self, name)
             if value is not None and not low <= value <= high:
                 raise ConfigError(f"{name} must be from {low} to {high}")
+        self._check_mesh()
         if not self.api_key.isascii() or not self.api_key.isprintable() or not self.api_key:
             raise ConfigError("api_key must be printable ASCII, and not empty")
         for origin in self.allowed_origins:
@@ -154,6 +159,12 @@ class Config:
                 raise ConfigError(f"allowed_origins: {origin!r} is not an origin such as https://example.org")
         if self.relay_only and not self.turn_urls:
             raise ConfigError("relay_only needs turn_urls: without a relay nothing could go through one")
+
+    def _check_mesh(self) -> None:
+        if self.media_mode is not MediaMode.SFU and self.capacity > MESH_PEOPLE:
+            raise ConfigError(f"media_mode {self.media_mode.value} is for rooms of two: set capacity to {MESH_PEOPLE}")
+        if self.media_mode is MediaMode.MESH_RELAY and not self.turn_urls:
+            raise ConfigError("media_mode mesh_relay needs turn_urls")
 
     @property
     def udp_port(self) -> int:

@@ -219,6 +219,17 @@ class Agreement(Struct, frozen=True):
     text: str = ""
 
 
+class MediaMode(StrEnum):
+    """Which way sound and pictures take."""
+
+    SFU = "sfu"
+    """Through the server."""
+    MESH = "mesh"
+    """Straight between two people, who thereby learn each other's network address."""
+    MESH_RELAY = "mesh_relay"
+    """Between two people by way of a TURN server only: neither learns where the other is."""
+
+
 class RoomSettings(Struct, frozen=True):
     """What a moderator may change live (`auto_admit`, `locked`) and what the session was opened with."""
 
@@ -229,6 +240,7 @@ class RoomSettings(Struct, frozen=True):
     agreement: Agreement = Agreement()
     camera_policy: CameraPolicy = CameraPolicy.OPTIONAL
     camera_reason: str = ""
+    media_mode: MediaMode = MediaMode.SFU
 
 
 class RoomView(Struct, frozen=True, kw_only=True):

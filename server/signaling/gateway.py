@@ -27,6 +27,7 @@ from server.signaling.limits import (
     MALFORMED_COST,
     OFFER_RATE,
     PARTICIPANT_RATE,
+    SIGNAL_RATE,
     STRIKES,
     WATCH_RATE,
     Buckets,
@@ -35,7 +36,18 @@ from server.signaling.limits import (
 )
 from server.signaling.link import Link
 from server.signaling.media import MediaDesk
-from server.signaling.messages import Acknowledgement, CommandFrame, MediaOffer, Ok, Playback, Reject, Resync, reject
+from server.signaling.mesh import pass_on
+from server.signaling.messages import (
+    Acknowledgement,
+    CommandFrame,
+    MediaOffer,
+    Ok,
+    PeerSignal,
+    Playback,
+    Reject,
+    Resync,
+    reject,
+)
 from server.signaling.relays import Relays
 
 log = structlog.get_logger()
@@ -83,7 +95,7 @@ class Hall:
 class Attendance:
     """One connection from its seat to its end."""
 
-    __slots__ = ("bucket", "client", "hall", "offers", "own", "seated", "strikes", "watches")
+    __slots__ = ("bucket", "client", "hall", "offers", "own", "seated", "signals", "strikes", "watches")
 
     def __init__(self, hall: Hall, seated: Seated, now_ms: int) -> None:
         self.hall = hall
@@ -93,6 +105,7 @@ class Attendance:
         self.bucket = hall.buckets.of(seated.participant, now_ms)
         self.offers = hall.offers.of(seated.participant, now_ms)
         self.watches = TokenBucket(WATCH_RATE, now_ms)
+        self.signals = TokenBucket(SIGNAL_RATE, now_ms)
         self.strikes = 0
 
 
@@ -236,6 +249,10 @@ class Gateway:
         if isinstance(command, Watch):
             self._take(attendance.watches)
             hall.media.watch(client.participant, command)
+            return hall.runner.seq
+        if isinstance(command, PeerSignal):
+            self._take(attendance.signals)
+            pass_on(hall.runner.state, hall.delivery, client.participant, command)
             return hall.runner.seq
         if isinstance(command, Playback):
             self._take(attendance.watches)

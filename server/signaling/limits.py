@@ -28,6 +28,8 @@ JOIN_RATE: Final = Rate(per_second=1, burst=100)
 OFFER_RATE: Final = Rate(per_second=1 / 12, burst=5)
 """Of one participant, whichever connection they use: new connections and ICE restarts, five in a minute."""
 WATCH_RATE: Final = Rate(per_second=4, burst=8)
+SIGNAL_RATE: Final = Rate(per_second=5, burst=30)
+"""A description and its candidates, a few times over."""
 MALFORMED_COST: Final = 4.0
 STRIKES: Final = 20
 """Refusals for the rate, one after the other without one command let through: the connection is ended."""

@@ -31,7 +31,7 @@ from server.ports import (
     Watch,
 )
 from server.rooms.routes import RouteGroup, routes_of
-from server.rooms.state import RoomState
+from server.rooms.state import MediaMode, RoomState
 from server.runner.listeners import Commit
 from server.runner.runner import RoomRunner
 from server.signaling.codec import notice_frame
@@ -79,9 +79,12 @@ class MediaDesk:
 
     def offer(self, participant: ParticipantId, offer: MediaOffer) -> None:
         """Open a peer in place of an earlier one; raises CommandRejected."""
-        person = self._runner.state.participants.get(participant)
+        state = self._runner.state
+        person = state.participants.get(participant)
         if person is None or person.placement == LOBBY:
             raise CommandRejected(RejectCode.NOT_ADMITTED)
+        if state.settings.media_mode is not MediaMode.SFU:
+            raise CommandRejected(RejectCode.NOT_NOW, detail="media of this room does not go through the server")
         self._plane.check_offer(offer.sdp)
         peer = PeerId(secrets.token_hex(8))
         self._plane.open_peer(peer, self._room, participant, offer.sdp)

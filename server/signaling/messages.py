@@ -7,6 +7,7 @@ names carry them: `command` (client to server, acknowledged), `event` (sequenced
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated, Final
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
@@ -28,6 +29,8 @@ from server.rooms.state import Agreement, CameraPolicy, Role, RoomView
 PROTOCOL_VERSION: Final = 1
 MAX_COMMAND_BYTES: Final = 16 * 1024
 MAX_OFFER_BYTES: Final = 128 * 1024
+MAX_MESH_SDP: Final = 12 * 1024
+"""An offer of one microphone and one camera; it fits into a command."""
 
 
 # -- connecting --------------------------------------------------------------------------------------------------------
@@ -82,6 +85,44 @@ class MediaOffer(Struct, frozen=True, forbid_unknown_fields=True, tag_field="typ
     sdp: Annotated[str, Meta(max_length=MAX_OFFER_BYTES)]
 
 
+ConnectionName = Annotated[str, Meta(max_length=32)]
+
+
+class SdpType(StrEnum):
+    """RTCSdpType, without those that nobody sends."""
+
+    OFFER = "offer"
+    ANSWER = "answer"
+
+
+class Description(Struct, frozen=True, forbid_unknown_fields=True):
+    """An RTCSessionDescription for the other person of a mesh room."""
+
+    type: SdpType
+    sdp: Annotated[str, Meta(max_length=MAX_MESH_SDP)]
+
+
+class Candidate(Struct, frozen=True, forbid_unknown_fields=True):
+    """An RTCIceCandidate; an empty `candidate` ends them."""
+
+    candidate: Annotated[str, Meta(max_length=1024)]
+    mid: Annotated[str, Meta(max_length=16)]
+
+
+class PeerSignal(Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="peer_signal"):
+    """In a room whose `media_mode` is a mesh: word for the other's RTCPeerConnection, who gets it as `peer_said`.
+
+    `connection`: a random name of one's own RTCPeerConnection. `other`: that of the one it is for, empty as long as it
+    is not known; then neither description nor candidate means: here I am, offer.
+    """
+
+    to: ParticipantId
+    connection: ConnectionName
+    other: ConnectionName = ""
+    description: Description | None = None
+    candidate: Candidate | None = None
+
+
 class Playback(Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="playback"):
     """What the person has really seen and heard since this page connected its media: totals, at most every 10 s.
 
@@ -98,7 +139,7 @@ class Resync(Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", 
     """Ask for a snapshot, after a gap in `from`/`to`."""
 
 
-ClientCommand = RoomCommand | MediaOffer | Watch | Playback | Resync
+ClientCommand = RoomCommand | MediaOffer | Watch | Playback | PeerSignal | Resync
 
 
 class CommandFrame(Struct, frozen=True, forbid_unknown_fields=True):
@@ -228,6 +269,16 @@ class ConnectionQuality(Struct, frozen=True, tag_field="type", tag="quality"):
     reason: QualityReason | None
 
 
+class PeerSaid(Struct, frozen=True, tag_field="type", tag="peer_said"):
+    """What the `peer_signal` of the other person said; ignore one whose `other` is neither one's own nor empty."""
+
+    sender: ParticipantId
+    connection: str
+    other: str
+    description: Description | None
+    candidate: Candidate | None
+
+
 class IceServers(Struct, frozen=True, tag_field="type", tag="ice_servers"):
     """Fresh credentials in place of those of Welcome, for the next ICE restart or RTCPeerConnection."""
 
@@ -243,7 +294,7 @@ class Disconnecting(Struct, frozen=True, tag_field="type", tag="disconnecting"):
     reconnect: bool
 
 
-Notice = MediaAnswer | MediaLost | Slots | Voices | ConnectionQuality | IceServers | Disconnecting
+Notice = MediaAnswer | MediaLost | Slots | Voices | ConnectionQuality | PeerSaid | IceServers | Disconnecting
 
 
 # -- HTTP: POST /api/tickets -------------------------------------------------------------------------------------------

@@ -148,6 +148,7 @@ def _rates() -> str:
         "commands of one participant": limits.PARTICIPANT_RATE,
         "connections of one participant": limits.JOIN_RATE,
         "`media_offer` of one participant": limits.OFFER_RATE,
+        "`peer_signal` of one connection": limits.SIGNAL_RATE,
         "`watch` and `playback` of one connection": limits.WATCH_RATE,
     }
     return _table(

@@ -21,6 +21,7 @@ export const MAX_LEVELS = 16;
 export const PROTOCOL_VERSION = 1;
 export const MAX_COMMAND_BYTES = 16384;
 export const MAX_OFFER_BYTES = 131072;
+export const MAX_MESH_SDP = 12288;
 
 export type RoomId = string;
 
@@ -269,6 +270,9 @@ export interface Agreement {
   readonly text: string;
 }
 
+/** Which way sound and pictures take. */
+export type MediaMode = "sfu" | "mesh" | "mesh_relay";
+
 /** What a moderator may change live (`auto_admit`, `locked`) and what the session was opened with. */
 export interface RoomSettings {
   readonly title: string;
@@ -278,6 +282,7 @@ export interface RoomSettings {
   readonly agreement: Agreement;
   readonly camera_policy: CameraPolicy;
   readonly camera_reason: string;
+  readonly media_mode: MediaMode;
 }
 
 /** What one person may see of the room; also the base of the full state. */
@@ -1143,6 +1148,36 @@ export interface MediaOffer {
   readonly sdp: string;
 }
 
+/** RTCSdpType, without those that nobody sends. */
+export type SdpType = "offer" | "answer";
+
+/** An RTCSessionDescription for the other person of a mesh room. */
+export interface Description {
+  readonly type: SdpType;
+  readonly sdp: string;
+}
+
+/** An RTCIceCandidate; an empty `candidate` ends them. */
+export interface Candidate {
+  readonly candidate: string;
+  readonly mid: string;
+}
+
+/**
+ * In a room whose `media_mode` is a mesh: word for the other's RTCPeerConnection, who gets it as `peer_said`.
+ *
+ * `connection`: a random name of one's own RTCPeerConnection. `other`: that of the one it is for, empty as long as it
+ * is not known; then neither description nor candidate means: here I am, offer.
+ */
+export interface PeerSignal {
+  readonly type: "peer_signal";
+  readonly to: ParticipantId;
+  readonly connection: string;
+  readonly other?: string;
+  readonly description?: Description | null;
+  readonly candidate?: Candidate | null;
+}
+
 /**
  * What the person has really seen and heard since this page connected its media: totals, at most every 10 s.
  *
@@ -1161,7 +1196,7 @@ export interface Resync {
   readonly type: "resync";
 }
 
-export type ClientCommand = RoomCommand | MediaOffer | Watch | Playback | Resync;
+export type ClientCommand = RoomCommand | MediaOffer | Watch | Playback | PeerSignal | Resync;
 
 /** The one argument of `command`. A retry carries the same `id`, which has one effect only. */
 export interface CommandFrame {
@@ -1284,6 +1319,16 @@ export interface ConnectionQuality {
   readonly reason: QualityReason | null;
 }
 
+/** What the `peer_signal` of the other person said; ignore one whose `other` is neither one's own nor empty. */
+export interface PeerSaid {
+  readonly type: "peer_said";
+  readonly sender: ParticipantId;
+  readonly connection: string;
+  readonly other: string;
+  readonly description: Description | null;
+  readonly candidate: Candidate | null;
+}
+
 /** Fresh credentials in place of those of Welcome, for the next ICE restart or RTCPeerConnection. */
 export interface IceServers {
   readonly type: "ice_servers";
@@ -1299,7 +1344,15 @@ export interface Disconnecting {
   readonly reconnect: boolean;
 }
 
-export type Notice = MediaAnswer | MediaLost | Slots | Voices | ConnectionQuality | IceServers | Disconnecting;
+export type Notice =
+  | MediaAnswer
+  | MediaLost
+  | Slots
+  | Voices
+  | ConnectionQuality
+  | PeerSaid
+  | IceServers
+  | Disconnecting;
 
 /** A join link carries a token in its fragment; the page swaps it for a ticket. */
 export interface TicketRequest {
