@@ -3,6 +3,7 @@
 #   make run       install what is needed, start a server with a demo room (PORT=8080)
 #   make test      every check and test that fits into ten minutes, real browsers included
 #   make test-all  also the long ones: 2,000 examples per property, slow tests
+#   make sanitize  the compiled packet path, watched for faults of memory
 #   make lint      the static checks and the web client's unit tests
 #   make format    let ruff and its fixes rewrite the Python code
 #   make docs      the documentation site, into site/
@@ -36,7 +37,7 @@ NPM := scripts/npm --prefix $(WEB)
 NPM_FLAGS := --no-audit --no-fund --loglevel=error
 WEB_SOURCES := $(shell find $(WEB)/src $(WEB)/public $(WEB)/*.html $(WEB)/*.config.* $(WEB)/tsconfig*.json 2>/dev/null)
 
-.PHONY: run test test-all lint ruff mypy lint-imports svelte-check vitest format web install install-dev browser compiler docs pictures lock clean
+.PHONY: run test test-all sanitize lint ruff mypy lint-imports svelte-check vitest format web install install-dev browser compiler docs pictures lock clean
 
 run: install web
 	@exec $(BIN)/holdspace demo --port $(PORT)
@@ -90,6 +91,13 @@ browser:
 
 compiler:
 	@scripts/compiler
+
+# The compiled packet path under AddressSanitizer and UndefinedBehaviorSanitizer; Python itself leaks by design.
+sanitize: compiler install-dev
+	@FAN_FLAGS="-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all" \
+	LD_PRELOAD="$$(cc -print-file-name=libasan.so) $$(cc -print-file-name=libubsan.so)" ASAN_OPTIONS=detect_leaks=0 \
+	$(BIN)/python -m pytest -q -p no:cacheprovider tests/media/native tests/media/test_layers.py \
+		tests/media/test_forwarding.py tests/media/test_feedback.py tests/media/test_red.py tests/media/test_switching.py
 
 docs: install-dev
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict

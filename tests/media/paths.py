@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable
 from functools import cache
@@ -15,9 +16,12 @@ from server.media.packet_path import PacketPath, PurePath
 
 @cache
 def compiled_library() -> Path:
-    """Built from the present sources, with more warnings than an installation asks for."""
+    """Built from the present sources, with more warnings than an installation asks for.
+
+    `make sanitize` has it watch over its memory, too.
+    """
     library = Path(tempfile.mkdtemp(prefix="holdspace-")) / "fan.so"
-    problem = build(library, ("-Wconversion", "-Wshadow", "-Wpedantic"))
+    problem = build(library, ("-Wconversion", "-Wshadow", "-Wpedantic", *os.environ.get("FAN_FLAGS", "").split()))
     assert problem is None, problem
     return library
 
