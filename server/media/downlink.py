@@ -28,8 +28,9 @@ VOICE_BPS: Final = 40_000
 AUDIO_MARGIN: Final = 1.05
 """What voices take is multiplied by this: reports, repeats, and the next who begins to speak."""
 
-THIN_BPS: Final = 250_000
-"""Below this a voice goes out without its redundancy, which would double it."""
+THIN_BPS: Final = 350_000
+COMFORTABLE_BPS: Final = 450_000
+"""Below the first a voice goes out without its redundancy, which would double it; above the second with it again."""
 
 REVIEW_NS: Final = 1_000_000_000
 """Layers come, go and change their rate: choices are looked at again after this time."""
@@ -152,7 +153,8 @@ class Downlink:
         lines = [video for _, video in self._peer.slots if _shown(video)]
         voices = self._voices_bps()
         for audio, _ in self._peer.slots:
-            audio.redundant = CodecName.RED in audio.formats and self._estimated_bps > THIN_BPS
+            enough = self._estimated_bps > (THIN_BPS if audio.redundant else COMFORTABLE_BPS)
+            audio.redundant = CodecName.RED in audio.formats and enough
         wanted = [self._wanted(line) for line in lines]
         before = [_present(line) for line in lines]
         allotment = allocate(self._estimated_bps - voices, wanted, before)

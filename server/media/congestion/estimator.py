@@ -15,7 +15,7 @@ from server.media.congestion.delay import DelayDetector, Usage
 from server.media.congestion.feedback import Feedback
 from server.media.congestion.history import SendHistory
 from server.media.congestion.loss import LossBound
-from server.media.congestion.probe import Prober
+from server.media.congestion.probe import THIN_BPS, Prober
 from server.media.congestion.rates import SHORT_NS, Rates
 
 START_BPS: Final = 800_000
@@ -131,6 +131,8 @@ class Estimator:
         self._measure_rtt(now_ns - batch.sent[-1])
         self._rates.add(batch)
         self.usage = self._delay.add(batch)
+        if self.prober.sending and self.queue_ms > _DRAINED_MS:
+            self.prober.abort()
         if now_ns < self._shared_until_ns:
             self._compete(batch, now_ns)
         elif self.usage is Usage.OVER:
@@ -179,7 +181,7 @@ class Estimator:
         return now_ns - self._fed_ns > SILENCE_NS + self.rtt_ns
 
     def _next_step(self) -> float:
-        step = PROBE_STEP * self.target_bps
+        step = (PROBE_STEP if self.target_bps > THIN_BPS else CAREFUL_STEP) * self.target_bps
         return step if self._full_bps is None else min(step, max(self.target_bps, self._full_bps) * CAREFUL_STEP)
 
     def _measure_rtt(self, sample_ns: int) -> None:

@@ -19,6 +19,10 @@ LEAST_BYTES: Final = 12_000
 LONGEST_NS: Final = 1_000_000_000
 FIRST_WAIT_NS: Final = 2_000_000_000
 LONGEST_WAIT_NS: Final = 16_000_000_000
+THIN_BPS: Final = 200_000
+THIN_PATIENCE: Final = 3
+"""Below this rate waits are longer by this factor: a voice alone nearly fills such a link, and a queue stays long."""
+
 LEAST_SHARE: Final = 0.9
 """Less than this share of the rate sent arriving means that the link is full."""
 
@@ -175,5 +179,5 @@ class Prober:
         return Result(rate, clean=clean)
 
     def _postpone(self, now_ns: int) -> None:
-        self.not_before_ns = now_ns + self._wait_ns
+        self.not_before_ns = now_ns + self._wait_ns * (THIN_PATIENCE if self._goal_bps < THIN_BPS else 1)
         self._wait_ns = min(LONGEST_WAIT_NS, 2 * self._wait_ns)
