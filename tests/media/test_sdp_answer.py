@@ -114,6 +114,14 @@ def test_slots_take_every_codec_we_know_and_silence_need_not_be_sent() -> None:
     assert "usedtx" not in voice
 
 
+def test_redundancy_comes_first_where_it_is_offered() -> None:
+    """What stands first is sent; without RED there is Opus."""
+    sections = answered((RECORDED / "chromium.sdp").read_text())
+    assert sections[1].startswith("m=audio 5000 UDP/TLS/RTP/SAVPF 63 111\n")
+    assert "a=fmtp:63 111/111" in sections[1]
+    assert answered(make_offer())[1].startswith("m=audio 5000 UDP/TLS/RTP/SAVPF 111\n")
+
+
 def test_extensions_keep_the_ids_of_the_client() -> None:
     """Only what we read is taken: the MID anywhere, the level where the client speaks."""
     _, microphone, _, _, slot, _ = answered((RECORDED / "aiortc.sdp").read_text())
