@@ -24,6 +24,10 @@ _OF_PEER: Final = (5_000, 4_000_000)
 """Datagrams and bytes a second from the address of one peer. They are counted before they are known to be its own,
 since that is what costs time: high enough that somebody who forges its address has to flood the link to harm it."""
 
+_OF_REPORTS: Final = (400, 100_000)
+"""RTCP datagrams and bytes a second: feedback 20 times, and what a subscriber with heavy loss asks for. One of them can
+ask for much, so they are counted apart."""
+
 
 class Budget:
     """Rates of packets and of bytes with a burst of `BURST_NS`: twice the generic cell rate algorithm of ITU-T I.371.
@@ -42,9 +46,12 @@ class Budget:
 
     def take(self, size_bytes: int, now_ns: int) -> bool:
         """Whether a packet of this size is within both rates; one that is not costs nothing of them."""
-        packets = max(now_ns, self._packets_until) + self._packet_ns
-        octets = max(now_ns, self._bytes_until) + size_bytes * self._byte_ns
-        if packets - now_ns > BURST_NS or octets - now_ns > BURST_NS:
+        packets, octets = self._packets_until, self._bytes_until
+        # Twice for each packet that comes: `max` would cost more than the rest.
+        packets = (packets if packets > now_ns else now_ns) + self._packet_ns  # noqa: FURB136
+        octets = (octets if octets > now_ns else now_ns) + size_bytes * self._byte_ns  # noqa: FURB136
+        latest = now_ns + BURST_NS
+        if packets > latest or octets > latest:
             self.refused += 1
             return False
         self._packets_until = packets
@@ -60,3 +67,8 @@ def budget_of_source(kind: MediaKind) -> Budget:
 def budget_of_peer() -> Budget:
     """For everything that comes from one peer."""
     return Budget(*_OF_PEER)
+
+
+def budget_of_reports() -> Budget:
+    """For the RTCP of one peer."""
+    return Budget(*_OF_REPORTS)

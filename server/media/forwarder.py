@@ -27,6 +27,7 @@ from aiortc.rtp import (
 
 from server.media.dtls import SrtpError, SrtpPair, is_dtls
 from server.media.ice import IceLite, Path, is_stun
+from server.media.line import Line
 from server.media.peer import Peer
 from server.media.rtcp import SenderReport, is_rtcp, negative_acknowledgement, ntp_units, picture_loss, split_feedback
 from server.media.rtp import MalformedPacket, Packet
@@ -78,12 +79,15 @@ class Forwarder:
 
     def receive(self, peer: Peer, data: bytes, now_ns: int) -> None:
         """One SRTP or SRTCP datagram from a checked address of this peer."""
-        if peer.srtp is None or not peer.budget.take(len(data), now_ns):
+        srtp = peer.srtp
+        if srtp is None or not peer.budget.take(len(data), now_ns):
             self.dropped += 1
-        elif is_rtcp(data):
-            self._rtcp(peer, peer.srtp, data, now_ns)
+        elif not is_rtcp(data):
+            self._rtp(peer, srtp, data, now_ns)
+        elif peer.report_budget.take(len(data), now_ns):
+            self._rtcp(peer, srtp, data, now_ns)
         else:
-            self._rtp(peer, peer.srtp, data, now_ns)
+            self.dropped += 1
 
     def request_keyframe(self, layer: Layer, now_ms: int, *, begins: bool = True) -> None:
         """Ask the publisher now, or as soon as the pacer lets us; one that never sent is asked at its first packet."""
@@ -138,14 +142,19 @@ class Forwarder:
         begun = layer.begin_pending(packet, now_ns) if layer.pending else ()
         if layer.lines:
             self.forwarded += self._fan(layer, packet, now_ns)
-        for line in begun:
-            # A keyframe that came late has had successors, which this line could not take before it.
-            self.forwarded += sum(line.put(kept, now_ns) for kept in layer.since(packet.extended))
-            line.report(now_ns)
+        if begun:
+            self._began(begun, layer, packet, now_ns)
         if layer.pending:
             self.pace_keyframes(layer, now_ns)
         if layer.holes.fresh:
             self.request_missing(layer, now_ns)
+
+    def _began(self, begun: Iterable[Line], layer: Layer, packet: Packet, now_ns: int) -> None:
+        """A keyframe that came late has had successors, which these lines could not take before it."""
+        kept = layer.since(packet.extended)
+        for line in begun:
+            self.forwarded += sum(line.put(later, now_ns) for later in kept)
+            line.report(now_ns)
 
     def _rtcp(self, peer: Peer, srtp: SrtpPair, data: bytes, now_ns: int) -> None:
         try:

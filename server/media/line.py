@@ -154,11 +154,11 @@ class Line:
 
     def resend(self, sequence: int, now_ns: int) -> bool:
         """Answer a NACK for one of our 16-bit numbers by RTX, if it belongs to the present segment."""
-        original = self.rewriter.sequence_of(sequence)
-        if original is None or self.flowing is None or self.rtx_payload_type is None:
+        if self.flowing is None or self.resent >= self.rewriter.packets // RESEND_SHARE + RESEND_FLOOR:
             return False
-        kept = self.flowing.recall(original)
-        if kept is None or self.resent >= self.rewriter.packets // RESEND_SHARE + RESEND_FLOOR:
+        original = self.rewriter.sequence_of(sequence) if self.rtx_payload_type is not None else None
+        kept = self.flowing.recall(original) if original is not None else None
+        if kept is None:
             return False
         self.resent += 1
         return self._repeat(kept, now_ns) > 0

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from server.ids import ParticipantId, PeerId, RoomId
-from server.media.budget import budget_of_peer
+from server.media.budget import budget_of_peer, budget_of_reports
 from server.media.congestion.arrivals import Arrivals
 from server.media.congestion.history import SendHistory
 from server.media.dtls import SrtpError, SrtpPair
@@ -60,6 +60,7 @@ class Peer:
         self.dtls_receive: Callable[[bytes], None] | None = None
         self.clock = PublisherClock()
         self.budget = budget_of_peer()
+        self.report_budget = budget_of_reports()
         self.history = SendHistory() if any(map(_extension_id, _received(plan))) else None
         """Of what left with a transport-wide number; None when the client wants none."""
         self.downlink: Downlink | None = None

@@ -97,11 +97,17 @@ class Layer:
         That is: above the budget of its source, of a foreign payload type, a duplicate, too old, too long or malformed.
         `size_bytes` is its length on the wire.
         """
+        source, statistics = self.source, self.statistics
+        if not source.budget.take(size_bytes, now_ns):
+            return None
         first_sent = packet.ssrc == self.ssrc
-        newest = self.statistics.highest
-        original = self._unwrapped(packet) if self.source.budget.take(size_bytes, now_ns) else None
-        extended = self.statistics.accept(original.sequence) if original is not None else None
-        if original is None or extended is None or len(original.payload) > MAX_PAYLOAD:
+        original = packet if first_sent else self._unwrapped(packet)
+        codec = source.formats.get(original.payload_type) if original is not None else None
+        if original is None or codec is None:
+            return None
+        newest = statistics.highest
+        extended = statistics.accept(original.sequence)
+        if extended is None or len(original.payload) > MAX_PAYLOAD:
             return None
         original.extended = extended
         if extended != newest + 1:
@@ -109,11 +115,12 @@ class Layer:
         self.arrived_ns = now_ns
         self.meter.add(size_bytes, now_ns)
         if first_sent:
-            self.statistics.arrived(original.timestamp, now_ns)
-        try:
-            self._describe(original)
-        except MalformedPacket:
-            return None
+            statistics.arrived(original.timestamp, now_ns)
+        if codec is CodecName.OPUS:
+            return original
+        if codec is CodecName.RED:
+            return original if self._describe_redundancy(original) else None
+        self._describe_picture(original, codec)
         return original
 
     def _skipped(self, newest: int, extended: int) -> None:
@@ -125,21 +132,19 @@ class Layer:
                 self.holes.filled(extended)
 
     def _unwrapped(self, packet: Packet) -> Packet | None:
-        """The packet as first sent, if its payload type belongs here; retransmissions are unwrapped."""
-        if packet.ssrc == self.ssrc:
-            return packet if packet.payload_type in self.source.formats else None
+        """The packet that is sent again here, if its payload type belongs to this layer."""
         original = self.source.rtx_formats.get(packet.payload_type)
         if original is None or packet.ssrc != self.rtx_ssrc or self.ssrc is None:
             return None
         return retransmitted(packet, self.ssrc, original)
 
-    def _describe(self, packet: Packet) -> None:
-        """Read of a packet what every line needs to know. Raises MalformedPacket if nobody could play it."""
-        codec = self.source.formats[packet.payload_type]
-        if codec is CodecName.RED:
+    def _describe_redundancy(self, packet: Packet) -> bool:
+        """Whether anybody could play it."""
+        try:
             packet.redundancy = Redundancy(packet, self.source.opus)
-        elif codec is not CodecName.OPUS:
-            self._describe_picture(packet, codec)
+        except MalformedPacket:
+            return False
+        return True
 
     def _describe_picture(self, packet: Packet, codec: CodecName) -> None:
         """Video is also kept for a while, for those who lose it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 import pytest
 
 from server.media.budget import BURST_NS, NS, Budget, budget_of_source
+from server.media.rtcp import negative_acknowledgement
 from server.media.sdp_codecs import MediaKind
 from tests.media.circle import Circle, Encoding
 from tests.media.offers import CAMERA_SSRC, MICROPHONE_SSRC, OPUS
@@ -70,3 +71,19 @@ def test_a_flood_is_not_even_decrypted() -> None:
     circle.wait(100)
     ana.send(rtp(1, ssrc=MICROPHONE_SSRC, payload_type=OPUS))
     assert len(bo.heard()) == 1
+
+
+def test_reports_have_a_budget_of_their_own() -> None:
+    """A thousand lists of losses in a moment are not read; media and later feedback are not held up by them."""
+    circle = Circle()
+    ana, bo = circle.seat("ana"), circle.seat("bo")
+    circle.watch(bo.video(), ana.camera.layers[0])
+    camera = Encoding(ana, "", CAMERA_SSRC)
+    camera.send(vp8(keyframe=True))
+    for _ in range(1_000):
+        bo.send_report(negative_acknowledgement(1, bo.video().rewriter.ssrc, list(range(100))))
+    assert bo.peer.report_budget.refused >= 500
+    assert bo.peer.budget.refused == 0
+    circle.wait(100)
+    bo.send_report(negative_acknowledgement(1, bo.video().rewriter.ssrc, [bo.seen()[0].sequence]))
+    assert len(bo.repeats()) == 1
