@@ -37,6 +37,7 @@ from server.signaling.messages import (
     MediaOffer,
     Notice,
     Ok,
+    PeerSaid,
     Reject,
     Resume,
     Resync,
@@ -294,7 +295,7 @@ class Participant:
                 self.slots, self.slots_s = notice, asyncio.get_running_loop().time()
             case Voices():
                 self.voices = notice
-            case IceServers() | ConnectionQuality():
+            case IceServers() | ConnectionQuality() | PeerSaid():
                 pass  # we check the server's own addresses only, and have no display
             case Disconnecting():
                 self.goodbye = notice.code
