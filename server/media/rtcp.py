@@ -37,6 +37,7 @@ TILES_BPS: Final = 8_000_000
 
 LEAST_PICTURE_BPS: Final = 250_000
 BEST_PICTURE_BPS: Final = 1_700_000
+FEW_PICTURES: Final = 12
 
 _NTP_SECOND: Final = 1 << 32
 _OFFSET_SAMPLES: Final = 32
@@ -137,6 +138,15 @@ class SenderReport:
 def picture_bps(pictures: int) -> int:
     """What one publisher may send when `pictures` people are seen in its placement."""
     return min(BEST_PICTURE_BPS, max(LEAST_PICTURE_BPS, TILES_BPS // max(1, pictures)))
+
+
+def layered_bps(pictures: int, *, watched: bool) -> int:
+    """As `picture_bps`, for one that sends several layers, of which every subscriber gets what its link bears.
+
+    All of them have room, so that the larger ones are there when somebody wants them; but in a crowd whom nobody
+    gets keeps the smallest only: a worker could not even receive everybody's.
+    """
+    return BEST_PICTURE_BPS if watched or pictures <= FEW_PICTURES else LEAST_PICTURE_BPS
 
 
 def ntp_units(nanoseconds: int) -> int:

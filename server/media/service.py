@@ -32,7 +32,7 @@ from server.media.packet_path import Outlet, PacketPath, PurePath
 from server.media.peer import CloseReason, Peer
 from server.media.reachable import Announced, candidates
 from server.media.router import RoomRoutes
-from server.media.rtcp import picture_bps, receiver_estimate, receiver_report, report_block
+from server.media.rtcp import layered_bps, picture_bps, receiver_estimate, receiver_report, report_block
 from server.media.statistics import Observer
 from server.media.streams import Layer
 from server.media.tcp import TcpMux
@@ -189,7 +189,9 @@ class MediaService:
         self._probe()
 
     def _pace(self, peer: Peer, now_ns: int) -> None:
-        peer.send_arrivals()
+        if (self._ticks ^ peer.ssrc >> 1) & 1:
+            # Every second tick, half of the peers in each.
+            peer.send_arrivals()
         if peer.downlink is not None:
             peer.downlink.tick(now_ns)
         for layer in peer.camera.layers if peer.camera is not None else ():
@@ -201,7 +203,7 @@ class MediaService:
         for room in self._rooms.values():
             seen = {member: len(group.video) for group in room.groups for member in group.members}
             for participant, peer in room.peers.items():
-                _report_to_publisher(peer, picture_bps(seen.get(participant, 0)), now_ns)
+                _report_to_publisher(peer, _allowed_bps(peer, seen.get(participant, 0)), now_ns)
         ice = self.forwarder.ice
         if self.tcp is not None:
             self.tcp.sweep(lambda path: ice.owner_of(path) is not None)
@@ -252,6 +254,14 @@ class MediaService:
         busy = (process_s - self._process_s) * 1e9 / max(1, now_ns - self._counted_ns)
         self._process_s, self._counted_ns = process_s, now_ns
         return busy
+
+
+def _allowed_bps(peer: Peer, pictures: int) -> int:
+    """What the camera of this peer may send, all layers together, when so many are seen in its placement."""
+    layers = peer.camera.layers if peer.camera is not None else ()
+    if len(layers) < 2:
+        return picture_bps(pictures)
+    return layered_bps(pictures, watched=any(layer.lines or layer.pending for layer in layers))
 
 
 def _report_to_publisher(peer: Peer, bits_per_second: int, now_ns: int) -> None:

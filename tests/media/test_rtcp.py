@@ -9,6 +9,7 @@ from server.media.rtcp import (
     PublisherClock,
     SenderReport,
     is_rtcp,
+    layered_bps,
     negative_acknowledgement,
     ntp_units,
     picture_bps,
@@ -135,6 +136,12 @@ def test_the_picture_rate_falls_as_the_group_grows() -> None:
     assert picture_bps(0) == picture_bps(2) == 1_700_000
     assert 11 * picture_bps(11) <= 8_000_000
     assert picture_bps(300) == 250_000
+
+
+def test_layers_have_room_while_somebody_wants_them() -> None:
+    """In a small circle always, in a crowd for those whom anybody gets."""
+    assert layered_bps(12, watched=False) == layered_bps(300, watched=True) == 1_700_000
+    assert layered_bps(300, watched=False) == 250_000
 
 
 def test_transport_feedback_is_taken_out() -> None:
