@@ -16,6 +16,7 @@ from server.media.channel import (
     PeerConnected,
     SetRoutes,
 )
+from server.media.reachable import Announced
 from server.media.service import MediaService
 from server.rooms.routes import RouteGroup
 from tests.media.paths import Chosen
@@ -29,9 +30,15 @@ M = TypeVar("M")
 class Stage:
     """A media service on loopback and the participants in it."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        address: str = "127.0.0.1",
+        port: int = 0,
+        announced: tuple[Announced, ...] = (),
+        tcp_port: int | None = None,
+    ) -> None:
         self.said: list[FromWorker] = []
-        self.service = MediaService(self.said.append, ("127.0.0.1",), 0, packets=Chosen.make())
+        self.service = MediaService(self.said.append, (address,), port, announced, tcp_port, packets=Chosen.make())
         self.peers: list[RawPeer] = []
         self.revision = 0
         self.service.start()
@@ -83,9 +90,11 @@ def group(*members: str, audio: str | None = None, video: str | None = None, pla
 
 
 @asynccontextmanager
-async def staged() -> AsyncIterator[Stage]:
+async def staged(
+    address: str = "127.0.0.1", port: int = 0, announced: tuple[Announced, ...] = (), tcp_port: int | None = None
+) -> AsyncIterator[Stage]:
     """Up, and down without anything left behind."""
-    made = Stage()
+    made = Stage(address, port, announced, tcp_port)
     try:
         yield made
     finally:

@@ -146,6 +146,22 @@ def _many_sections(text: str) -> str:
     return text + "m=video 9 UDP/TLS/RTP/SAVPF 96\n" * (MAX_SECTIONS + 1)
 
 
+def test_candidates_of_a_client_are_not_even_read() -> None:
+    """A thousand of them, private, loopback, mDNS and rubbish, change nothing: a lite agent asks nobody (fault 56)."""
+    text = make_offer(slots=0)
+    flood = [
+        line
+        for number in range(250)
+        for line in (
+            f"a=candidate:{number} 1 udp 1 10.0.0.{number} 1 typ host",
+            f"a=candidate:{number} 1 udp 1 127.0.0.1 {number} typ host",
+            f"a=candidate:{number} 1 udp 1 {number}.local 1 typ host",
+            "a=candidate:x",
+        )
+    ]
+    assert parse_offer(text + "\n".join(flood) + "\n") == parse_offer(text)
+
+
 BAD: dict[str, tuple[Callable[[str], str], OfferProblem]] = {
     "a megabyte": (lambda text: text + "a=x\n" * 260_000, OfferProblem.TOO_LARGE),
     "ten thousand candidates": (
