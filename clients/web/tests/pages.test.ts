@@ -21,7 +21,7 @@ describe("pages of people", () => {
       const { pages } = arrange([], ids(count), "me", { ...NOBODY, recent: ["p50", "p3"] }, 12);
       expect(pages.flat().sort()).toEqual([...ids(count), "me"].sort());
       expect(pages[0]!.at(-1)).toBe("me");
-      expect(pages.every((page) => page.length <= 12)).toBe(true);
+      expect(pages.every((page, index) => page.length <= (index === 0 ? 12 : 11))).toBe(true);
     }
   });
 
@@ -57,12 +57,16 @@ describe("pages of people", () => {
   });
 
   test("a page holds what can be read", () => {
-    expect(capacityOf(1240, 620, false, 0)).toBe(12);
-    expect(capacityOf(800, 500, false, 0)).toBe(12);
-    expect(capacityOf(640, 400, false, 0)).toBe(6);
-    expect(capacityOf(300, 300, true, 0)).toBe(6);
-    expect(capacityOf(300, 300, true, 2)).toBe(4);
-    expect(capacityOf(0, 0, false, 0)).toBe(4);
+    expect(capacityOf(12, 1240, 620, false, 0)).toBe(12);
+    expect(capacityOf(12, 800, 500, false, 0)).toBe(12);
+    expect(capacityOf(12, 640, 400, false, 0)).toBe(6);
+    expect(capacityOf(12, 300, 300, true, 0)).toBe(6);
+    expect(capacityOf(12, 300, 300, true, 2)).toBe(4);
+    expect(capacityOf(12, 0, 0, false, 0)).toBe(4);
+  });
+
+  test("of a crowd, no more than the server has pictures for", () => {
+    expect(capacityOf(13, 1240, 620, false, 0)).toBe(10);
   });
 });
 

@@ -28,17 +28,20 @@ export function bestGrid(count: number, width: number, height: number): Grid {
 /** Tiles below this size are too small to read a face in. */
 const SMALLEST_TILE = { width: 200, height: 150 };
 const MOST_TILES = 12;
+/** Where there are more people than slots, the server keeps some of the slots for voices: so many pictures are left. */
+const CROWD_PICTURES = 9;
 const FEWEST_TILES = 4;
 const NARROW_TILES = 6;
 
 /**
- * How many people one page shows. `large`: how many of them take four places; on a narrow screen, where pages scroll a
+ * How many of `count` people one page shows, oneself included. `large`: how many of them take four places; on a narrow screen, where pages scroll a
  * little, these take the place of two.
  */
-export function capacityOf(width: number, height: number, narrow: boolean, large: number): number {
+export function capacityOf(count: number, width: number, height: number, narrow: boolean, large: number): number {
   if (narrow) return Math.max(FEWEST_TILES, NARROW_TILES - large);
   const fits = Math.floor(width / SMALLEST_TILE.width) * Math.floor(height / SMALLEST_TILE.height);
-  return Math.min(MOST_TILES, Math.max(FEWEST_TILES, fits - 3 * large));
+  const most = count <= MOST_TILES ? MOST_TILES : CROWD_PICTURES + 1;
+  return Math.min(most, Math.max(FEWEST_TILES, fits - 3 * large));
 }
 
 /** Who should be seen first; each list with the most important first. */
@@ -57,7 +60,7 @@ export interface Arrangement {
 }
 
 /**
- * Spreads people over pages of `capacity` tiles. `others` in the order in which they joined, without oneself.
+ * Spreads people over pages: `capacity` tiles on the first, which has oneself too, one less on the others. `others` in the order in which they joined, without oneself.
  *
  * The first page begins with the spotlight, whose turn it is, and those pinned, and ends with oneself. Where there are
  * more people than it holds, who spoke lately changes places with somebody on it who did not: two faces move, all
@@ -78,7 +81,7 @@ export function arrange(
   const rank = (id: ParticipantId): number => (front.includes(id) ? front.indexOf(id) : front.length);
   const first = order.slice(0, room).sort((a, b) => rank(a) - rank(b));
   const pages = [attention.spotlight === me ? [me, ...first] : [...first, me]];
-  for (let at = room; at < order.length; at += capacity) pages.push(order.slice(at, at + capacity));
+  for (let at = room; at < order.length; at += room) pages.push(order.slice(at, at + room));
   return { order, pages };
 }
 
