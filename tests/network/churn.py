@@ -15,9 +15,8 @@ from typing import Final, NamedTuple
 
 from loadtest.clip import prepared
 from loadtest.impairment.control import RemoteRig
-from loadtest.impairment.profile import NAMED, Link, blackout
+from loadtest.impairment.profile import NAMED, PERFECT, Link, blackout
 from loadtest.receiver import Kind, Line
-from server.ids import ParticipantId
 from tests.network.scene import Guest, Scene, scene
 
 PEOPLE: Final = 6
@@ -38,12 +37,19 @@ class Tile(NamedTuple):
 
 
 class Stuck(NamedTuple):
-    """What should not be."""
+    """What should not be, with what helps to find out why."""
 
     at_s: float
     viewer: int
-    source: str
+    source: int
     for_s: float
+    viewer_link: str
+    source_link: str
+    packets: int
+    """Received in this line so far; the same in two looks: nothing comes."""
+    lost: int
+    layers: int
+    """That the source's uplink bears."""
 
 
 class Watchman:
@@ -55,6 +61,7 @@ class Watchman:
         """At tiles that flowed."""
         self.worst_s = 0.0
         """The longest that any tile stood still."""
+        self.links: dict[int, str] = {}
         self._since_s: dict[Tile, float] = {}
 
     def look(self, stage: Scene, dark: set[int], now_s: float) -> None:
@@ -71,16 +78,18 @@ class Watchman:
                     continue
                 tile = Tile(viewer.incarnation, slot.index, source.incarnation)
                 flowing[tile] = self._since_s.get(tile, now_s)
-                self._judge(viewer, source.id, lines[slot.index], flowing[tile], now_s)
+                self._judge(viewer, source, lines[slot.index], flowing[tile], now_s)
         self._since_s = flowing
 
-    def _judge(self, viewer: Guest, source: ParticipantId, line: Line, since_s: float, now_s: float) -> None:
+    def _judge(self, viewer: Guest, source: Guest, line: Line, since_s: float, now_s: float) -> None:
         self.looked += 1
         shown_s = (line.pictures.shown_ms or 0.0) / 1_000
         still_s = now_s - max(shown_s, since_s)
         self.worst_s = max(self.worst_s, still_s)
         if still_s > STUCK_S:
-            self.stuck.append(Stuck(round(now_s, 1), viewer.number, source, round(still_s, 1)))
+            links = self.links[viewer.number], self.links[source.number]
+            counts = line.packets, line.lost, source.peer.uplink.allowed
+            self.stuck.append(Stuck(now_s, viewer.number, source.number, still_s, *links, *counts))
 
 
 class Churn:
@@ -133,14 +142,14 @@ class Churn:
             case "camera":
                 self._turn(self.stage.guests[number])
             case "link":
-                await self._change(number, NAMED[self._chance.choice(LINKS)])
+                await self._change(number, self._chance.choice(LINKS))
             case "rebind":
                 await self._rig(number).rebind()
             case "dark":
                 await self._darken(number)
 
     async def _come(self, number: int) -> None:
-        self._links[number] = NAMED["perfect"]
+        self._links[number], self.watchman.links[number] = PERFECT, "perfect"
         guest = await self.stage.join(number, self._links[number], slots=PEOPLE - 1, speaks=number % 2 == 0)
         self.stage.watch(guest, self._chance.choice((135, 270, 540)))
         self._groups[0].append(number)
@@ -163,9 +172,9 @@ class Churn:
         guest.peer.show(on=guest.showing)
         self.stage.group(*self._groups)
 
-    async def _change(self, number: int, link: Link) -> None:
-        self._links[number] = link
-        await self._rig(number).change(link)
+    async def _change(self, number: int, name: str) -> None:
+        self._links[number], self.watchman.links[number] = NAMED[name], name
+        await self._rig(number).change(NAMED[name])
 
     async def _darken(self, number: int) -> None:
         self._dark.add(number)
@@ -187,7 +196,9 @@ async def churn(seconds: float, seed: int) -> Watchman:
         await run.run(seconds)
         watchman = run.watchman
         print(f"seed {seed}: {dict(run.done)}; {watchman.looked} looks at tiles that flowed")
-        print(f"the longest stood still {watchman.worst_s:.1f} s, stuck: {watchman.stuck[:10]}")
+        print(f"the longest stood still {watchman.worst_s:.1f} s, stuck: {len(watchman.stuck)}")
+        for stuck in watchman.stuck[:10]:
+            print(stuck)
         return watchman
 
 
