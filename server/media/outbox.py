@@ -29,14 +29,12 @@ MAX_SEGMENTS: Final = 32
 """Packets in one message: the kernel takes 64, and not more bytes than one datagram can have."""
 
 _SLOT: Final = 2_048
-_VECTOR: Final = struct.Struct("@PN")
+_VECTORS: Final = tuple(struct.Struct("@" + "PN" * count) for count in range(MAX_SEGMENTS + 1))
+"""So many struct iovec: pointer and length."""
+
 _MESSAGE: Final = struct.Struct("@PIPNPNi0PI0P")
 """struct mmsghdr: name, vectors, control, flags, and how much was sent; native layout."""
 
-_VECTORS: Final = struct.Struct("@N")
-_VECTORS_AT: Final = struct.calcsize("@PIP")
-_CONTROL_POINTER: Final = struct.Struct("@PN")
-_CONTROL_POINTER_AT: Final = struct.calcsize("@PIPN")
 _CONTROL: Final = struct.Struct("@NiiH0N")
 _CONTROL_LENGTH: Final = struct.calcsize("@NiiH")
 _SOL_UDP: Final = 17
@@ -57,9 +55,12 @@ _BATCHES: Final = sys.platform == "linux"
 
 
 class Destination:
-    """An address that packets go to from one socket, and its newest message in the present batch."""
+    """An address that packets go to from one socket.
 
-    __slots__ = ("_raw", "address", "batch", "box", "length", "message", "packets", "pointer", "size")
+    `vector` are pointers and lengths of the packets in the message that still takes more, all `size` long.
+    """
+
+    __slots__ = ("_raw", "address", "box", "length", "pointer", "size", "vector")
 
     def __init__(self, box: Outbox, address: tuple[str, int]) -> None:
         self.box = box
@@ -67,8 +68,8 @@ class Destination:
         self._raw = _ffi.from_buffer(socket_address(*address))
         self.pointer = _address_of(self._raw)
         self.length = len(self._raw)
-        self.batch = self.message = -1
-        self.packets = self.size = 0
+        self.size = 0
+        self.vector: list[int] | None = None
 
 
 def socket_address(host: str, port: int) -> bytes:
@@ -95,44 +96,89 @@ class Outbox:
         self.dropped = 0
         """Packets that the kernel would not take."""
         self._socket = sock
-        self._segments = segments_of(sock)
+        self._full = 2 * segments_of(sock)
         self._begun = begun
-        self._packets, self._packets_at, self._memory = _memory(CAPACITY * _SLOT)
-        self._vectors, self._vectors_at, self._vector_memory = _memory(CAPACITY * MAX_SEGMENTS * _VECTOR.size)
+        self._packets, self._first, self._memory = _memory(CAPACITY * _SLOT)
+        self._vectors, self._vectors_at, self._vector_memory = _memory(CAPACITY * _VECTORS[1].size)
         self._messages, self._messages_at, self._message_memory = _memory(CAPACITY * _MESSAGE.size)
         self._controls, self._controls_at, self._control_memory = _memory(CAPACITY * _CONTROL.size)
-        self._slots = [self._packets + index * _SLOT for index in range(CAPACITY)]
+        self._slots = [
+            (index * _SLOT, self._packets + index * _SLOT, self._first + index * _SLOT) for index in range(CAPACITY)
+        ]
         self._length = _ffi.new("int *")
         self._count = 0
-        self._batch = 0
-        self._destinations: list[Destination] = []
+        self._waiting: list[tuple[Destination, list[int]]] = []
 
     def send(self, protect: Protect, to: Destination, head: bytes, tail: bytes) -> int:
         """Take one RTP packet, in two parts; returns its length on the wire.
 
         0 when libsrtp refuses it (a number used before, or too old) and when it is too long.
         """
-        if self._count == CAPACITY:
+        count = self._count
+        if count == CAPACITY:
             self.flush()
+            count = 0
         start = len(head)
         size = start + len(tail)
         if size > MAX_PACKET:
             return 0
-        at = self._count * _SLOT
-        memory = self._memory
+        at, packet, pointer = self._slots[count]
+        memory, length = self._memory, self._length
         memory[at : at + start] = head
         memory[at + start : at + size] = tail
-        length = self._length
         length[0] = size
-        if protect(self._slots[self._count], length):
+        if protect(packet, length):
             return 0
         size = int(length[0])
-        self._add(to, at, size)
+        if not count:
+            self._begun()
+        self._count = count + 1
+        vector = to.vector
+        if vector is not None and size <= to.size and len(vector) < self._full:
+            vector += (pointer, size)
+            if size < to.size:
+                # Only the last one of a message may be shorter.
+                to.vector = None
+        else:
+            vector = to.vector = [pointer, size]
+            to.size = size
+            self._waiting.append((to, vector))
         return size
 
     def flush(self) -> None:
         """Hand everything to the kernel: now or never, since media that waits is late."""
-        total, done = len(self._destinations), 0
+        if not self._count:
+            return
+        self._write()
+        if _BATCHES:
+            self._send_all()
+        else:
+            self._send_each()
+        self._waiting.clear()
+        self._count = 0
+
+    def _write(self) -> None:
+        """The messages in the kernel's form."""
+        at = 0
+        for index, (to, vector) in enumerate(self._waiting):
+            to.vector = None
+            packets = len(vector) // 2
+            control, control_length = 0, 0
+            if packets > 1:
+                control, control_length = self._controls_at + index * _CONTROL.size, _CONTROL.size
+                _CONTROL.pack_into(
+                    self._control_memory, index * _CONTROL.size, _CONTROL_LENGTH, _SOL_UDP, _UDP_SEGMENT, vector[1]
+                )
+            vectors = _VECTORS[packets]
+            vectors.pack_into(self._vector_memory, at, *vector)
+            _MESSAGE.pack_into(
+                self._message_memory, index * _MESSAGE.size,
+                to.pointer, to.length, self._vectors_at + at, packets, control, control_length, 0, 0,
+            )  # fmt: skip
+            at += vectors.size
+
+    def _send_all(self) -> None:
+        total, done = len(self._waiting), 0
         descriptor = self._socket.fileno()
         while done < total:
             taken = _libc.sendmmsg(descriptor, self._messages + done * _MESSAGE.size, total - done, 0)
@@ -141,63 +187,30 @@ class Outbox:
             else:
                 self._refused(done, _ffi.errno)
                 done += 1
-        self._batch += 1
-        self._count = 0
-        self._destinations.clear()
-
-    def _add(self, to: Destination, at: int, size: int) -> None:
-        if not _BATCHES:
-            self._send_now(to, self._memory[at : at + size])
-            return
-        if not self._count:
-            self._begun()
-        self._count += 1
-        if to.batch == self._batch and size <= to.size and to.packets < self._segments:
-            self._append(to, self._packets_at + at, size)
-            return
-        to.batch, to.message, to.packets, to.size = self._batch, len(self._destinations), 1, size
-        self._destinations.append(to)
-        vector = to.message * MAX_SEGMENTS * _VECTOR.size
-        _VECTOR.pack_into(self._vector_memory, vector, self._packets_at + at, size)
-        _MESSAGE.pack_into(
-            self._message_memory, to.message * _MESSAGE.size,
-            to.pointer, to.length, self._vectors_at + vector, 1, 0, 0, 0, 0,
-        )  # fmt: skip
-
-    def _append(self, to: Destination, pointer: int, size: int) -> None:
-        message = to.message * _MESSAGE.size
-        _VECTOR.pack_into(self._vector_memory, (to.message * MAX_SEGMENTS + to.packets) * _VECTOR.size, pointer, size)
-        if to.packets == 1:
-            control = to.message * _CONTROL.size
-            _CONTROL.pack_into(self._control_memory, control, _CONTROL_LENGTH, _SOL_UDP, _UDP_SEGMENT, to.size)
-            _CONTROL_POINTER.pack_into(
-                self._message_memory, message + _CONTROL_POINTER_AT, self._controls_at + control, _CONTROL.size
-            )
-        to.packets += 1
-        _VECTORS.pack_into(self._message_memory, message + _VECTORS_AT, to.packets)
-        if size < to.size:
-            # Only the last one of a message may be shorter.
-            to.size = -1
 
     def _refused(self, index: int, error: int) -> None:
-        """The first message the kernel did not take: cut it up here if that was the reason."""
-        name, name_length, vectors, count, *_ = _MESSAGE.unpack_from(self._message_memory, index * _MESSAGE.size)
+        """A message the kernel did not take: cut it up here if that was the reason."""
+        to, vector = self._waiting[index]
+        count = len(vector) // 2
         if error in _UNABLE:
-            self._segments = 1
+            self._full = 2
         elif count == 1 or error not in _TOO_LARGE:
             self.dropped += count
             return
-        for at in range(count):
-            vector = vectors + at * _VECTOR.size
-            _MESSAGE.pack_into(self._message_memory, index * _MESSAGE.size, name, name_length, vector, 1, 0, 0, 0, 0)
-            if _libc.sendmmsg(self._socket.fileno(), self._messages + index * _MESSAGE.size, 1, 0) != 1:
-                self.dropped += 1
+        self._send_alone(to, vector)
 
-    def _send_now(self, to: Destination, packet: memoryview) -> None:
-        try:
-            self._socket.sendto(packet, to.address)
-        except OSError:
-            self.dropped += 1
+    def _send_each(self) -> None:
+        for to, vector in self._waiting:
+            self._send_alone(to, vector)
+
+    def _send_alone(self, to: Destination, vector: list[int]) -> None:
+        """Packet by packet."""
+        for pointer, size in zip(vector[::2], vector[1::2], strict=True):
+            at = pointer - self._first
+            try:
+                self._socket.sendto(self._memory[at : at + size], to.address)
+            except OSError:
+                self.dropped += 1
 
 
 class Leg:
