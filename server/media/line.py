@@ -221,6 +221,8 @@ class Line:
         layer, self.flowing = self.flowing, None
         if layer is not None:
             layer.lines = _without(layer.lines, self)
+            if not layer.lines:
+                layer.forget()
 
 
 def _without(lines: tuple[Line, ...], line: Line) -> tuple[Line, ...]:

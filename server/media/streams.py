@@ -147,7 +147,7 @@ class Layer:
         return True
 
     def _describe_picture(self, packet: Packet, codec: CodecName) -> None:
-        """Video is also kept for a while, for those who lose it."""
+        """Video is also kept for a while, for those who get it and lose some."""
         if codec is not self.codec:
             self._recode(codec)
         try:
@@ -162,7 +162,13 @@ class Layer:
             self.keyframes += 1
             self.height = picture.height or self.height
             self.pacer.fulfilled()
-        self.history[packet.extended % HISTORY] = packet
+        if self.lines or self.pending:
+            self.history[packet.extended % HISTORY] = packet
+
+    def forget(self) -> None:
+        """Nobody gets this layer any more: of hundreds of cameras only those that are watched keep packets."""
+        if self.kind is MediaKind.VIDEO:
+            self.history = [None] * HISTORY
 
     def begin_pending(self, packet: Packet, now_ns: int) -> tuple[Line, ...]:
         """The lines that start with this packet, if they can; they are in `lines` now."""

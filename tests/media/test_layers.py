@@ -290,6 +290,20 @@ def test_whoever_leaves_is_in_no_table(pair: Pair) -> None:
     assert (pair.line.source, pair.line.flowing, pair.line.awaited) == (None, None, None)
 
 
+def test_only_what_is_watched_is_kept(pair: Pair) -> None:
+    """A layer that nobody gets keeps no packets; from the keyframe on that a line waits for, it does."""
+    layer = pair.ana.camera.layers[0]
+    pair.q.send(vp8(1, keyframe=True))
+    assert layer.newest() is None
+    pair.choose(0)
+    pair.q.send(vp8(2, keyframe=True))
+    assert layer.newest() is not None
+    pair.choose(1)
+    pair.h.send(vp8(1, keyframe=True))
+    assert layer.newest() is None
+    assert pair.ana.camera.layers[1].newest() is not None
+
+
 def test_time_goes_on_over_layers(pair: Pair) -> None:
     """The picture of another layer is as much later as it came later, whatever its clock says."""
     pair.choose(0)
