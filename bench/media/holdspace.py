@@ -25,7 +25,8 @@ from server.media.channel import (
     SetRoutes,
     WorkerStats,
 )
-from server.media.supervisor import MediaWorker, WorkerOptions
+from server.media.supervisor import MediaWorker, WorkerFailed, WorkerOptions
+from server.ports import MediaPath
 from server.rooms.routes import RouteGroup
 
 _PATIENCE_S: Final = 20.0
@@ -34,20 +35,23 @@ _PATIENCE_S: Final = 20.0
 class HoldspaceServer:
     """One worker."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, path: MediaPath) -> None:
         self._address = address
-        self._worker = MediaWorker(self._told, self._lost, WorkerOptions(addresses=(address,)))
+        self._worker = MediaWorker(self._told, self._lost, WorkerOptions(addresses=(address,), path=path))
         self._answers: dict[str, asyncio.Future[str]] = {}
         self._connected: dict[str, asyncio.Future[None]] = {}
         self._lag_ms: float | None = None
         self._dead = False
 
     @classmethod
-    async def start(cls, address: str, core: int) -> HoldspaceServer:
-        """A worker on this core."""
-        server = cls(address)
+    async def start(cls, path: MediaPath, address: str, core: int) -> HoldspaceServer:
+        """A worker on this core; it says itself on its standard error why it does not come up."""
+        server = cls(address, path)
         with pinned(core):
-            await server._worker.start()
+            try:
+                await server._worker.start()
+            except WorkerFailed as error:
+                raise ServerFailed("the worker did not start") from error
         return server
 
     @property

@@ -68,10 +68,6 @@ _ROOM: Final = {
 }
 
 
-class NoJanus(RuntimeError):
-    """It is not installed."""
-
-
 class JanusServer:
     """One Janus process and our control connection to it."""
 
@@ -83,10 +79,10 @@ class JanusServer:
 
     @classmethod
     async def start(cls, address: str, core: int) -> JanusServer:
-        """Janus on this core, with settings of our own. Raises NoJanus or ServerFailed."""
+        """Janus on this core, with settings of our own. Raises ServerFailed."""
         program = shutil.which("janus")
         if program is None:
-            raise NoJanus
+            raise ServerFailed("Janus is not installed")
         folder = Path(tempfile.mkdtemp(prefix="holdspace-janus-"))
         port = free_port()
         _write_settings(folder, address, port)

@@ -58,15 +58,15 @@ def summary(paths: dict[str, Search], janus: Search | None) -> str:
         ratio = _ratio(search, janus) if janus is not None and search is not janus else {}
         times = "".join(f", {key.removesuffix('_to_janus')} {value} x janus" for key, value in ratio.items() if value)
         lines.append(
-            f"  {name}: {_rooms(search)} rooms, {search.equal.us_per_packet:.2f} us a packet"
+            f"  {name}: {_rooms(search)} rooms, {search.us_per_packet:.2f} us a packet"
             f" at {search.equal.rooms}{share}{times}"
         )
     return "\n".join(lines)
 
 
-def document(paths: dict[str, Search], janus: Search | None, janus_absent: str | None) -> dict[str, Any]:
+def document(paths: dict[str, Search], janus: Search | None) -> dict[str, Any]:
     """The report as JSON types. `ratio_to_janus` is of rooms, `us_ratio_to_janus` of cost (above 1: we are cheaper)."""
-    peer = _figures(janus) if janus is not None else {"absent": janus_absent}
+    peer = _figures(janus) if janus is not None else None
     return {
         "bench": "media",
         "machine": {"cpu": _processor(), "cores": os.cpu_count(), "kernel": platform.release()},
@@ -80,10 +80,10 @@ def document(paths: dict[str, Search], janus: Search | None, janus_absent: str |
 
 def _figures(search: Search) -> dict[str, Any]:
     largest, at = search.largest, search.at_share
-    used = [row for row in (search.equal, largest, at) if row is not None]
+    used = [row for row in (search.equal, search.again, largest, at) if row is not None]
     return {
         "rooms_per_core": _rooms(search),
-        "us_per_packet": search.equal.us_per_packet,
+        "us_per_packet": search.us_per_packet,
         "us_per_packet_rooms": search.equal.rooms,
         "forward_ms": _latency(largest),
         "forward_ms_at_share": _latency(at),
@@ -105,7 +105,7 @@ def _ratio(search: Search, janus: Search) -> dict[str, float | None]:
     theirs = _rooms(janus)
     return {
         "ratio_to_janus": round(_rooms(search) / theirs, 2) if theirs else None,
-        "us_ratio_to_janus": round(janus.equal.us_per_packet / search.equal.us_per_packet, 2),
+        "us_ratio_to_janus": round(janus.us_per_packet / search.us_per_packet, 2),
     }
 
 

@@ -28,18 +28,26 @@ class Pace(Struct, frozen=True):
 
     seconds: float = 30.0
     trial_seconds: float = 5.0
-    repeats: int = 2
+    repeats: int = 1
 
 
 class Search(Struct, frozen=True):
     """What was found. `largest` is None when not even one room was carried."""
 
     equal: Row
+    again: Row | None
+    """The equal load once more, after everybody else had their turn."""
     largest: Row | None
     at_share: Row | None
     """At `LATENCY_SHARE` of the largest load."""
     rows: tuple[Row, ...]
     """Everything that was measured, in order."""
+
+    @property
+    def us_per_packet(self) -> float:
+        """At the equal load."""
+        rows = [row.us_per_packet for row in (self.equal, self.again) if row is not None]
+        return round(sum(rows) / len(rows), 3)
 
 
 class Searcher:
@@ -53,12 +61,16 @@ class Searcher:
 
     async def search(self) -> Search:
         """The row of equal load, the largest load, and the one at a share of it."""
-        equal = await self._settled(EQUAL_ROOMS, self._pace.seconds / 2)
+        equal = await self.equal()
         largest = await self._confirm(await self._climb(first_trial(equal)))
         at_share = None
         if largest is not None:
-            at_share = await self._settled(max(1, round(largest.rooms * LATENCY_SHARE)), self._pace.seconds)
-        return Search(equal=equal, largest=largest, at_share=at_share, rows=tuple(self._rows))
+            at_share = await self._settled(max(1, round(largest.rooms * LATENCY_SHARE)), self._pace.seconds / 2)
+        return Search(equal=equal, again=None, largest=largest, at_share=at_share, rows=tuple(self._rows))
+
+    async def equal(self) -> Row:
+        """The row of equal load."""
+        return await self._settled(EQUAL_ROOMS, self._pace.seconds / 3)
 
     async def rows_of(self, counts: tuple[int, ...]) -> tuple[Row, ...]:
         """Just these rooms, no search."""

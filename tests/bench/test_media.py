@@ -21,6 +21,7 @@ from bench.media.sdp import WIDE_ID, BadDescription, Local, answer, offer, read
 from bench.media.trial import Fleet
 from server.media.sdp import parse_offer
 from server.media.sdp_answer import SendLine, plan_lines
+from server.ports import MediaPath
 
 LOCAL = Local("ufrg", "p" * 22, ":".join(["AB"] * 32), feedback=True)
 KEY = bytes(range(28))
@@ -108,7 +109,7 @@ def complete(row: Row) -> None:
 async def test_a_room_of_twelve_is_forwarded_by_our_worker() -> None:
     """Real handshakes with the worker process, then three seconds of media."""
     cores = two_cores()
-    server = await HoldspaceServer.start("127.0.0.1", cores.server)
+    server = await HoldspaceServer.start(MediaPath.PURE, "127.0.0.1", cores.server)
     try:
         complete(await one_room(server))
     finally:
