@@ -4,18 +4,18 @@
 from __future__ import annotations
 
 from collections import deque
+from struct import Struct as Layout
 from typing import Final
 
 from aiortc.rtp import (
     RTCP_PSFB_APP,
     RTCP_PSFB_PLI,
     RTCP_RTPFB_NACK,
+    RTCP_SR,
     RtcpPsfbPacket,
     RtcpReceiverInfo,
     RtcpRrPacket,
     RtcpRtpfbPacket,
-    RtcpSenderInfo,
-    RtcpSrPacket,
     clamp_packets_lost,
     pack_remb_fci,
 )
@@ -39,6 +39,8 @@ LEAST_PICTURE_BPS: Final = 250_000
 BEST_PICTURE_BPS: Final = 1_700_000
 FEW_PICTURES: Final = 12
 
+_SENDER_REPORT: Final = Layout("!BBHIQIII")
+_SENDER_REPORT_WORDS: Final = 6
 _NTP_SECOND: Final = 1 << 32
 _OFFSET_SAMPLES: Final = 32
 
@@ -191,11 +193,6 @@ def receiver_report(sender_ssrc: int, blocks: list[RtcpReceiverInfo]) -> bytes:
 
 
 def sender_report(ssrc: int, ntp: int, rtp: int, packets: int, octets: int) -> bytes:
-    """RFC 3550 section 6.4.1, without report blocks."""
-    info = RtcpSenderInfo(
-        ntp_timestamp=ntp & 0xFFFFFFFFFFFFFFFF,
-        rtp_timestamp=rtp,
-        packet_count=packets & 0xFFFFFFFF,
-        octet_count=octets & 0xFFFFFFFF,
-    )
-    return bytes(RtcpSrPacket(ssrc=ssrc, sender_info=info))
+    """RFC 3550 section 6.4.1, without report blocks. Packed here: every report of a source goes to all who get it."""
+    counts = packets & 0xFFFFFFFF, octets & 0xFFFFFFFF
+    return _SENDER_REPORT.pack(0x80, RTCP_SR, _SENDER_REPORT_WORDS, ssrc, ntp & 0xFFFFFFFFFFFFFFFF, rtp, *counts)
