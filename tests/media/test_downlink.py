@@ -18,8 +18,8 @@ from tests.media.packets import vp8
 
 RIDS = ("q", "h", "f")
 PAYLOADS = (300, 900, 1100)
-PACKETS = (1, 1, 3)
-"""Each 33 ms: about 75, 220 and 800 kbit/s."""
+PACKETS = (1, 1, 6)
+"""Each 33 ms: about 75, 220 and 1,600 kbit/s."""
 
 
 class Scene:

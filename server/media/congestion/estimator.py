@@ -18,8 +18,8 @@ from server.media.congestion.loss import LossBound
 from server.media.congestion.probe import THIN_BPS, Prober
 from server.media.congestion.rates import SHORT_NS, Rates
 
-START_BPS: Final = 800_000
-"""Enough for small pictures of everyone; a link that bears less says so within some hundred milliseconds."""
+START_BPS: Final = 1_100_000
+"""Enough for small pictures of a dozen; a link that bears less says so within some hundred milliseconds."""
 
 FLOOR_BPS: Final = 32_000
 """One voice: nothing is gained by an estimate below it."""
@@ -123,7 +123,10 @@ class Estimator:
     def feedback(self, feedback: Feedback, now_ns: int) -> None:
         """Take in one message."""
         batch = self._acknowledger.acknowledge(feedback)
-        if batch is None or not batch.judged:
+        if batch is None:
+            return
+        if not batch.judged:
+            self._rates.correct(batch)
             return
         self._fed_ns, self._idle_bytes = now_ns, self._history.total_bytes
         if not len(batch.sent):

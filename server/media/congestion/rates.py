@@ -38,6 +38,12 @@ class Rates:
         while marks[0][0] < newest - 2 * WINDOW_NS and len(marks) > 2:
             marks.popleft()
 
+    def correct(self, batch: Batch) -> None:
+        """What was told as lost came after all."""
+        if self._marks:
+            newest, arrived, came, judged, lost = self._marks[-1]
+            self._marks[-1] = (newest, arrived, came, judged, lost + batch.lost)
+
     def delivered_bps(self, window_ns: int = WINDOW_NS) -> float:
         """What came, by the subscriber's clock."""
         return self._over(window_ns, 1)
