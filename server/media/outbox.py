@@ -12,16 +12,16 @@ import errno
 import ipaddress
 import socket
 import struct
-import sys
 from collections.abc import Callable
 from typing import Any, Final
 
 from cffi import FFI
 
+from server.media.batches import BATCHES, MESSAGE, address_of, memory
 from server.media.dtls import Sender, SrtpError, SrtpPair
 from server.media.ice import Path
 
-CAPACITY: Final = 256
+CAPACITY: Final = 1024
 MAX_PACKET: Final = 1_472
 """Bytes of one packet before protection; more does not come through an Ethernet in one piece."""
 
@@ -31,9 +31,6 @@ MAX_SEGMENTS: Final = 32
 _SLOT: Final = 2_048
 _VECTORS: Final = tuple(struct.Struct("@" + "PN" * count) for count in range(MAX_SEGMENTS + 1))
 """So many struct iovec: pointer and length."""
-
-_MESSAGE: Final = struct.Struct("@PIPNPNi0PI0P")
-"""struct mmsghdr: name, vectors, control, flags, and how much was sent; native layout."""
 
 _CONTROL: Final = struct.Struct("@NiiH0N")
 _CONTROL_LENGTH: Final = struct.calcsize("@NiiH")
@@ -51,7 +48,6 @@ Protect = Callable[[Any, Any], int]
 _ffi: Final = FFI()
 _ffi.cdef("int sendmmsg(int, void *, unsigned int, int);")
 _libc: Final = _ffi.dlopen(None)
-_BATCHES: Final = sys.platform == "linux"
 
 
 class Destination:
@@ -66,7 +62,7 @@ class Destination:
         self.box = box
         self.address = address
         self._raw = _ffi.from_buffer(socket_address(*address))
-        self.pointer = _address_of(self._raw)
+        self.pointer = address_of(self._raw)
         self.length = len(self._raw)
         self.size = 0
         self.vector: list[int] | None = None
@@ -98,10 +94,10 @@ class Outbox:
         self._socket = sock
         self._full = 2 * segments_of(sock)
         self._begun = begun
-        self._packets, self._first, self._memory = _memory(CAPACITY * _SLOT)
-        self._vectors, self._vectors_at, self._vector_memory = _memory(CAPACITY * _VECTORS[1].size)
-        self._messages, self._messages_at, self._message_memory = _memory(CAPACITY * _MESSAGE.size)
-        self._controls, self._controls_at, self._control_memory = _memory(CAPACITY * _CONTROL.size)
+        self._packets, self._first, self._memory = memory(CAPACITY * _SLOT)
+        self._vectors, self._vectors_at, self._vector_memory = memory(CAPACITY * _VECTORS[1].size)
+        self._messages, self._messages_at, self._message_memory = memory(CAPACITY * MESSAGE.size)
+        self._controls, self._controls_at, self._control_memory = memory(CAPACITY * _CONTROL.size)
         self._slots = [
             (index * _SLOT, self._packets + index * _SLOT, self._first + index * _SLOT) for index in range(CAPACITY)
         ]
@@ -150,7 +146,7 @@ class Outbox:
         if not self._count:
             return
         self._write()
-        if _BATCHES:
+        if BATCHES:
             self._send_all()
         else:
             self._send_each()
@@ -171,8 +167,8 @@ class Outbox:
                 )
             vectors = _VECTORS[packets]
             vectors.pack_into(self._vector_memory, at, *vector)
-            _MESSAGE.pack_into(
-                self._message_memory, index * _MESSAGE.size,
+            MESSAGE.pack_into(
+                self._message_memory, index * MESSAGE.size,
                 to.pointer, to.length, self._vectors_at + at, packets, control, control_length, 0, 0,
             )  # fmt: skip
             at += vectors.size
@@ -181,7 +177,7 @@ class Outbox:
         total, done = len(self._waiting), 0
         descriptor = self._socket.fileno()
         while done < total:
-            taken = _libc.sendmmsg(descriptor, self._messages + done * _MESSAGE.size, total - done, 0)
+            taken = _libc.sendmmsg(descriptor, self._messages + done * MESSAGE.size, total - done, 0)
             if taken > 0:
                 done += taken
             else:
@@ -266,13 +262,3 @@ class Leg:
             return 0
         self._put(protected, self._path)
         return len(protected)
-
-
-def _memory(size: int) -> tuple[Any, int, memoryview]:
-    """Zeroed memory that stays where it is: the pointer, its number, and a view of it."""
-    owner = _ffi.new("char[]", size)
-    return owner, _address_of(owner), memoryview(_ffi.buffer(owner))
-
-
-def _address_of(pointer: Any) -> int:  # noqa: ANN401 - cffi has no types
-    return int(_ffi.cast("uintptr_t", pointer))

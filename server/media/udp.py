@@ -10,11 +10,8 @@ from collections.abc import Callable
 from typing import Final
 
 from server.media.ice import Address, Path
+from server.media.inbox import Inbox
 from server.media.packet_path import OutboxPort, PacketPath
-
-MAX_DATAGRAM: Final = 2_048
-BATCH: Final = 64
-"""Datagrams read from one socket before other work of the loop gets its turn."""
 
 _BUFFER_BYTES: Final = 1 << 20
 """Some 70 ms of five full rooms: enough for a loop that comes late, and no queue in which media grows old."""
@@ -46,7 +43,7 @@ class UdpMux:
         self._dropped = 0
         self._loop = asyncio.get_running_loop()
         for index, sock in enumerate(self._sockets):
-            self._loop.add_reader(sock.fileno(), self._readable, index, sock)
+            self._loop.add_reader(sock.fileno(), self._readable, Inbox(sock, index))
 
     def send(self, data: bytes, path: Path) -> None:
         """Send now or never: media that waits is late, and a request comes again."""
@@ -76,24 +73,22 @@ class UdpMux:
             self._loop.remove_reader(sock.fileno())
             sock.close()
 
-    def _readable(self, index: int, sock: socket.socket) -> None:
+    def _readable(self, inbox: Inbox) -> None:
         self._flushing = True
         try:
-            self._read(index, sock)
+            self._read(inbox)
         finally:
             self._flush()
 
-    def _read(self, index: int, sock: socket.socket) -> None:
-        for _ in range(BATCH):
-            try:
-                data, address = sock.recvfrom(MAX_DATAGRAM)
-            except BlockingIOError:
-                return
-            except OSError:
-                # An ICMP error of an earlier datagram; the socket stays good.
-                continue
+    def _read(self, inbox: Inbox) -> None:
+        try:
+            batch = inbox.read()
+        except OSError:
+            # An ICMP error of an earlier datagram; the socket stays good, and is readable still.
+            return
+        for data, path in batch:
             if data:
-                self._on_datagram(data, (index, address[:2]))
+                self._on_datagram(data, path)
 
     def _begun(self) -> None:
         """Media waits that no received datagram caused, or not one of ours."""

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from pylibsrtp import Policy, Session
 from pylibsrtp._binding import lib
 
-from server.media.outbox import CAPACITY, MAX_PACKET, MAX_SEGMENTS, Destination, Outbox
+from server.media import outbox
+from server.media.outbox import MAX_PACKET, MAX_SEGMENTS, Destination, Outbox
 from server.media.rtp import HEADER
 
 SO_NO_CHECK = 11
@@ -87,15 +88,15 @@ def test_everything_arrives_as_it_was_and_in_order(sent: list[tuple[int, int]]) 
         assert not on.box.dropped
 
 
-def test_nothing_leaves_before_the_flush_but_a_full_box_empties_itself() -> None:
+def test_nothing_leaves_before_the_flush_but_a_full_box_empties_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     """One batch is bounded; what comes after that waits for the next flush."""
+    monkeypatch.setattr(outbox, "CAPACITY", 8)
     with stand() as on:
-        on.receivers[0].setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
-        for number in range(CAPACITY + 1):
+        for number in range(9):
             on.box.send(on.protect[0], on.to[0], header(number), b"x")
-            if number == CAPACITY - 1:
+            if number == 7:
                 assert not on.arrived(0)
-        assert len(on.arrived(0)) == CAPACITY
+        assert len(on.arrived(0)) == 8
         on.box.flush()
         assert len(on.arrived(0)) == 1
         assert on.begun == 2
