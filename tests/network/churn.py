@@ -23,6 +23,7 @@ PEOPLE: Final = 6
 FEWEST: Final = 3
 STUCK_S: Final = 3.0
 LOOK_EVERY_S: Final = 0.25
+OVERSLEPT_S: Final = 0.3
 ACT_EVERY_S: Final = 1.0
 BLACKOUT_S: Final = 1.5
 LINKS: Final = ("perfect", "dsl", "lte", "lte", "rural-3g")
@@ -61,8 +62,14 @@ class Watchman:
         """At tiles that flowed."""
         self.worst_s = 0.0
         """The longest that any tile stood still."""
+        self.slept = 0
         self.links: dict[int, str] = {}
         self._since_s: dict[Tile, float] = {}
+
+    def overslept(self) -> None:
+        """This process itself stood still: what it did not receive in that time says nothing."""
+        self.slept += 1
+        self._since_s.clear()
 
     def look(self, stage: Scene, dark: set[int], now_s: float) -> None:
         """Every tile of everybody."""
@@ -123,9 +130,13 @@ class Churn:
             looking.result()
 
     async def _keep_looking(self) -> None:
+        loop = asyncio.get_running_loop()
         while True:
+            due_s = loop.time() + LOOK_EVERY_S
             await asyncio.sleep(LOOK_EVERY_S)
-            self.watchman.look(self.stage, self._dark, asyncio.get_running_loop().time())
+            if loop.time() - due_s > OVERSLEPT_S:
+                self.watchman.overslept()
+            self.watchman.look(self.stage, self._dark, loop.time())
 
     async def _act(self) -> None:
         absent = [number for number in range(PEOPLE) if number not in self.stage.guests]
@@ -196,6 +207,7 @@ async def churn(seconds: float, seed: int) -> Watchman:
         await run.run(seconds)
         watchman = run.watchman
         print(f"seed {seed}: {dict(run.done)}; {watchman.looked} looks at tiles that flowed")
+        print(f"this process overslept {watchman.slept} times")
         print(f"the longest stood still {watchman.worst_s:.1f} s, stuck: {len(watchman.stuck)}")
         for stuck in watchman.stuck[:10]:
             print(stuck)
