@@ -32,7 +32,7 @@ CAREFUL_GROWTH: Final = 0.03
 SHARED_GROWTH: Final = 0.12
 """Shares per second: far from, and close to the rate at which the link was full, and beside a greedy flow."""
 
-HEADROOM: Final = 1.5
+HEADROOM: Final = 1.2
 """The estimate may exceed what was delivered by this factor, and not grow further without a probe."""
 
 STEP_NS: Final = 90_000_000
