@@ -124,14 +124,18 @@ class Line:
         return layer.source.kind is MediaKind.VIDEO
 
     def begin(self, packet: Packet, now_ns: int) -> None:
-        """The awaited layer starts with this packet."""
+        """The awaited layer starts with this packet.
+
+        Where it would stand had it not been late: else every later packet would seem early, and each switch would
+        look like jitter to the subscriber, who answers that with a longer buffer.
+        """
         layer = self.awaited
         if layer is None:
             return
         self._leave_awaited()
         self._leave_flowing()
         payload_type, self.rtx_payload_type = self.formats[layer.codec]
-        self.rewriter.begin(packet, payload_type, now_ns)
+        self.rewriter.begin(packet, payload_type, now_ns - layer.statistics.lateness_ns(packet.timestamp, now_ns))
         self.flowing = layer
         self.switches += 1
         layer.lines += (self,)

@@ -8,6 +8,9 @@ from typing import Final
 WINDOW: Final = 1024
 """Packets older than this behind the newest are not taken any more; as wide as the SRTP replay window."""
 
+MAX_LATENESS_NS: Final = 40_000_000
+"""A packet that seems later than this has rather come over a slower path than late over the old one."""
+
 _MASK: Final = (1 << WINDOW) - 1
 
 
@@ -16,6 +19,7 @@ class ReceiveStatistics:
 
     __slots__ = (
         "_base",
+        "_earliest",
         "_prior_expected",
         "_prior_received",
         "_seen",
@@ -34,6 +38,7 @@ class ReceiveStatistics:
         self._base = 0
         self._seen = 0
         self._transit: int | None = None
+        self._earliest = 0
         self._prior_expected = 0
         self._prior_received = 0
 
@@ -60,10 +65,23 @@ class ReceiveStatistics:
     def arrived(self, timestamp: int, now_ns: int) -> None:
         """Feed the interarrival jitter with a packet that was not a retransmission."""
         transit = now_ns * self.clock_rate // 1_000_000_000 - timestamp & 0xFFFFFFFF
-        if self._transit is not None:
+        if self._transit is None:
+            self._earliest = transit
+        else:
             difference = (transit - self._transit + 0x80000000 & 0xFFFFFFFF) - 0x80000000
             self.jitter += (abs(difference) - self.jitter) / 16
+            late = (transit - self._earliest + 0x80000000 & 0xFFFFFFFF) - 0x80000000
+            # The earliest of late, not of ever: it gives way by a tick per packet, as fast as clocks drift apart.
+            self._earliest = transit if late < 0 or late > self.clock_rate else self._earliest + 1
         self._transit = transit
+
+    def lateness_ns(self, timestamp: int, now_ns: int) -> int:
+        """How much later than the earliest of the last packets this one came, at most `MAX_LATENESS_NS`."""
+        if self._transit is None:
+            return 0
+        transit = now_ns * self.clock_rate // 1_000_000_000 - timestamp
+        late = (transit - self._earliest + 0x80000000 & 0xFFFFFFFF) - 0x80000000
+        return min(max(late, 0) * 1_000_000_000 // self.clock_rate, MAX_LATENESS_NS)
 
     @property
     def expected(self) -> int:

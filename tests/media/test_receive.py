@@ -4,7 +4,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.media.receive import WINDOW, ReceiveStatistics
+from server.media.receive import MAX_LATENESS_NS, WINDOW, ReceiveStatistics
 
 
 def received(*sequences: int) -> ReceiveStatistics:
@@ -68,3 +68,39 @@ def test_silence_that_is_not_sent_is_no_jitter() -> None:
         statistics.arrived(48 * milliseconds, 1_000_000 * milliseconds)
     assert statistics.jitter == 0
     assert statistics.lost() == 0
+
+
+MS = 1_000_000
+PACKET = 960
+
+
+def voice(lateness_ms: list[int]) -> ReceiveStatistics:
+    """Statistics after packets of 20 ms that came so much too late, from an odd start of their timestamps."""
+    statistics = ReceiveStatistics(48_000)
+    for number, late in enumerate(lateness_ms):
+        statistics.arrived(0xFFFFF000 + PACKET * number & 0xFFFFFFFF, (20 * number + late) * MS)
+    return statistics
+
+
+def test_a_packet_is_as_late_as_it_came_after_the_earliest() -> None:
+    """Also over the wrap of the timestamps, and when the earliest one was not the first."""
+    statistics = voice([9, 14, 3, 8, 20])
+    for late in (3, 10, 33):
+        lateness_ms = statistics.lateness_ns(0xFFFFF000 + PACKET * 5 & 0xFFFFFFFF, (100 + late) * MS) / MS
+        assert abs(lateness_ms - (late - 3)) < 0.1
+
+
+def test_lateness_has_bounds() -> None:
+    """Nothing is earlier than the earliest; much later means another path."""
+    statistics = voice([5, 5, 5])
+    assert statistics.lateness_ns(0xFFFFF000 + PACKET * 3 & 0xFFFFFFFF, 60 * MS) == 0
+    assert statistics.lateness_ns(0xFFFFF000 + PACKET * 3 & 0xFFFFFFFF, 900 * MS) == MAX_LATENESS_NS
+    assert ReceiveStatistics(48_000).lateness_ns(0, 5 * MS) == 0
+
+
+def test_a_clock_that_runs_slow_or_jumps_is_not_late_for_ever() -> None:
+    """100 parts in a million over ten minutes, and a source that begins its timestamps anew."""
+    drifting = voice([number * 20 // 10_000 for number in range(30_000)])
+    assert drifting.lateness_ns(0xFFFFF000 + PACKET * 30_000 & 0xFFFFFFFF, (20 * 30_000 + 60) * MS) < MS
+    drifting.arrived(77, 601_000 * MS)
+    assert drifting.lateness_ns(77 + PACKET, 601_020 * MS) == 0
