@@ -79,9 +79,16 @@ async def _media(options: MediaOptions) -> None:
 
 async def _contest(servers: dict[str, Start], plan: Plan) -> dict[str, Search]:
     """Everybody's search, then the equal load again in the opposite order."""
-    found = {name: await search(name, start, plan, _say) for name, start in servers.items()}
-    for name, start in reversed(servers.items()):
-        found[name] = structs.replace(found[name], again=await equal(name, start, plan, _say))
+    found: dict[str, Search] = {}
+    for name, start in servers.items():
+        try:
+            found[name] = await search(name, start, plan, _say)
+        except ServerFailed as error:
+            print(f"{name} is out: {error}", file=sys.stderr)
+    if not found:
+        raise ServerFailed("nothing was measured")
+    for name in reversed(found):
+        found[name] = structs.replace(found[name], again=await equal(name, servers[name], plan, _say))
     return found
 
 

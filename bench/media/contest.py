@@ -24,6 +24,9 @@ PICTURE_PERIOD_NS: Final = 66_666_667
 PACING_NS: Final = 5_000_000
 """A browser does not send a picture at once: its pacer gives the packets out every 5 ms."""
 
+ROOM_PACKETS_PER_S: Final = PEOPLE * OTHERS * (50 + 60)
+"""What leaves the server for one room."""
+
 _LEVEL: Final = 20
 
 

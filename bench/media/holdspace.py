@@ -41,7 +41,8 @@ class HoldspaceServer:
         self._answers: dict[str, asyncio.Future[str]] = {}
         self._connected: dict[str, asyncio.Future[None]] = {}
         self._lag_ms: float | None = None
-        self._dead = False
+        self._problem = ""
+        self._closing = False
 
     @classmethod
     async def start(cls, path: MediaPath, address: str, core: int) -> HoldspaceServer:
@@ -58,8 +59,8 @@ class HoldspaceServer:
     def pid(self) -> int:
         """See `Server`."""
         pid = self._worker.pid
-        if pid is None or self._dead:
-            raise ServerFailed("the worker died")
+        if pid is None or self._problem:
+            raise ServerFailed(self._problem or "the worker died")
         return pid
 
     async def open_room(self, number: int) -> tuple[Person, ...]:
@@ -77,6 +78,7 @@ class HoldspaceServer:
 
     async def close(self) -> None:
         """See `Server`."""
+        self._closing = True
         await self._worker.close()
 
     async def _join(self, room: RoomId, name: ParticipantId) -> Person:
@@ -103,10 +105,10 @@ class HoldspaceServer:
                 self._answers[peer].set_exception(ServerFailed(f"an offer was refused: {reason}"))
             case WorkerStats(loop_lag_ms=lag):
                 self._lag_ms = max(self._lag_ms or 0.0, lag)
-            case PeerClosed():
-                self._dead = True
+            case PeerClosed(reason=reason) if not self._closing:
+                self._problem = f"the worker closed a connection: {reason}"
             case _:
                 pass
 
     def _lost(self) -> None:
-        self._dead = True
+        self._problem = "the worker died"

@@ -8,6 +8,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from bench.media.contest import ROOM_PACKETS_PER_S
 from bench.media.row import Doubt, Row
 
 Measure = Callable[[int, float], Awaitable[Row]]
@@ -116,5 +117,6 @@ class Searcher:
 
 
 def first_trial(equal: Row) -> int:
-    """Where to begin, from what the equal load took of the core."""
-    return max(1, min(MAX_ROOMS, round(_CAUTION * equal.rooms / max(equal.server_cpu, 0.01))))
+    """Where to begin, from what a packet cost at the equal load."""
+    capacity = 1e6 / equal.us_per_packet / ROOM_PACKETS_PER_S if equal.received else 1
+    return max(1, min(MAX_ROOMS, round(_CAUTION * capacity)))

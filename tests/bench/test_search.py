@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from bench.media.report import document, summary
 from bench.media.row import Load, Row
 from bench.media.search import Pace, Search, Searcher, first_trial
-from tests.bench.rows import SECOND, row
+from tests.bench.rows import SECOND, row, tally
 
 PACE = Pace(seconds=30.0, trial_seconds=5.0, repeats=2)
 
@@ -34,7 +34,8 @@ class Bench:
         self.asked.append((rooms, seconds))
         limit = self.trial_limit if seconds == PACE.trial_seconds else self.limit
         failed = rooms > limit or (first and rooms in self.unlucky and seconds == PACE.trial_seconds)
-        return row(rooms=rooms, latency_ms=90 if failed else 2, load=busy(rooms / 10))
+        counted = tally(sent=40_000, received=440_000)
+        return row(rooms=rooms, latency_ms=90 if failed else 2, load=busy(rooms / 10), counted=counted)
 
     async def search(self) -> Search:
         """With the usual pace."""
