@@ -13,7 +13,7 @@ from cffi import FFI
 from server.media.batches import BATCHES, MESSAGE, memory
 from server.media.ice import Path
 
-BATCH: Final = 64
+BATCH: Final = 128
 """Datagrams read from one socket before other work of the loop gets its turn."""
 
 MAX_DATAGRAM: Final = 2_048

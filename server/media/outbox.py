@@ -21,7 +21,9 @@ from server.media.batches import BATCHES, MESSAGE, address_of, memory
 from server.media.dtls import Sender, SrtpError, SrtpPair
 from server.media.ice import Path
 
-CAPACITY: Final = 1024
+CAPACITY: Final = 2_048
+"""Packets that wait: more than one batch of datagrams makes for a room of twelve."""
+
 MAX_PACKET: Final = 1_472
 """Bytes of one packet before protection; more does not come through an Ethernet in one piece."""
 

@@ -22,7 +22,7 @@
 #endif
 
 enum {
-    CAPACITY = 1024,          /* packets of one batch */
+    CAPACITY = 2048,         /* packets that wait: more than one batch of datagrams makes for a room of twelve */
     MAX_SEGMENTS = 32,       /* packets of one message: at most 64, and 65,507 bytes */
     SLOT = 2048,             /* a packet, and the 144 bytes that libsrtp may write behind it */
     MAX_PACKET = 1472,
