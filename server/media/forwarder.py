@@ -41,7 +41,10 @@ MAX_FEEDBACK: Final = 128
 """Lost packets that are looked up for one datagram of a subscriber; a longer list is no honest one."""
 
 REPORT_GAP_NS: Final = 100_000_000
-"""Sender reports of a layer that come closer are ignored: each goes out again to everyone who gets the layer."""
+"""Sender reports of a layer that come closer are ignored."""
+
+REPORT_EVERY_NS: Final = 900_000_000
+"""They go on to everyone who gets the layer about once a second: an encoder of 2 Mbit/s sends five."""
 
 _LIVE_NS: Final = 2_000_000_000
 """A layer that sent nothing for this long is off: it is not asked again and again."""
@@ -102,6 +105,8 @@ class Forwarder:
 
     def request_missing(self, layer: Layer, now_ns: int) -> None:
         """Ask a publisher for what was skipped lately, while somebody gets this layer."""
+        if not layer.holes.open:
+            return
         layer.holes.fresh = False
         lost = layer.holes.due(layer.statistics.highest, now_ns // 1_000_000) if layer.lines or layer.pending else []
         if lost and layer.ssrc is not None:
@@ -212,8 +217,10 @@ class Forwarder:
         info = packet.sender_info
         peer.clock.reported(info.ntp_timestamp, self._ntp_base + ntp_units(now_ns))
         layer.report = SenderReport(info.ntp_timestamp, info.rtp_timestamp, now_ns)
-        for line in layer.lines:
-            line.report(now_ns)
+        if now_ns - layer.reported_ns >= REPORT_EVERY_NS:
+            layer.reported_ns = now_ns
+            for line in layer.lines:
+                line.report(now_ns)
 
     def _keyframe_wanted(self, peer: Peer, ssrc: int, now_ns: int) -> None:
         line = peer.lines.get(ssrc)

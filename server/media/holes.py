@@ -29,6 +29,11 @@ class Holes:
         self._due_ms: dict[int, int] = {}
         self.fresh = False
 
+    @property
+    def open(self) -> bool:
+        """Whether anything is missing at all."""
+        return bool(self._due_ms)
+
     def skipped(self, first: int, end: int) -> None:
         """Everything from `first` up to `end` is missing, `end` came; of a long gap the newest are kept."""
         for number in [number for number in self._due_ms if number < end - NACK_AGE]:

@@ -13,6 +13,7 @@ def test_each_is_asked_for_a_few_times_with_growing_patience() -> None:
     holes.skipped(65_535, 65_537)
     assert holes.fresh
     asked = [now_ms for now_ms in range(0, 5_000, 10) if holes.due(65_537, now_ms) == [65_535, 0]]
+    assert not holes.open
     assert asked == [0, NACK_RETRY_MS, 3 * NACK_RETRY_MS, 7 * NACK_RETRY_MS]
     assert len(asked) == NACK_ATTEMPTS
 
