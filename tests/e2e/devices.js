@@ -101,7 +101,7 @@
     const peer = watch.peers[watch.peers.length - 1];
     if (!peer) return [];
     return peer.getTransceivers()
-      .filter((t) => t.receiver.track.kind === kind && (t.currentDirection ?? t.direction) === 'recvonly')
+      .filter((t) => t.receiver.track.kind === kind && (t.currentDirection ?? t.direction) !== 'sendonly')
       .map((t) => t.receiver.track);
   };
   const sampler = document.createElement('canvas');

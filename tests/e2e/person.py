@@ -36,10 +36,10 @@ expect.set_options(timeout=1000 * PATIENCE_S / 2)
 _DEVICES: Final = Path(__file__).with_name("devices.js").read_text(encoding="utf-8")
 
 
-async def launch(playwright: Playwright, *, autoplay: bool = True) -> Browser:
+async def launch(playwright: Playwright, *, autoplay: bool = True, flags: tuple[str, ...] = ()) -> Browser:
     """Debian's Chromium; without `autoplay` sound needs a press, as in everybody's own browser."""
-    flags = [*FLAGS, AUTOPLAY] if autoplay else [*FLAGS]
-    return await playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+    args = [*FLAGS, *flags, AUTOPLAY] if autoplay else [*FLAGS, *flags]
+    return await playwright.chromium.launch(executable_path=CHROMIUM, args=args)
 
 
 async def until(

@@ -3,6 +3,7 @@ import { mount } from "svelte";
 import "./app.css";
 import { browserDevices } from "./core/devices.ts";
 import { Media } from "./core/media.ts";
+import { Mesh } from "./core/mesh.ts";
 import { PatientPolicy } from "./core/reconnect.ts";
 import { Session } from "./core/session.ts";
 import { fetchTicket, SeatMemory } from "./core/tickets.ts";
@@ -51,6 +52,18 @@ async function start(): Promise<void> {
               now,
               later,
             }),
+          createMesh: (signal, shown) =>
+            new Mesh(
+              {
+                createPeer: (config) => new RTCPeerConnection(config),
+                codecs: (kind) => RTCRtpReceiver.getCapabilities(kind)?.codecs ?? null,
+                signal,
+                newName: newId,
+                now,
+                later,
+              },
+              shown,
+            ),
           narrate,
           refused,
         });

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { beforeEach, describe, expect, test } from "vitest";
 import { Devices } from "../src/core/devices.ts";
 import { Media } from "../src/core/media.ts";
+import { Mesh } from "../src/core/mesh.ts";
 import type { Line } from "../src/core/narrator.ts";
 import { Session } from "../src/core/session.ts";
 import { SeatMemory, TicketRefused } from "../src/core/tickets.ts";
@@ -56,6 +57,21 @@ class Tab {
           now: this.time.now,
           later: this.time.later,
         }),
+      createMesh: (signal, shown) =>
+        new Mesh(
+          {
+            createPeer: () => {
+              this.peers.push(new FakePeer());
+              return this.peers.at(-1) as unknown as RTCPeerConnection;
+            },
+            codecs: () => null,
+            signal,
+            newName: () => `n${this.peers.length}`,
+            now: this.time.now,
+            later: this.time.later,
+          },
+          shown,
+        ),
       narrate: (line) => this.lines.push(line),
       refused: (reason) => this.refusals.push(reason),
     });

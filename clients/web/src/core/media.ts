@@ -95,9 +95,7 @@ export class Media {
 
   /** Over what the media may go; holds from the next ICE restart or connection on. `relayOnly` undefined: as before. */
   configure(servers: readonly IceServer[], relayOnly?: boolean): void {
-    const iceServers = servers.map(({ urls, username, credential }) => ({ urls: [...urls], username, credential }));
-    const policy = relayOnly === undefined ? this.reach.iceTransportPolicy : relayOnly ? "relay" : "all";
-    this.reach = { iceServers, ...(policy ? { iceTransportPolicy: policy } : {}) };
+    this.reach = reachOf(servers, relayOnly, this.reach);
     this.peer?.setConfiguration({ ...this.peer.getConfiguration(), ...this.reach });
   }
 
@@ -223,6 +221,17 @@ export class Media {
     }, Math.max(RETRY_MS, this.retryMs));
     this.retryMs = 0;
   }
+}
+
+/** How a browser is told over what its media may go; `relayOnly` undefined: as before. */
+export function reachOf(
+  servers: readonly IceServer[],
+  relayOnly: boolean | undefined,
+  before: RTCConfiguration,
+): RTCConfiguration {
+  const iceServers = servers.map(({ urls, username, credential }) => ({ urls: [...urls], username, credential }));
+  const policy = relayOnly === undefined ? before.iceTransportPolicy : relayOnly ? "relay" : "all";
+  return { iceServers, ...(policy ? { iceTransportPolicy: policy } : {}) };
 }
 
 function assigned(slot: ReceiveSlot, map: readonly Slot[], nowMs: number): ReceiveSlot {

@@ -18,6 +18,7 @@ import { LogClock } from "./clock.ts";
 import { Connection, type ConnectionPorts, type Ending } from "./connection.ts";
 import type { Devices } from "./devices.ts";
 import type { Media, MediaPorts, OfferFate } from "./media.ts";
+import type { Mesh, MeshPorts } from "./mesh.ts";
 import { applyMessage, type Mirror } from "./mirror.ts";
 import { narrate, type Line } from "./narrator.ts";
 import { PlaybackReporter } from "./playback.ts";
@@ -46,6 +47,7 @@ export interface SessionPorts extends ConnectionPorts {
   readonly memory: SeatMemory;
   readonly devices: Devices;
   readonly createMedia: (sendOffer: MediaPorts["sendOffer"]) => Media;
+  readonly createMesh: (signal: MeshPorts["signal"], shown: Pick<Media, "state" | "slots">) => Mesh;
   /** Something that a person who does not see the screen must hear. */
   readonly narrate: (line: Line) => void;
   /** A command of this person was refused. */
@@ -73,11 +75,13 @@ export class Session {
   readonly trouble = new Store<Trouble | null>(null);
   readonly clock: LogClock;
   readonly connection: Connection;
+  /** What is received, and how it does, whichever way it comes. */
   readonly media: Media;
   readonly watcher: Watcher;
   private readonly speakers = new RecentSpeakers();
   private readonly playback: PlaybackReporter;
   private readonly publisher: Publisher;
+  private readonly mesh: Mesh;
   private quality: ConnectionQuality | null = null;
   private overworked = false;
   private resyncing = false;
@@ -93,23 +97,30 @@ export class Session {
       ended: (ending) => this.ended(ending),
     });
     this.media = ports.createMedia((offer, sdp) => this.sendOffer(offer, sdp));
+    this.mesh = ports.createMesh((signal) => void this.connection.command(signal), this.media);
     this.watcher = new Watcher({
       now: ports.now,
       later: ports.later,
       send: (watch) => void this.connection.command(watch),
     });
     this.playback = new PlaybackReporter({
-      statistics: () => this.media.statistics(),
+      statistics: () => this.way.statistics(),
       send: (playback) => void this.connection.command(playback),
       overworked: (is) => this.judge(this.quality, is),
       later: ports.later,
     });
     this.publisher = new Publisher({
       devices: ports.devices,
-      media: this.media,
+      media: { publish: (kind, track) => this.way.publish(kind, track) },
       command: (command) => this.connection.command(command),
       refused: (_, reason) => ports.refused(reason),
     });
+  }
+
+  /** Through the server, or straight to the other person of a room for two. */
+  private get way(): Media | Mesh {
+    const mode = this.mirror.get()?.view.settings.media_mode ?? "sfu";
+    return mode === "sfu" ? this.media : this.mesh;
   }
 
   get devices(): Devices {
@@ -174,13 +185,13 @@ export class Session {
   /** The browser says that it is on another network, or online again: neither link waits any longer. */
   networkChanged(): void {
     this.connection.retryNow();
-    this.media.networkChanged();
+    this.way.networkChanged();
   }
 
   /** The page was out of sight or asleep. */
   resumed(): void {
     this.connection.retryNow();
-    this.media.resumed();
+    this.way.resumed();
   }
 
   /** A third pin takes the place of the oldest. */
@@ -240,7 +251,11 @@ export class Session {
     this.mirror.set(mirror);
     if (before) for (const line of narrate(before.view, mirror.view, events, mirror.me)) this.ports.narrate(line);
     for (const event of events) this.react(event);
-    if (message.type === "welcome") this.watcher.again();
+    if (message.type === "welcome") {
+      const hidden = message.relay_only || mirror.view.settings.media_mode === "mesh_relay";
+      this.mesh.configure(message.ice_servers, hidden);
+      this.watcher.again();
+    }
     this.follow(message.type === "welcome");
   }
 
@@ -262,8 +277,14 @@ export class Session {
     const inside = self !== undefined && self.placement !== LOBBY;
     this.publisher.recorded(inside ? self : undefined);
     if (!inside) return;
+    if (this.way === this.mesh) return this.mesh.meet(self.id, this.company(self));
     if (welcomed && this.media.state.get() === "connecting") void this.media.restart();
     else void this.media.connect();
+  }
+
+  private company(self: Participant): Participant | null {
+    const all = Object.values(this.mirror.get()?.view.participants ?? {});
+    return all.find((person) => person.id !== self.id && person.placement === self.placement) ?? null;
   }
 
   private async sendOffer(offer: number, sdp: string): Promise<OfferFate> {
@@ -278,6 +299,9 @@ export class Session {
         this.judge(null, this.overworked);
         this.watcher.again();
         break;
+      case "peer_said":
+        void this.mesh.said(notice);
+        break;
       case "media_lost":
         void this.media.lost(notice.offer);
         break;
@@ -286,6 +310,7 @@ export class Session {
         break;
       case "ice_servers":
         this.media.configure(notice.ice_servers);
+        this.mesh.configure(notice.ice_servers);
         break;
       case "slots":
         this.media.assign(notice.slots);
@@ -342,6 +367,7 @@ export class Session {
     hangUp();
     this.publisher.recorded(undefined);
     this.media.close();
+    this.mesh.close();
     this.devices.turnOff("microphone");
     this.devices.turnOff("camera");
     this.mirror.set(null);
