@@ -13,7 +13,6 @@ import sys
 from collections import Counter
 from typing import Final, NamedTuple
 
-from loadtest.clip import prepared
 from loadtest.impairment.control import RemoteRig
 from loadtest.impairment.profile import NAMED, PERFECT, Link, blackout
 from loadtest.receiver import Kind, Line
@@ -60,8 +59,8 @@ class Watchman:
         self.stuck: list[Stuck] = []
         self.looked = 0
         """At tiles that flowed."""
-        self.worst_s = 0.0
-        """The longest that any tile stood still."""
+        self.worst: Stuck | None = None
+        """The one that stood still for the longest, though it may not have been stuck."""
         self.slept = 0
         self.links: dict[int, str] = {}
         self._since_s: dict[Tile, float] = {}
@@ -92,11 +91,13 @@ class Watchman:
         self.looked += 1
         shown_s = (line.pictures.shown_ms or 0.0) / 1_000
         still_s = now_s - max(shown_s, since_s)
-        self.worst_s = max(self.worst_s, still_s)
+        links = self.links[viewer.number], self.links[source.number]
+        counts = line.packets, line.lost, source.peer.uplink.allowed
+        seen = Stuck(now_s, viewer.number, source.number, still_s, *links, *counts)
+        if self.worst is None or still_s > self.worst.for_s:
+            self.worst = seen
         if still_s > STUCK_S:
-            links = self.links[viewer.number], self.links[source.number]
-            counts = line.packets, line.lost, source.peer.uplink.allowed
-            self.stuck.append(Stuck(now_s, viewer.number, source.number, still_s, *links, *counts))
+            self.stuck.append(seen)
 
 
 class Churn:
@@ -114,7 +115,6 @@ class Churn:
     async def run(self, seconds: float) -> None:
         """Everybody comes, then something happens every second; the last seconds nothing does."""
         loop = asyncio.get_running_loop()
-        self.stage.cast([prepared(number, simulcast=True) for number in range(PEOPLE)])
         for number in range(PEOPLE):
             await self._come(number)
         looking = asyncio.create_task(self._keep_looking())
@@ -202,14 +202,13 @@ class Churn:
 
 async def churn(seconds: float, seed: int) -> Watchman:
     """Run it and say what was seen."""
-    async with scene() as stage:
+    async with scene(PEOPLE) as stage:
         run = Churn(stage, seed)
         await run.run(seconds)
         watchman = run.watchman
         print(f"seed {seed}: {dict(run.done)}; {watchman.looked} looks at tiles that flowed")
         print(f"this process overslept {watchman.slept} times")
-        print(f"the longest stood still {watchman.worst_s:.1f} s, stuck: {len(watchman.stuck)}")
-        for stuck in watchman.stuck[:10]:
+        for stuck in [watchman.worst, *watchman.stuck[:10]]:
             print(stuck)
         return watchman
 

@@ -16,7 +16,6 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from loadtest.clip import prepared
 from loadtest.impairment.rig import Report
 from server.media.supervisor import WorkerOptions
 from tests.network.measuring import Figures, Sample, figures, recovered_s, samples
@@ -53,7 +52,7 @@ async def measure(row: Row) -> Result:
 
 
 async def _through_rigs(row: Row) -> Result:
-    async with scene() as stage:
+    async with scene(row.publishers + 1) as stage:
         viewer = await _gather(stage, row)
         await asyncio.sleep(row.warm_s)
         assert viewer.rig is not None
@@ -81,7 +80,8 @@ async def _beside_tcp(row: Row) -> Result:
     rate = row.link.down.rate_bps
     with cable(far_is_here=True) as (near, far):
         far.shape(rate, row.link.down.queue_ms)
-        async with scene(WorkerOptions(addresses=(far.address,))) as stage, rival_download(near, far) as rival:
+        here = WorkerOptions(addresses=(far.address,))
+        async with scene(row.publishers + 1, here) as stage, rival_download(near, far) as rival:
             viewer = await _gather(stage, row, near.inside(near.udp_port))
             await asyncio.sleep(row.warm_s / 2)
             taken = await samples(stage, viewer, row.seconds / 4)
@@ -103,7 +103,6 @@ async def _beside_tcp(row: Row) -> Result:
 async def _gather(stage: Scene, row: Row, port: socket.socket | None = None) -> Guest:
     """The viewer is number 0; all others only send."""
     people = range(row.publishers + 1)
-    stage.cast([prepared(number, simulcast=True) for number in people])
     for number in people[1:]:
         await stage.join(number, row.uplink, slots=1, speaks=number == 1)
     viewer = await stage.join(0, None if row.rival else row.link, slots=row.publishers, speaks=False, port=port)

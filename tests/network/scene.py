@@ -48,27 +48,25 @@ class Guest:
 class Scene:
     """Guests of one room, whom a test puts into groups."""
 
-    def __init__(self, worker: MediaWorker, rigs: RigProcess, messages: list[FromWorker]) -> None:
+    def __init__(
+        self, worker: MediaWorker, rigs: RigProcess, messages: list[FromWorker], clips: Sequence[Clip]
+    ) -> None:
         self.worker = worker
         self.pacer = Pacer()
         self.guests: dict[int, Guest] = {}
         self._rigs = rigs
         self._messages = messages
-        self._signatures = Signatures(())
+        self._clips = clips
+        self._signatures = Signatures(clips)
         self._revision = 0
         self._joined = 0
-
-    def cast(self, clips: Sequence[Clip]) -> None:
-        """Whose media may be heard here."""
-        self._signatures = Signatures(clips)
 
     async def join(
         self, number: int, link: Link | None, *, slots: int, speaks: bool = True, port: socket.socket | None = None
     ) -> Guest:
         """Connect over a perfect network, then let `link` begin; None: without a rig. Sends at once."""
         self._joined += 1
-        clip = prepared(number, simulcast=True)
-        peer = Peer(clip, self.pacer, signatures=self._signatures, slots=slots, red=True)
+        peer = Peer(self._clips[number], self.pacer, signatures=self._signatures, slots=slots, red=True)
         identity = PeerId(f"peer{self._joined}")
         self.worker.send(OpenPeer(peer=identity, room=ROOM, participant=ParticipantId(f"p{number}"), sdp=peer.offer()))
         answer = await until(lambda: self._answer(identity))
@@ -130,15 +128,17 @@ class Scene:
 
 
 @asynccontextmanager
-async def scene(options: WorkerOptions = ANYWHERE) -> AsyncIterator[Scene]:
-    """Worker and rigs up, and down again."""
+async def scene(people: int, options: WorkerOptions = ANYWHERE) -> AsyncIterator[Scene]:
+    """Worker and rigs up, and down again, for guests with these first numbers."""
+    # Before the worker is there: it would take a parent that stands still for so long for dead.
+    clips = [prepared(number, simulcast=True) for number in range(people)]
     messages: list[FromWorker] = []
     ended: list[bool] = []
     worker = MediaWorker(messages.append, lambda: ended.append(True), options)
     await worker.start()
     try:
         async with rig_process() as rigs:
-            made = Scene(worker, rigs, messages)
+            made = Scene(worker, rigs, messages, clips)
             try:
                 yield made
                 assert not ended, "the worker did not live to the end"
