@@ -16,6 +16,7 @@ _COLUMNS: Final = (
     "server", "rooms", "s", "out/s", "loss %", "p50", "p95", "p99 ms", "us/packet", "cpu %", "lag ms", "gen %",
     "late ms", "other %", "",
 )  # fmt: skip
+_RATIOS: Final = {"ratio_to_janus": "rooms against janus", "us_ratio_to_janus": "janus's cost against ours"}
 _WIDTHS: Final = (18, 5, 5, 8, 7, 8, 8, 8, 9, 6, 7, 6, 7, 7, 0)
 
 
@@ -56,7 +57,7 @@ def summary(paths: dict[str, Search], janus: Search | None) -> str:
         at = search.at_share
         share = f", forwarding p99 {at.p99_ms:.2f} ms at {at.rooms}" if at is not None else ""
         ratio = _ratio(search, janus) if janus is not None and search is not janus else {}
-        times = "".join(f", {key.removesuffix('_to_janus')} {value} x janus" for key, value in ratio.items() if value)
+        times = "".join(f", {_RATIOS[key]} {value}" for key, value in ratio.items() if value)
         lines.append(
             f"  {name}: {_rooms(search)} rooms, {search.us_per_packet:.2f} us a packet"
             f" at {search.equal.rooms}{share}{times}"

@@ -46,9 +46,10 @@ class Search(Struct, frozen=True):
 
     @property
     def us_per_packet(self) -> float:
-        """At the equal load."""
-        rows = [row.us_per_packet for row in (self.equal, self.again) if row is not None]
-        return round(sum(rows) / len(rows), 3)
+        """At the equal load: of the rows that nothing speaks against, if there is one."""
+        rows = [row for row in (self.equal, self.again) if row is not None]
+        costs = [row.us_per_packet for row in [row for row in rows if not row.doubts] or rows]
+        return round(sum(costs) / len(costs), 3)
 
 
 class Searcher:
