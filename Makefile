@@ -11,8 +11,8 @@
 #   make lock      resolve the dependencies again
 #   make clean     remove everything that was built or installed here
 #
-# A machine needs Python 3.11 or newer (Debian: python3-venv), make and git. All else goes into .venv and
-# clients/web/node_modules. What is done is remembered by stamp files, so a second start takes seconds.
+# A machine needs Python 3.11 or newer (Debian: python3-venv), make and git; the tests a C compiler, too. All else goes
+# into .venv and clients/web/node_modules. What is done is remembered by stamp files, so a second start takes seconds.
 
 SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
@@ -116,7 +116,7 @@ lock: $(STAMPS)/venv
 		-o requirements-dev.lock pyproject.toml
 
 clean:
-	rm -rf $(VENV) $(WEB)/node_modules $(WEB)/dist site dist
+	rm -rf $(VENV) $(WEB)/node_modules $(WEB)/dist site dist server/media/native/fan.so
 	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .coverage htmlcov
 
 $(STAMPS)/venv:
