@@ -20,8 +20,8 @@ HOLDSPACE = Path(sys.executable).with_name("holdspace")
 class Server:
     """`async with Server(folder) as server`: the embedded default on a free port, with its own data folder."""
 
-    def __init__(self, folder: Path, *options: str) -> None:
-        self.port = free_port()
+    def __init__(self, folder: Path, *options: str, port: int = 0) -> None:
+        self.port = port or free_port()
         self.url = f"http://localhost:{self.port}"
         self._folder = folder
         self._options = options
