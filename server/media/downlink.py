@@ -25,12 +25,17 @@ if TYPE_CHECKING:
 VOICE_BPS: Final = 40_000
 """Kept for voices even while nobody speaks."""
 
-AUDIO_MARGIN: Final = 1.05
-"""What voices take is multiplied by this: reports, repeats, and the next who begins to speak."""
+AUDIO_MARGIN: Final = 1.3
+VIDEO_MARGIN: Final = 1.05
+"""What comes in is multiplied by this: IP and UDP headers, which are a fifth of a voice, reports and repeats."""
 
 THIN_BPS: Final = 350_000
 COMFORTABLE_BPS: Final = 450_000
 """Below the first a voice goes out without its redundancy, which would double it; above the second with it again."""
+
+LOSSY: Final = 0.01
+THINNEST_BPS: Final = 130_000
+"""With this share lost the redundancy is worth its room, down to here."""
 
 REVIEW_NS: Final = 1_000_000_000
 """Layers come, go and change their rate: choices are looked at again after this time."""
@@ -39,7 +44,7 @@ QUICK_REVIEW_NS: Final = 100_000_000
 SHIFT: Final = 0.05
 """A change of the estimate by this share is worth a look before `REVIEW_NS`."""
 
-URGENT_MS: Final = 120.0
+URGENT_MS: Final = 60.0
 """Above this queue a picture that must shrink stops at once; below, it goes on until the smaller one's keyframe."""
 
 LARGEST_PADDING: Final = 1_200
@@ -152,9 +157,10 @@ class Downlink:
         self._estimated_bps = self.target_bps
         lines = [video for _, video in self._peer.slots if _shown(video)]
         voices = self._voices_bps()
+        lossy = self.estimator is not None and max(self.estimator.loss, self.estimator.inherent_loss) > LOSSY
         for audio, _ in self._peer.slots:
-            enough = self._estimated_bps > (THIN_BPS if audio.redundant else COMFORTABLE_BPS)
-            audio.redundant = CodecName.RED in audio.formats and enough
+            thin = THINNEST_BPS if lossy else THIN_BPS if audio.redundant else COMFORTABLE_BPS
+            audio.redundant = CodecName.RED in audio.formats and self._estimated_bps > thin
         wanted = [self._wanted(line) for line in lines]
         before = [_present(line) for line in lines]
         allotment = allocate(self._estimated_bps - voices, wanted, before)
@@ -187,7 +193,7 @@ class Downlink:
         now_ns = self._now_ns
         layers = line.source.layers if line.source is not None else ()
         return Wanted(
-            tuple(Offered(layer.meter.steady_bps(now_ns), layer.height) for layer in layers),
+            tuple(Offered(int(VIDEO_MARGIN * layer.meter.steady_bps(now_ns)), layer.height) for layer in layers),
             line.height,
             line.rank,
             line.pinned,

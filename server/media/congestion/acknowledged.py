@@ -12,6 +12,9 @@ from typing import Final
 from server.media.congestion.feedback import REFERENCE_CYCLE, TICK_NS, TICKS_PER_REFERENCE, Feedback
 from server.media.congestion.history import SIZE, SendHistory
 
+HEADERS: Final = 28
+"""IPv4 and UDP headers: a link carries them with each packet, and of a voice they are a fifth."""
+
 _CYCLE: Final = REFERENCE_CYCLE * TICKS_PER_REFERENCE
 _NO_TIMES: Final = array("q", bytes(8 * SIZE))
 
@@ -40,6 +43,11 @@ class Batch:
     def arrived(self, index: int) -> int:
         """When this packet came, in ns."""
         return (self.ticks[index] + self.origin) * TICK_NS
+
+    def wire_bytes(self, low: int = 0, high: int | None = None) -> int:
+        """What these packets took on the link."""
+        sizes = self.sizes[low:high]
+        return sum(sizes) + HEADERS * len(sizes)
 
 
 class Acknowledger:

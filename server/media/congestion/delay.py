@@ -18,7 +18,7 @@ from server.media.congestion.acknowledged import Batch
 BURST_NS: Final = 10_000_000
 """Packets sent within this time count as one: their spacing says nothing of the queue."""
 
-STANDING_MS: Final = 10.0
+STANDING_MS: Final = 15.0
 """A queue that drains below this within `INTERVAL_NS` is no congestion, whatever its trend."""
 
 FULL_MS: Final = 80.0

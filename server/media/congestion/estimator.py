@@ -16,7 +16,7 @@ from server.media.congestion.feedback import Feedback
 from server.media.congestion.history import SendHistory
 from server.media.congestion.loss import LossBound
 from server.media.congestion.probe import THIN_BPS, Prober
-from server.media.congestion.rates import SHORT_NS, Rates
+from server.media.congestion.rates import RECENT_NS, SHORT_NS, Rates
 
 START_BPS: Final = 1_100_000
 """Enough for small pictures of a dozen; a link that bears less says so within some hundred milliseconds."""
@@ -36,6 +36,8 @@ HEADROOM: Final = 1.2
 """The estimate may exceed what was delivered by this factor, and not grow further without a probe."""
 
 STEP_NS: Final = 90_000_000
+SHARED_HEADROOM: Final = 2.0
+
 SILENCE_NS: Final = 1_200_000_000
 PROBE_STEP: Final = 2.0
 CAREFUL_STEP: Final = 1.4
@@ -53,6 +55,7 @@ _SHARED_NS: Final = 20_000_000_000
 _SHARED_CUT_NS: Final = 500_000_000
 _SHARED_QUEUE_MS: Final = 150.0
 _DRAINED_MS: Final = 25.0
+_LONG_MS: Final = 60.0
 _RESPONSE_NS: Final = 100_000_000
 _START_RTT_NS: Final = 150_000_000
 NS: Final = 1_000_000_000
@@ -98,6 +101,11 @@ class Estimator:
     def inherent_loss(self) -> float:
         """What the link loses at any rate."""
         return self._loss.inherent
+
+    @property
+    def loss(self) -> float:
+        """The share lost lately, for whatever reason."""
+        return self._rates.loss(0)[0]
 
     @property
     def delivered_bps(self) -> float:
@@ -199,7 +207,8 @@ class Estimator:
         if now_ns - self._cut_ns < self.rtt_ns + _RESPONSE_NS:
             return
         self._cut_ns = now_ns
-        delivered = self._rates.peak_bps()
+        # A long queue leaves no pauses: then the newest figure is right, and a drop is seen for what it is at once.
+        delivered = self._rates.peak_bps(0 if self.queue_ms > _LONG_MS else RECENT_NS)
         if delivered and not self._shared(delivered, now_ns):
             self._cut(delivered, now_ns)
 
@@ -221,7 +230,8 @@ class Estimator:
         elif batch.lost > 0 and now_ns - self._cut_ns > self.rtt_ns + _SHARED_CUT_NS:
             self._cut_ns = now_ns
             self._set(BACKOFF * self.target_bps)
-        elif self.target_bps < HEADROOM * self._rates.delivered_bps():
+        elif self.target_bps < SHARED_HEADROOM * self._rates.delivered_bps():
+            # No probes here: this must reach the next larger layer.
             self._set(self.target_bps * (1 + SHARED_GROWTH * min(now_ns - self._at_ns, NS) / NS))
 
     def _shared(self, delivered_bps: float, now_ns: int) -> bool:

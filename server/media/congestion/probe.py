@@ -18,8 +18,8 @@ LEAST_BYTES: Final = 12_000
 
 LONGEST_NS: Final = 1_000_000_000
 FIRST_WAIT_NS: Final = 2_000_000_000
-LONGEST_WAIT_NS: Final = 16_000_000_000
-THIN_BPS: Final = 200_000
+LONGEST_WAIT_NS: Final = 10_000_000_000
+THIN_BPS: Final = 160_000
 THIN_PATIENCE: Final = 3
 """Below this rate waits are longer by this factor: a voice alone nearly fills such a link, and a queue stays long."""
 
@@ -148,11 +148,11 @@ class Prober:
         if low >= high:
             return
         if not self._bytes:
-            self._edge = (batch.sizes[low], 0)
+            self._edge = (batch.wire_bytes(low, low + 1), 0)
             self._sent = (batch.sent[low], 0)
             self._arrived = (batch.arrived(low), 0)
-        self._bytes += sum(batch.sizes[low:high])
-        self._edge = (self._edge[0], batch.sizes[high - 1])
+        self._bytes += batch.wire_bytes(low, high)
+        self._edge = (self._edge[0], batch.wire_bytes(high - 1, high))
         self._sent = (self._sent[0], batch.sent[high - 1])
         self._arrived = (self._arrived[0], max(self._arrived[1], batch.arrived(high - 1)))
 

@@ -30,7 +30,7 @@ class Rates:
             return
         marks = self._marks
         before = marks[-1] if marks else (batch.sent[0], batch.arrived(0), 0, 0, 0)
-        came = before[2] + sum(batch.sizes)
+        came = before[2] + batch.wire_bytes()
         newest = max(before[0], batch.sent[-1])
         marks.append(
             (newest, max(before[1], batch.arrived(-1)), came, before[3] + batch.judged, before[4] + batch.lost)
@@ -48,16 +48,16 @@ class Rates:
         """What came, by the subscriber's clock."""
         return self._over(window_ns, 1)
 
-    def peak_bps(self) -> float:
+    def peak_bps(self, recent_ns: int = RECENT_NS) -> float:
         """The highest rate of delivery over `PEAK_NS` lately: while a queue stands, that is what the link carries.
 
-        A mean would take the pauses between the bursts of a forwarder for a slow link.
+        A mean would take the pauses between the bursts of a forwarder for a slow link. `recent_ns` 0: the last only.
         """
         marks = self._marks
         best = 0.0
         start = len(marks) - 1
         for end in range(len(marks) - 1, 0, -1):
-            if marks[-1][0] - marks[end][0] > RECENT_NS:
+            if marks[-1][0] - marks[end][0] > recent_ns:
                 break
             start = min(start, end - 1)
             while start > 0 and marks[end][1] - marks[start][1] < PEAK_NS:

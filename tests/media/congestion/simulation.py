@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+from server.media.congestion.acknowledged import HEADERS
 from server.media.congestion.arrivals import Arrivals
 from server.media.congestion.estimator import Estimator
 from server.media.congestion.feedback import parse
@@ -146,19 +147,19 @@ class World:
         """Four pictures of 15 frames a second each, in bursts of uneven size."""
         if now_ms % 17:
             return
-        target = self.estimator.target_bps - VOICE_BYTES * 8 * 50
+        target = self.estimator.target_bps - (VOICE_BYTES + HEADERS) * 8 * 50
         rate = min(self.scenario.demand_bps, target) if self.offer is None else self.offer(target)
         self.debt += max(0.0, rate) / 8 * 0.017 * self.random.uniform(0.6, 1.4)
         while self.debt > 150:
             size = int(min(MTU, self.debt))
             self._put(now_ms, size)
-            self.debt -= size
+            self.debt -= size + HEADERS
 
     def _put(self, now_ms: int, size: int, *, voice: bool = False) -> None:
         number = self.history.next()
         self.history.sent(number, size, now_ms * MS)
         self.outcome.voice_sent += voice
-        self._enqueue(now_ms, _Flying(None, size, number, voice))
+        self._enqueue(now_ms, _Flying(None, size + HEADERS, number, voice))
 
     def _enqueue(self, now_ms: int, packet: _Flying) -> None:
         limit = max(6_000.0, self.scenario.rate(now_ms / 1000) / 8 * self.scenario.queue_ms / 1000)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from server.media.congestion.acknowledged import Batch
+from server.media.congestion.acknowledged import HEADERS, Batch
 from server.media.congestion.feedback import TICK_NS
 from server.media.congestion.rates import Rates
 
@@ -9,10 +9,10 @@ MS = 1_000_000
 
 
 def batch(start_ms: int, count: int, *, sent_every_ms: float, came_every_ms: float, came_ms: float) -> Batch:
-    """Packets of 1,000 bytes."""
+    """Packets of 1,000 bytes with their headers."""
     sent = [int((start_ms + index * sent_every_ms) * MS) for index in range(count)]
     ticks = [int((came_ms + index * came_every_ms) * MS) // TICK_NS for index in range(count)]
-    made = Batch(range(count), sent, [1_000] * count, ticks)
+    made = Batch(range(count), sent, [1_000 - HEADERS] * count, ticks)
     made.judged = count
     return made
 
