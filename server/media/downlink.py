@@ -40,9 +40,15 @@ THINNEST_BPS: Final = 130_000
 REVIEW_NS: Final = 1_000_000_000
 """Layers come, go and change their rate: choices are looked at again after this time."""
 
+SILENT_NS: Final = 400_000_000
+"""A layer that is so far behind its siblings has been stopped by its sender: it no longer counts as one to choose."""
+
 QUICK_REVIEW_NS: Final = 100_000_000
 SHIFT: Final = 0.05
 """A change of the estimate by this share is worth a look before `REVIEW_NS`."""
+
+STALLED_NS: Final = 300_000_000
+"""A layer that is silent for this long while a smaller one comes has stopped: its publisher's uplink got narrow."""
 
 URGENT_MS: Final = 60.0
 """Above this queue a picture that must shrink stops at once; below, it goes on until the smaller one's keyframe."""
@@ -127,7 +133,7 @@ class Downlink:
         elif elapsed < NS:
             self._measure(elapsed)
             self._fallback.tick(self._sent_bps, elapsed, now_ns)
-        self._review(now_ns)
+        self._review(now_ns, stalled=any(_waits_in_vain(video, now_ns) for _, video in self._peer.slots))
 
     def probe(self, now_ns: int) -> None:
         """Send the padding that is due, on whichever line takes it."""
@@ -170,10 +176,10 @@ class Downlink:
         for line, choice in zip(lines, allotment.choices, strict=True):
             _apply(line, choice, urgent=urgent)
 
-    def _review(self, now_ns: int) -> None:
+    def _review(self, now_ns: int, *, stalled: bool = False) -> None:
         since = now_ns - self._allocated_ns
-        shifted = abs(self.target_bps - self._estimated_bps) > SHIFT * self._estimated_bps
-        if since < QUICK_REVIEW_NS or not (shifted or since >= REVIEW_NS):
+        shifted = abs(self.target_bps - self._estimated_bps) > SHIFT * self._estimated_bps or self._stopped(now_ns)
+        if since < QUICK_REVIEW_NS or not (shifted or stalled or since >= REVIEW_NS):
             return
         before = [(video.awaited, video.paused) for _, video in self._peer.slots]
         self.reallocate()
@@ -184,6 +190,16 @@ class Downlink:
         if any(was[1] is not now[1] for was, now in zip(before, after, strict=True)):
             self._retell(self._peer.participant)
 
+    def _stopped(self, now_ns: int) -> bool:
+        """Whether the sender stopped a layer that flows here, while it goes on with others."""
+        chosen = (video.chosen for _, video in self._peer.slots)
+        return any(
+            layer is not None
+            and now_ns - layer.arrived_ns > SILENT_NS
+            and _silent(layer, _newest_ns(layer.source.layers))
+            for layer in chosen
+        )
+
     def _voices_bps(self) -> float:
         now_ns = self._now_ns
         voices = sum(audio.flowing.bitrate_bps(now_ns) for audio, _ in self._peer.slots if audio.flowing is not None)
@@ -192,8 +208,14 @@ class Downlink:
     def _wanted(self, line: Line) -> Wanted:
         now_ns = self._now_ns
         layers = line.source.layers if line.source is not None else ()
+        newest_ns = _newest_ns(layers)
         return Wanted(
-            tuple(Offered(int(VIDEO_MARGIN * layer.meter.steady_bps(now_ns)), layer.height) for layer in layers),
+            tuple(
+                Offered(
+                    0 if _silent(layer, newest_ns) else int(VIDEO_MARGIN * layer.meter.steady_bps(now_ns)), layer.height
+                )
+                for layer in layers
+            ),
             line.height,
             line.rank,
             line.pinned,
@@ -207,9 +229,34 @@ class Downlink:
         self._sent_bps += (rate - self._sent_bps) * min(1.0, elapsed_ns / NS)
 
 
+def _newest_ns(layers: tuple[Layer, ...]) -> int:
+    """When the last packet of any of them came."""
+    return max((layer.arrived_ns for layer in layers), default=0)
+
+
+def _silent(layer: Layer, newest_ns: int) -> bool:
+    return newest_ns - layer.arrived_ns > SILENT_NS
+
+
 def _shown(line: Line) -> bool:
     """Whether there is a picture to choose a layer for."""
     return line.source is not None and not line.hidden and line.plays(line.source)
+
+
+def _offered(layer: Layer, now_ns: int) -> Offered:
+    rate = 0 if _stalled(layer, now_ns) else int(VIDEO_MARGIN * layer.meter.steady_bps(now_ns))
+    return Offered(rate, layer.height)
+
+
+def _stalled(layer: Layer, now_ns: int) -> bool:
+    if now_ns - layer.arrived_ns <= STALLED_NS:
+        return False
+    return any(now_ns - smaller.arrived_ns <= STALLED_NS for smaller in layer.source.layers[: layer.index])
+
+
+def _waits_in_vain(line: Line, now_ns: int) -> bool:
+    """Whether nothing comes of what flows, and nothing else is awaited yet."""
+    return line.flowing is not None and line.awaited is None and _stalled(line.flowing, now_ns)
 
 
 def _present(line: Line) -> Choice:

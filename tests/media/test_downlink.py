@@ -40,11 +40,12 @@ class Scene:
         self.frames = 0
         self.read = 0
         self.delay_ms = 20
+        self.sending = 3
 
     def frame(self) -> None:
         """A thirtieth of a second: all layers send, keyframes where one is awaited; feedback each third time."""
         for encoding, layer, size, count in zip(self.encodings, self.ana.camera.layers, PAYLOADS, PACKETS, strict=True):
-            for part in range(count):
+            for part in range(count if layer.index < self.sending else 0):
                 keyframe = part == 0 and bool(layer.pending)
                 encoding.send(vp8(self.frames & 0x7F, keyframe=keyframe) + bytes(size), marker=part == count - 1)
         self.frames += 1
@@ -98,6 +99,19 @@ def test_layer_follows_the_tile() -> None:
     assert scene.line.awaited is scene.ana.camera.layers[0]
     scene.play(0.1)
     assert scene.line.flowing is scene.ana.camera.layers[0]
+
+
+def test_a_layer_that_stops_is_left_at_once() -> None:
+    """When a publisher's large layer stops the next smaller is shown soon, and the large one when it is back."""
+    scene = Scene()
+    scene.watch()
+    scene.play(6)
+    scene.sending = 2
+    scene.play(0.55)
+    assert scene.line.flowing is scene.ana.camera.layers[1]
+    scene.sending = 3
+    scene.play(3)
+    assert scene.line.flowing is scene.ana.camera.layers[2]
 
 
 def test_a_thin_link_pauses_the_picture_and_tells() -> None:
