@@ -123,6 +123,7 @@ BEFORE_THE_START: list[Step] = [
     Choose(0),
     Frame(0, 0, 1, True, False),
     *[Frame(0, 0, 1, False, False)] * 4,
+    Frame(0, 0, 0, False, True),
     Attach(1),
     Choose(0),
     Frame(1, 0, 1, False, False),
@@ -130,7 +131,7 @@ BEFORE_THE_START: list[Step] = [
     Frame(1, 0, -1, False, True),
     Miss(2),
 ]
-"""A packet of just before the keyframe comes late, and one is asked for in whose place another stands now."""
+"""A packet comes twice, one of just before a keyframe comes late, one is asked for whose number was another's."""
 
 HEARD_FROM_THE_MIDDLE: list[Step] = [Speech(0, 1, True), Speech(0, 1, True), Attach(0), *[Speech(0, 1, True)] * 3]
 
