@@ -96,7 +96,7 @@ compiler:
 sanitize: compiler install-dev
 	@FAN_FLAGS="-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all" \
 	LD_PRELOAD="$$(cc -print-file-name=libasan.so) $$(cc -print-file-name=libubsan.so)" ASAN_OPTIONS=detect_leaks=0 \
-	$(BIN)/python -m pytest -q -p no:cacheprovider tests/media/native tests/media/test_layers.py \
+	$(BIN)/python -m pytest -q -p no:cacheprovider tests/media/native tests/media/test_outbox.py tests/media/test_layers.py \
 		tests/media/test_forwarding.py tests/media/test_feedback.py tests/media/test_red.py tests/media/test_switching.py
 
 docs: install-dev
