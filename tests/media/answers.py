@@ -89,7 +89,7 @@ def _check_formats(offered: Part, answered: Part) -> None:
 
 def _check_extensions(offered: Part, answered: Part) -> None:
     """Each under the id of the offer, in a direction that the offer allows (RFC 8285 section 6)."""
-    theirs = dict(reversed(value.split(" ")[:2]) for value in offered.all("extmap"))
+    theirs = {uri: target for target, uri, *_ in (value.split(" ") for value in offered.all("extmap"))}
     for value in answered.all("extmap"):
         target, uri = value.split(" ")[:2]
         number, _, direction = target.partition("/")

@@ -75,7 +75,7 @@ async def test_people_behind_a_wall_meet(tmp_path: Path, relayed: bool) -> None:
         ):
             found = await meeting(server, browser, origin)
         log = server.log.read_text()
-    for local, relay, protocol in found:
-        assert (local == "relay", relay, protocol) == ((True, "tcp", "udp") if relayed else (False, "", "tcp"))
+    for local, relayed_by, protocol in found:
+        assert (local == "relay", relayed_by, protocol) == ((True, "tcp", "udp") if relayed else (False, "", "tcp"))
     assert SECRET not in log
     assert "turn:" not in log

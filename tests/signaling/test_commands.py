@@ -19,6 +19,14 @@ from tests.signaling.clients import Venue, code_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
+BAD_WATCHES: dict[str, dict[str, object]] = {
+    "no height": {},
+    "too many tiles": {"others_height": 0, "tiles": [{"participant": "ann", "height": 1}] * (MAX_TILES + 1)},
+    "a nameless tile": {"others_height": 0, "tiles": [{"participant": "", "height": 360}]},
+    "a giant tile": {"others_height": 0, "tiles": [{"participant": "ann", "height": MAX_TILE_HEIGHT + 1}]},
+    "too many others": {"others_height": 0, "others": MAX_TILES + 1},
+    "fewer than none": {"others_height": 0, "others": -1},
+}
 BAD_MESSAGES: dict[str, object] = {
     "nothing": None,
     "text": "raise_hand",
@@ -38,14 +46,7 @@ BAD_MESSAGES: dict[str, object] = {
     "time out of bounds": {"id": "1", "command": {"type": "extend_phase", "extra_ms": -5}},
     **{
         f"watch with {problem}": {"id": "1", "command": {"type": "watch", "tiles": [], "others": 0, **fields}}
-        for problem, fields in {
-            "no height": {},
-            "too many tiles": {"others_height": 0, "tiles": [{"participant": "ann", "height": 1}] * (MAX_TILES + 1)},
-            "a nameless tile": {"others_height": 0, "tiles": [{"participant": "", "height": 360}]},
-            "a giant tile": {"others_height": 0, "tiles": [{"participant": "ann", "height": MAX_TILE_HEIGHT + 1}]},
-            "too many others": {"others_height": 0, "others": MAX_TILES + 1},
-            "fewer than none": {"others_height": 0, "others": -1},
-        }.items()
+        for problem, fields in BAD_WATCHES.items()
     },
     "a system command": {
         "id": "1",
