@@ -40,9 +40,6 @@ THINNEST_BPS: Final = 130_000
 REVIEW_NS: Final = 1_000_000_000
 """Layers come, go and change their rate: choices are looked at again after this time."""
 
-SILENT_NS: Final = 400_000_000
-"""A layer that is so far behind its siblings has been stopped by its sender: it no longer counts as one to choose."""
-
 QUICK_REVIEW_NS: Final = 100_000_000
 SHIFT: Final = 0.05
 """A change of the estimate by this share is worth a look before `REVIEW_NS`."""
@@ -178,7 +175,7 @@ class Downlink:
 
     def _review(self, now_ns: int, *, stalled: bool = False) -> None:
         since = now_ns - self._allocated_ns
-        shifted = abs(self.target_bps - self._estimated_bps) > SHIFT * self._estimated_bps or self._stopped(now_ns)
+        shifted = abs(self.target_bps - self._estimated_bps) > SHIFT * self._estimated_bps
         if since < QUICK_REVIEW_NS or not (shifted or stalled or since >= REVIEW_NS):
             return
         before = [(video.awaited, video.paused) for _, video in self._peer.slots]
@@ -190,32 +187,15 @@ class Downlink:
         if any(was[1] is not now[1] for was, now in zip(before, after, strict=True)):
             self._retell(self._peer.participant)
 
-    def _stopped(self, now_ns: int) -> bool:
-        """Whether the sender stopped a layer that flows here, while it goes on with others."""
-        chosen = (video.chosen for _, video in self._peer.slots)
-        return any(
-            layer is not None
-            and now_ns - layer.arrived_ns > SILENT_NS
-            and _silent(layer, _newest_ns(layer.source.layers))
-            for layer in chosen
-        )
-
     def _voices_bps(self) -> float:
         now_ns = self._now_ns
         voices = sum(audio.flowing.bitrate_bps(now_ns) for audio, _ in self._peer.slots if audio.flowing is not None)
         return max(VOICE_BPS, AUDIO_MARGIN * voices)
 
     def _wanted(self, line: Line) -> Wanted:
-        now_ns = self._now_ns
         layers = line.source.layers if line.source is not None else ()
-        newest_ns = _newest_ns(layers)
         return Wanted(
-            tuple(
-                Offered(
-                    0 if _silent(layer, newest_ns) else int(VIDEO_MARGIN * layer.meter.steady_bps(now_ns)), layer.height
-                )
-                for layer in layers
-            ),
+            tuple(_offered(layer, self._now_ns) for layer in layers),
             line.height,
             line.rank,
             line.pinned,
@@ -227,15 +207,6 @@ class Downlink:
         rate = (octets - self._octets) * 8 * NS / max(1, elapsed_ns)
         self._octets = octets
         self._sent_bps += (rate - self._sent_bps) * min(1.0, elapsed_ns / NS)
-
-
-def _newest_ns(layers: tuple[Layer, ...]) -> int:
-    """When the last packet of any of them came."""
-    return max((layer.arrived_ns for layer in layers), default=0)
-
-
-def _silent(layer: Layer, newest_ns: int) -> bool:
-    return newest_ns - layer.arrived_ns > SILENT_NS
 
 
 def _shown(line: Line) -> bool:
