@@ -35,9 +35,8 @@ SHARED_GROWTH: Final = 0.12
 HEADROOM: Final = 1.2
 """The estimate may exceed what was delivered by this factor, and not grow further without a probe."""
 
-STEP_NS: Final = 90_000_000
 SHARED_HEADROOM: Final = 2.0
-
+STEP_NS: Final = 90_000_000
 SILENCE_NS: Final = 1_200_000_000
 PROBE_STEP: Final = 2.0
 CAREFUL_STEP: Final = 1.4
@@ -158,9 +157,16 @@ class Estimator:
             # A full queue explains its losses.
             self._loss.forgive(sent_ns)
         else:
-            if self.usage is Usage.NORMAL and now_ns >= self._shared_until_ns:
-                self._grow(now_ns)
-            self._set(self._loss.judge(self._rates, sent_ns, self.rtt_ns, self.target_bps))
+            before = self.target_bps
+            self._set(self._loss.judge(self._rates, sent_ns, self.rtt_ns, before))
+            if self.target_bps < before:
+                # What the link carried before it lost so much is no goal any more.
+                self._full_bps = None
+        if now_ns < self._shared_until_ns:
+            # No probes here: this must reach the next larger layer.
+            self._creep(SHARED_GROWTH, SHARED_HEADROOM, now_ns)
+        elif not self.prober.active and self.usage is Usage.NORMAL and self.queue_ms <= _DRAINED_MS:
+            self._grow(now_ns)
         self._at_ns = now_ns
 
     def padding(self, now_ns: int) -> int:
@@ -230,9 +236,6 @@ class Estimator:
         elif batch.lost > 0 and now_ns - self._cut_ns > self.rtt_ns + _SHARED_CUT_NS:
             self._cut_ns = now_ns
             self._set(BACKOFF * self.target_bps)
-        elif self.target_bps < SHARED_HEADROOM * self._rates.delivered_bps():
-            # No probes here: this must reach the next larger layer.
-            self._set(self.target_bps * (1 + SHARED_GROWTH * min(now_ns - self._at_ns, NS) / NS))
 
     def _shared(self, delivered_bps: float, now_ns: int) -> bool:
         """Whether the queue is somebody else's: cut after cut we send less than came through before, and it stands."""
@@ -257,17 +260,20 @@ class Estimator:
     def _grow(self, now_ns: int) -> None:
         if not self._loss.clean:
             return
-        elapsed = min(now_ns - self._at_ns, NS) / NS
         full = self._full_bps
         if full is not None and self.target_bps < BACKOFF * full:
             # The queue has drained.
             self._set(BACKOFF * full)
         if full is not None and self.target_bps > 1.2 * full:
             self._full_bps = full = None
-        growth = GROWTH if full is None or self.target_bps < BACKOFF * full else CAREFUL_GROWTH
-        limit = HEADROOM * self._rates.delivered_bps()
+        careful = full is not None and self.target_bps >= BACKOFF * full
+        self._creep(CAREFUL_GROWTH if careful else GROWTH, HEADROOM, now_ns)
+
+    def _creep(self, growth: float, headroom: float, now_ns: int) -> None:
+        """Grow by this share per second, as far as what was delivered justifies it."""
+        limit = headroom * self._rates.delivered_bps()
         if self.target_bps < limit:
-            self._set(min(limit, self.target_bps * (1 + growth * elapsed)))
+            self._set(min(limit, self.target_bps * (1 + growth * min(now_ns - self._at_ns, NS) / NS)))
 
     def _probed(self, batch: Batch | None, now_ns: int) -> None:
         known = max(self.target_bps, self._full_bps or 0.0)
