@@ -20,7 +20,7 @@ async def measured(row: Row) -> Result:
 
 async def test_five_percent_of_loss_each_way_is_repaired() -> None:
     """On both hops: at least 95 % of the frames, less than 3 % of the sound concealed, the largest layer."""
-    found = (await measured(replace(FIVE_PERCENT, warm_s=3.0, seconds=6.0))).before
+    found = (await measured(replace(FIVE_PERCENT, warm_s=3.0, seconds=5.0))).before
     assert found.frames >= 0.95
     assert found.concealed < 0.03
     assert set(found.heights) == {540}
@@ -28,7 +28,7 @@ async def test_five_percent_of_loss_each_way_is_repaired() -> None:
 
 async def test_a_narrow_link_keeps_the_voice() -> None:
     """300 kbit/s for three people: sound goes on, and the link is not flooded."""
-    result = await measured(replace(NARROW, warm_s=5.0, seconds=5.0))
+    result = await measured(replace(NARROW, warm_s=4.0, seconds=4.0))
     assert result.before.concealed < 0.05
     assert result.utilisation is not None
     assert result.utilisation <= 1.01
