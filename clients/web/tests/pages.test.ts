@@ -59,7 +59,8 @@ describe("pages of people", () => {
   test("a page holds what can be read", () => {
     expect(capacityOf(12, 1240, 620, false, 0)).toBe(12);
     expect(capacityOf(12, 800, 500, false, 0)).toBe(12);
-    expect(capacityOf(12, 640, 400, false, 0)).toBe(6);
+    expect(capacityOf(12, 568, 460, false, 0)).toBe(12);
+    expect(capacityOf(12, 500, 300, false, 0)).toBe(6);
     expect(capacityOf(12, 300, 300, true, 0)).toBe(6);
     expect(capacityOf(12, 300, 300, true, 2)).toBe(4);
     expect(capacityOf(12, 0, 0, false, 0)).toBe(4);

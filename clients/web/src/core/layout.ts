@@ -25,8 +25,8 @@ export function bestGrid(count: number, width: number, height: number): Grid {
   return best;
 }
 
-/** Tiles below this size are too small to read a face in. */
-const SMALLEST_TILE = { width: 200, height: 150 };
+/** Tiles below this size are too small to read a face in: two of them fill the width of a phone. */
+const SMALLEST_TILE = { width: 148, height: 112 };
 const MOST_TILES = 12;
 /** Where there are more people than slots, the server keeps some of the slots for voices: so many pictures are left. */
 const CROWD_PICTURES = 9;
