@@ -14,9 +14,10 @@ from server.media.congestion.acknowledged import Acknowledger, Batch
 from server.media.congestion.delay import DelayDetector, Usage
 from server.media.congestion.feedback import Feedback
 from server.media.congestion.history import SendHistory
-from server.media.congestion.loss import LossBound
+from server.media.congestion.loss import STALE_NS, LossBound
 from server.media.congestion.probe import THIN_BPS, Prober
 from server.media.congestion.rates import RECENT_NS, SHORT_NS, Rates
+from server.media.congestion.trains import Trains
 
 START_BPS: Final = 1_100_000
 """Enough for small pictures of a dozen; a link that bears less says so within some hundred milliseconds."""
@@ -47,6 +48,10 @@ PROBE_TRUST: Final = 0.95
 FULL_TRUST: Final = 0.92
 """Shares of what came through in a probe that are taken over: all of it came, or the link was full."""
 
+PROVEN_NS: Final = 4_000_000_000
+PROVEN_TRUST: Final = 0.7
+"""For so long what a train proved holds: delay alone takes the estimate no further down than this share of it."""
+
 _UNANSWERED_BYTES: Final = 1_500
 _PATIENCE: Final = 3
 _RECENT_NS: Final = 4_000_000_000
@@ -65,8 +70,8 @@ class Estimator:
 
     __slots__ = (
         "_acknowledger", "_at_ns", "_cut_ns", "_delay", "_fed_ns", "_full_bps", "_futile", "_history", "_idle_bytes",
-        "_last_cut", "_loss", "_rates", "_restore_bps", "_shared_until_ns", "_wanted_bps", "prober", "rtt_ns",
-        "target_bps", "usage",
+        "_last_cut", "_loss", "_proven", "_rates", "_restore_bps", "_shared_until_ns", "_stalled_bps", "_trains",
+        "_wanted_bps", "prober", "rtt_ns", "target_bps", "usage",
     )  # fmt: skip
 
     def __init__(self, history: SendHistory, start_bps: float = START_BPS) -> None:
@@ -74,6 +79,9 @@ class Estimator:
         self._acknowledger = Acknowledger(history)
         self._delay = DelayDetector()
         self._rates = Rates()
+        self._trains = Trains()
+        self._proven = (0, 0.0)
+        self._stalled_bps = 0.0
         self._loss = LossBound()
         self.prober = Prober(history)
         self.target_bps = float(start_bps)
@@ -119,6 +127,9 @@ class Estimator:
         """Another path: nothing of the former one holds but that a cautious start is wise."""
         self._delay = DelayDetector()
         self._rates = Rates()
+        self._trains = Trains()
+        self._proven = (0, 0.0)
+        self._stalled_bps = 0.0
         self._loss = LossBound()
         self.prober.cancel()
         self.usage = Usage.NORMAL
@@ -140,6 +151,7 @@ class Estimator:
             return
         self._measure_rtt(now_ns - batch.sent[-1])
         self._rates.add(batch)
+        self._prove(self._trains.add(batch), now_ns)
         self.usage = self._delay.add(batch)
         if self.prober.sending and self.queue_ms > _DRAINED_MS:
             self.prober.abort()
@@ -173,12 +185,11 @@ class Estimator:
         """Bytes of padding to send now; call every 10 ms while `prober.sending`, else with each tick."""
         prober = self.prober
         if not prober.active and self._fed_ns is not None and self._wanted_bps > self.target_bps:
-            calm = (
-                self.usage is not Usage.OVER
-                and now_ns > self._shared_until_ns
-                and self.queue_ms < _DRAINED_MS
-                and self._loss.clean
-            )
+            self._loss.forget(now_ns)
+            # With everything paused nothing comes back: what the delay was then must not forbid to ask for ever.
+            stale = now_ns - self._fed_ns > STALE_NS
+            drained = self.usage is not Usage.OVER and self.queue_ms < _DRAINED_MS
+            calm = (stale or drained) and now_ns > self._shared_until_ns and self._loss.clean
             if calm and not self._unanswered(now_ns):
                 prober.begin(min(self._wanted_bps * PROBE_MARGIN, self._next_step()), now_ns)
         return prober.due(now_ns)
@@ -189,6 +200,7 @@ class Estimator:
         self._probed(None, now_ns)
         if self._unanswered(now_ns) and now_ns - self._cut_ns > NS // 2:
             self._cut_ns = now_ns
+            self._stalled_bps = max(self._stalled_bps, self.target_bps)
             self._set(0.7 * self.target_bps)
 
     def _unanswered(self, now_ns: int) -> bool:
@@ -218,7 +230,22 @@ class Estimator:
         if delivered and not self._shared(delivered, now_ns):
             self._cut(delivered, now_ns)
 
+    def _prove(self, proven_bps: float, now_ns: int) -> None:
+        """A train came faster than it was sent: what delay took away is given back, as far as the train proves it."""
+        if not proven_bps:
+            return
+        at_ns, before_bps = self._proven
+        self._proven = now_ns, max(proven_bps, before_bps if now_ns - at_ns < PROVEN_NS else 0.0)
+        if self._stalled_bps > self.target_bps:
+            self._full_bps = None
+            self._set(max(self.target_bps, min(self._stalled_bps, PROVEN_TRUST * proven_bps)))
+        self._stalled_bps = 0.0
+
     def _cut(self, delivered_bps: float, now_ns: int) -> None:
+        at_ns, proven_bps = self._proven
+        if now_ns - at_ns < PROVEN_NS and PROVEN_TRUST * proven_bps >= self.target_bps:
+            return
+        self._stalled_bps = max(self._stalled_bps, self.target_bps)
         self._last_cut = (now_ns, self.queue_ms, delivered_bps)
         if self.queue_ms > _DRAINED_MS or delivered_bps < 0.97 * self._rates.offered_bps(SHORT_NS):
             self._full_bps = delivered_bps

@@ -22,19 +22,23 @@ STUBBORN: Final = 0.7
 
 MOST_INHERENT: Final = 0.25
 LEAST_PACKETS: Final = 40
+STALE_NS: Final = 5_000_000_000
+"""A judgement older than this forbids nothing: since then too little was sent to ask anew."""
+
 _FADING: Final = 0.05
 
 
 class LossBound:
     """Cuts to what comes through when loss rises, and takes it back when that did not help."""
 
-    __slots__ = ("_before", "_since_ns", "clean", "inherent")
+    __slots__ = ("_before", "_judged_ns", "_since_ns", "clean", "inherent")
 
     def __init__(self) -> None:
         self.inherent = 0.0
         self.clean = True
         """Whether loss allows growth."""
         self._since_ns = 0
+        self._judged_ns = 0
         self._before: tuple[float, float] | None = None
         """Loss and rate before the cut whose effect is awaited."""
 
@@ -43,6 +47,7 @@ class LossBound:
         loss, judged = rates.loss(max(self._since_ns, sent_ns - 2 * WINDOW_NS))
         if judged < LEAST_PACKETS or sent_ns < self._since_ns + WINDOW_NS // 2:
             return target_bps
+        self._judged_ns = sent_ns
         if self._before is not None:
             return self._compare(loss, target_bps, *self._before)
         if loss < self.inherent:
@@ -59,6 +64,10 @@ class LossBound:
         """What was sent until then was lost for another reason."""
         self._since_ns = sent_ns
         self._before = None
+
+    def forget(self, now_ns: int) -> None:
+        """Allow growth again when the judgement is stale: with everything paused no new one would ever come."""
+        self.clean = self.clean or now_ns - self._judged_ns > STALE_NS
 
     def _compare(self, loss: float, target_bps: float, loss_before: float, target_before: float) -> float:
         self._before = None

@@ -3,9 +3,14 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
-from server.media.congestion.estimator import FLOOR_BPS, START_BPS, Estimator
+from server.media.congestion.arrivals import Arrivals
+from server.media.congestion.delay import Usage
+from server.media.congestion.estimator import CEILING_BPS, FLOOR_BPS, START_BPS, Estimator
+from server.media.congestion.feedback import parse
 from server.media.congestion.history import SendHistory
 from tests.media.congestion.simulation import MS, Scenario, World
 
@@ -64,6 +69,15 @@ def test_greedy_flow(rivals: int, rate_bps: float) -> None:
     assert outcome.rival_bytes * 8 / 60 > 0.2 * rate_bps
 
 
+@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("stalls_ms", [100, 300, 500])
+def test_stalls(stalls_ms: int, seed: int) -> None:
+    """A processor that sleeps now and then is not a thin link: what was sent before goes on being sent."""
+    scenario = Scenario(lambda _: 50e6, demand_bps=900_000, stalls_ms=stalls_ms, seconds=60, seed=seed)
+    outcome = World(scenario).run()
+    assert min(outcome.target[20:]) > 700_000
+
+
 def test_little_to_send() -> None:
     """Nothing to send proves nothing: the estimate neither falls nor grows, and nobody is probed."""
     outcome = World(Scenario(lambda _: 5e6, demand_bps=300_000)).run()
@@ -104,3 +118,55 @@ def test_idle_path_is_not_silence() -> None:
     for now_ms in range(0, 20_000, 50):
         estimator.tick(now_ms * MS)
     assert estimator.target_bps == START_BPS
+
+
+@pytest.mark.parametrize("rate", [0, 5])
+@pytest.mark.parametrize("loss", [0.5, 0.0])
+def test_stale_evidence_forbids_no_probe(rate: int, loss: float) -> None:
+    """With every picture paused next to nothing is sent, and neither loss nor delay is measured: a probe asks anew."""
+    link = _Link(loss=loss, queue_ms=0 if loss else 2)
+    link.pass_time(2_000, rate=100)
+    estimator = link.estimator
+    assert estimator.loss > 0.3 or estimator.usage is Usage.OVER
+    link.queue_ms, link.loss = 0, 0.0
+    estimator.want(CEILING_BPS)
+    target = estimator.target_bps
+    link.pass_time(20_000, rate=rate)
+    assert estimator.target_bps > target
+
+
+class _Link:
+    """A link that loses a share of what is sent, or whose delay grows by `queue_ms` for each 10 ms."""
+
+    def __init__(self, loss: float, queue_ms: int) -> None:
+        self.loss = loss
+        self.queue_ms = queue_ms
+        self.estimator = Estimator(history := SendHistory())
+        self._history = history
+        self._arrivals = Arrivals()
+        self._random = random.Random(1)
+        self._delay_ms = 20
+        self._now_ms = 1_000
+
+    def pass_time(self, milliseconds: int, *, rate: int) -> None:
+        """Send so many packets a second, and the padding of probes."""
+        for step in range(1, milliseconds // 10 + 1):
+            self._now_ms += 10
+            self._delay_ms += self.queue_ms
+            now_ns = self._now_ms * MS
+            if step % 5 == 0:
+                self.estimator.tick(now_ns)
+            for _ in range(self.estimator.padding(now_ns) // 1_000):
+                self._send(now_ns)
+                self.estimator.prober.spent(1_000)
+            if rate and step % (100 // rate or 1) == 0:
+                self._send(now_ns)
+            if step % 10 == 0:
+                for message in self._arrivals.feedback(1, 2):
+                    self.estimator.feedback(parse(message), now_ns)
+
+    def _send(self, now_ns: int) -> None:
+        number = self._history.next()
+        self._history.sent(number, 1_000, now_ns)
+        if self._random.random() >= self.loss:
+            self._arrivals.record(number & 0xFFFF, now_ns + self._delay_ms * MS)
