@@ -32,6 +32,8 @@ class Scenario:
     queue_ms: float = 300.0
     demand_bps: float = 10_000_000
     rivals: int = 0
+    stalls_ms: int = 0
+    """The subscriber's processor sleeps up to this long, about half of the time, and then reads all that waits."""
     seconds: int = 40
     seed: int = 1
 
@@ -111,6 +113,7 @@ class World:
         self.credit = 0.0
         self.debt = 0.0
         self.came = 0
+        self.asleep = (0, 0)
 
     def run(self) -> Outcome:
         """The whole time."""
@@ -194,10 +197,20 @@ class World:
                 self._receive(at_ns, packet)
 
     def _receive(self, at_ns: int, packet: _Flying) -> None:
+        if self.scenario.stalls_ms:
+            at_ns = self._awake(at_ns)
         # Feedback is built by the time of the link's end: what is still on its way there is told in the next one.
         self.came += packet.size
         self.outcome.voice_came += packet.voice
         self.arrivals.record(packet.number & 0xFFFF, at_ns)
+
+    def _awake(self, at_ns: int) -> int:
+        """When somebody reads what comes at this time."""
+        while self.asleep[1] <= at_ns:
+            begins = self.asleep[1] + self.random.randrange(10, self.scenario.stalls_ms) * MS
+            self.asleep = begins, begins + self.random.randrange(10, self.scenario.stalls_ms) * MS
+        begins, ends = self.asleep
+        return ends if begins <= at_ns else at_ns
 
     def _answer(self, now_ms: int) -> None:
         if now_ms % 100 == 50:
