@@ -97,7 +97,9 @@ export class FakeSender {
     this.parameters = parameters;
     return Promise.resolve();
   }
+  closed = false;
   replaceTrack(track: unknown): Promise<void> {
+    if (this.closed) return Promise.reject(new DOMException("The peer connection is closed.", "InvalidStateError"));
     this.track = track;
     this.replaced.push(track);
     return Promise.resolve();
@@ -165,5 +167,6 @@ export class FakePeer extends EventTarget {
   }
   close(): void {
     this.closed = true;
+    for (const line of this.lines) line.sender.closed = true;
   }
 }

@@ -77,6 +77,14 @@ describe("the one peer connection", () => {
     expect(sender.parameters.encodings.map((one) => [one.active, one.scaleResolutionDownBy])).toEqual([[true, 4], [true, 2], [true, 1]]);
   });
 
+  test("a camera that goes off in the moment of leaving is no error", async () => {
+    await media.publish("video", new FakeTrack("video") as unknown as MediaStreamTrack);
+    const off = media.publish("video", null);
+    media.close();
+    await expect(off).resolves.toBeUndefined();
+    expect(peers[0]!.lines[1]!.sender.closed).toBe(true);
+  });
+
   test("an answer without simulcast leaves one encoding, which becomes the whole picture", async () => {
     const sender = peers[0]!.lines[1]!.sender;
     await media.publish("video", new FakeTrack("video", { width: 960, height: 540 }) as unknown as MediaStreamTrack);

@@ -8,6 +8,7 @@ import { layersFor } from "./encodings.ts";
  */
 export class CameraLine {
   private queue: Promise<void> = Promise.resolve();
+  private stopped = false;
 
   constructor(private readonly sender: RTCRtpSender) {}
 
@@ -15,7 +16,7 @@ export class CameraLine {
   send(track: MediaStreamTrack | null): Promise<void> {
     return this.next(async () => {
       await this.sender.replaceTrack(track);
-      await this.shape(track);
+      if (!this.stopped) await this.shape(track);
     });
   }
 
@@ -24,11 +25,19 @@ export class CameraLine {
     return this.next(() => this.shape(this.sender.track));
   }
 
+  /** The connection is being closed: what is still to be done is not wanted any more. */
+  stop(): void {
+    this.stopped = true;
+  }
+
   /** One change at a time: `setParameters` refuses parameters that were read before another change. */
   private next(change: () => Promise<void>): Promise<void> {
-    const done = this.queue.then(change);
-    this.queue = done.catch(() => undefined);
-    return done;
+    const done = this.queue.then(() => (this.stopped ? undefined : change()));
+    const kept = done.catch((error: unknown) => {
+      if (!this.stopped) throw error;
+    });
+    this.queue = kept.catch(() => undefined);
+    return kept;
   }
 
   private async shape(track: MediaStreamTrack | null): Promise<void> {

@@ -131,6 +131,7 @@ export class Media {
   close(): void {
     this.recovery?.stop();
     this.recovery = null;
+    this.senders?.camera.stop();
     this.peer?.close();
     this.peer = null;
     this.senders = null;
