@@ -16,6 +16,9 @@ from server.media.congestion.acknowledged import Batch
 TRAIN_NS: Final = 100_000_000
 """So long a train is sent; shorter ones come at once from any radio that sends in bursts."""
 
+TRAIN_BYTES: Final = 4_000
+"""And so much is in it: two packets prove nothing, of which the first waited and the second did not."""
+
 COMPRESSION: Final = 3
 SHORTEST_NS: Final = 5_000_000
 """What came within less is taken to have come within this: a clock of 250 us says no more."""
@@ -59,7 +62,8 @@ class Trains:
             if length_ns < TRAIN_NS:
                 continue
             took_ns = max(SHORTEST_NS, arrived_ns - came_ns)
-            if took_ns * COMPRESSION <= length_ns:
-                proven = max(proven, (self._came - came) * 8 * NS / took_ns)
+            length_bytes = self._came - came
+            if took_ns * COMPRESSION <= length_ns and length_bytes >= TRAIN_BYTES:
+                proven = max(proven, length_bytes * 8 * NS / took_ns)
         marks.append((sent_ns, arrived_ns, self._came))
         return proven
