@@ -33,6 +33,7 @@ class Line:
 
     __slots__ = (
         "_rtx_sequence",
+        "after",
         "awaited",
         "flowing",
         "formats",
@@ -71,6 +72,9 @@ class Line:
         self.source: Source | None = None
         self.flowing: Layer | None = None
         self.awaited: Layer | None = None
+        self.after = -1
+        """Of the awaited layer, the newest number there was when it was chosen for a line that got nothing of it: what
+        comes late from before that is not for this subscriber."""
         self.height = self.rank = 0
         self.pinned = self.hidden = False
         """What the client shows here: pixels, 0 the most important, kept by the person's wish, not shown at all."""
@@ -120,6 +124,7 @@ class Line:
         if layer is not self.awaited:
             self._leave_awaited()
             self.awaited = layer
+            self.after = -1 if self.flowing is not None else layer.statistics.highest
             layer.pending += (self,)
         return layer.source.kind is MediaKind.VIDEO
 

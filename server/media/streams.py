@@ -176,7 +176,7 @@ class Layer:
         """The lines that start with this packet, if they can; they are in `lines` now."""
         if packet.picture is not None and not packet.picture.keyframe:
             return ()
-        begun = self.pending
+        begun = tuple([line for line in self.pending if packet.extended >= line.after])
         for line in begun:
             line.begin(packet, now_ns)
         return begun
