@@ -69,7 +69,7 @@ class Seating:
 class Gathering:
     """One placement. `recast` follows its routes and peers, `tick` its speakers."""
 
-    __slots__ = ("cast", "floor", "group", "ranking", "seatings")
+    __slots__ = ("_entered", "cast", "floor", "group", "ranking", "seatings")
 
     def __init__(self) -> None:
         self.group = _EMPTY
@@ -78,6 +78,12 @@ class Gathering:
         self.ranking = Ranking()
         self.seatings: dict[ParticipantId, Seating] = {}
         """Of the members who have a peer."""
+        self._entered = False
+
+    def enter(self, seating: Seating) -> None:
+        """Somebody has come, or their peer has."""
+        self.seatings[seating.me] = seating
+        self._entered = True
 
     def recast(self, claim: Claim) -> bool:
         """Take over what the room lets through now; whether anybody's slots may change by it."""
@@ -124,8 +130,11 @@ class Gathering:
         for participant, seating in self.seatings.items():
             voice = voice_of(seating.peer)
             if voice is not None:
+                if self._entered:
+                    voice.forget()
                 asks = scarce and participant not in cast.leading
                 voice.rule(heard=participant in cast.audible, claim=claim if asks else None)
+        self._entered = False
 
 
 def _publishes(seatings: Mapping[ParticipantId, Seating], participant: ParticipantId) -> bool:

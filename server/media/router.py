@@ -149,7 +149,7 @@ class RoomRoutes:
         gathering = seating.gathering = self._where.get(participant)
         self._stale[seating] = None
         if gathering is not None:
-            gathering.seatings[participant] = seating
+            gathering.enter(seating)
             self._changed[gathering] = None
 
     def _unseat(self, seating: Seating) -> None:

@@ -58,9 +58,13 @@ class Voice:
         """What the room lets of this voice through, and whom to ask for the floor when it speaks (None: nobody)."""
         if heard != self.heard or claim is None or self.claim is None:
             # What was said to others, or to nobody, or has been heard, is not said again.
-            self._early.clear()
+            self.forget()
         self.heard = heard
         self.claim = claim
+
+    def forget(self) -> None:
+        """Somebody has come who was not here when the last packets were sent."""
+        self._early.clear()
 
     def early(self, listeners: int) -> list[Early]:
         """The last packets that were not sent to as many listeners, oldest first."""

@@ -79,6 +79,17 @@ def test_nothing_said_before_the_right_to_speak_comes_along(workshop: Workshop) 
     assert workshop.words(ME) == [b"one", b"two"]
 
 
+def test_nothing_said_before_one_came_comes_along(workshop: Workshop) -> None:
+    """Early packets are for those who were there when they were sent."""
+    speaker = outsiders(workshop)[0]
+    workshop.route(plenary(CROWD), on_air(Placement("b1"), [ME]))
+    workshop.speak(speaker, b"whispered", HUSH)
+    workshop.route(plenary((*CROWD, ME)))
+    workshop.speak(speaker, b"one")
+    workshop.speak(speaker, b"two")
+    assert workshop.words(ME) == [b"one", b"two"]
+
+
 def test_words_are_never_said_twice(workshop: Workshop) -> None:
     """Whoever loses the floor and gets it back goes on where they were."""
     speaker = outsiders(workshop)[0]
