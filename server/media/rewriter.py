@@ -159,7 +159,9 @@ class Rewriter:
             timestamp = self._first_timestamp + elapsed & _TIMESTAMP
             if not 0 < (timestamp - self.last_timestamp & _TIMESTAMP) < 0x80000000:
                 # The source before ran ahead of our clock; a new picture must still be a later one.
+                # Or this line was idle for half a cycle (6.6 hours of video). The clock goes on from here either way.
                 timestamp = self.last_timestamp + 1 & _TIMESTAMP
+                self._first_ns, self._first_timestamp = now_ns, timestamp
         self.timestamp_offset = timestamp - packet.timestamp & _TIMESTAMP
         self.last_timestamp = timestamp
 

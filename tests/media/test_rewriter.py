@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -265,6 +267,20 @@ def test_a_source_that_leaps_spoils_no_line() -> None:
             receiving.unprotect(protected)
     out.stop()
     receiving.unprotect(send(0x10000, SECOND * 9))
+
+
+@pytest.mark.parametrize("idle_s", [7 * 3600, 14 * 3600, 25 * 3600])
+def test_the_clock_goes_on_after_a_long_pause(idle_s: int) -> None:
+    """A line that was idle for more than half a cycle of its timestamps keeps advancing with time after that."""
+    out, feed = line(90_000), Feed()
+    assert feed.audio(out, rtp(1, timestamp=5), 0) is not None
+    stamps = []
+    for second in range(3):
+        out.stop()
+        after = feed.audio(out, rtp(2 + second, timestamp=777), (idle_s + second) * SECOND)
+        assert after is not None
+        stamps.append(after.timestamp)
+    assert [later - earlier & 0xFFFFFFFF for earlier, later in pairwise(stamps)] == [90_000, 90_000]
 
 
 def test_a_leap_is_a_hole_of_one_and_a_new_start() -> None:
