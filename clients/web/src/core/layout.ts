@@ -39,9 +39,10 @@ const NARROW_TILES = 6;
  */
 export function capacityOf(count: number, width: number, height: number, narrow: boolean, large: number): number {
   if (narrow) return Math.max(FEWEST_TILES, NARROW_TILES - large);
+  // A group is always together on one page: it scrolls where a panel or a notice takes the space.
+  if (count <= MOST_TILES) return MOST_TILES;
   const fits = Math.floor(width / SMALLEST_TILE.width) * Math.floor(height / SMALLEST_TILE.height);
-  const most = count <= MOST_TILES ? MOST_TILES : CROWD_PICTURES + 1;
-  return Math.min(most, Math.max(FEWEST_TILES, fits - 3 * large));
+  return Math.min(CROWD_PICTURES + 1, Math.max(FEWEST_TILES, fits - 3 * large));
 }
 
 /** Who should be seen first; each list with the most important first. */
