@@ -172,3 +172,18 @@ test("relay only is kept when credentials are refreshed", async () => {
   ana.mesh.meet("a", BEN);
   expect(ana.peer.configuration.iceTransportPolicy).toBe("relay");
 });
+
+test("words that reached nobody while both were away are said anew after the next welcome", async () => {
+  const [ana, ben] = [new Side(ANA, time), new Side(BEN, time)];
+  ana.mesh.meet("a", BEN);
+  ben.mesh.meet("b", ANA);
+  await quiet();
+  [ana.to, ben.to] = [ben, ana];
+  ana.mesh.meet("a", BEN);
+  await quiet();
+  expect(ben.peer.remote).toEqual([]);
+  ben.mesh.meet("b", ANA, true);
+  await quiet();
+  expect([ana.peer.signalingState, ben.peer.signalingState]).toEqual(["stable", "stable"]);
+  expect(ben.peer.remote).toEqual(["offer"]);
+});

@@ -61,6 +61,19 @@ describe("a connection in trouble", () => {
     expect(log).toEqual(["interrupted", "restart", "renew"]);
   });
 
+  test("a restart that cannot even begin ends in a new connection, too", async () => {
+    const broken = new Recovery({
+      restart: () => Promise.reject(new Error("no offer")),
+      renew: () => log.push("renew"),
+      interrupted: () => log.push("interrupted"),
+      later: time.later,
+    });
+    broken.became("connected");
+    broken.became("failed");
+    await settled();
+    expect(log).toEqual(["interrupted", "renew"]);
+  });
+
   test("a restart that the server refuses does, too, at once", async () => {
     accept = false;
     recovery.became("failed");

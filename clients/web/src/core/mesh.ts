@@ -140,9 +140,13 @@ export class Mesh {
     private readonly shown: Pick<Media, "state" | "slots">,
   ) {}
 
-  /** Connects with whoever else is here; null: nobody is, any more. */
-  meet(me: ParticipantId, other: Participant | null): void {
-    const same = this.me === me && this.other?.id === other?.id;
+  /**
+   * Connects with whoever else is here; null: nobody is, any more. `welcomed`: the link to the server was away, and
+   * what was said meanwhile may have reached nobody.
+   */
+  meet(me: ParticipantId, other: Participant | null, welcomed = false): void {
+    const unheard = welcomed && this.shown.state.get() === "connecting";
+    const same = this.me === me && this.other?.id === other?.id && !unheard;
     this.me = me;
     this.other = other;
     if (!other) this.close();

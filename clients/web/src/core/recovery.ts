@@ -62,7 +62,8 @@ export class Recovery {
     if (this.restarting || this.stopped) return;
     this.restarting = true;
     if (this.state !== "connected") this.ports.interrupted();
-    const taken = await this.ports.restart();
+    // One that cannot even be begun is one that was not taken: a new connection is the answer to both.
+    const taken = await this.ports.restart().catch(() => false);
     if (this.stopped) return;
     if (!taken) return this.renew();
     this.ports.later(() => {

@@ -277,7 +277,7 @@ export class Session {
     const inside = self !== undefined && self.placement !== LOBBY;
     this.publisher.recorded(inside ? self : undefined);
     if (!inside) return;
-    if (this.way === this.mesh) return this.mesh.meet(self.id, this.company(self));
+    if (this.way === this.mesh) return this.mesh.meet(self.id, this.company(self), welcomed);
     if (welcomed && this.media.state.get() === "connecting") void this.media.restart();
     else void this.media.connect();
   }
