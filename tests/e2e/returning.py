@@ -75,7 +75,7 @@ async def lost_connection(cast: Cast, name: str) -> None:
     await expect(person.find("hand-position")).to_have_text("You are second in line.")
     assert await person.page.evaluate("window.__same")
     await cast.apart(FIRST, SECOND, ALONE)
-    await cast.unchanged()
+    await cast.unchanged(restarted=name)
 
 
 async def hands_down(*people: Person) -> None:
