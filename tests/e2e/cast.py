@@ -28,6 +28,7 @@ class Cast:
         self.people: dict[str, Person] = {}
         self.links: dict[str, str] = {}
         self._identities: dict[str, dict[str, Any]] = {}
+        self._offline: set[str] = set()
 
     @property
     def moderator(self) -> Person:
@@ -66,14 +67,15 @@ class Cast:
         self._identities = await self._snapshot()
         assert all(state["negotiationNeeded"] == 0 for state in self._identities.values())
 
-    async def unchanged(self, *, restarted: str = "") -> None:
-        """Same RTCPeerConnection, same DTLS session, no negotiation, no device request, same buttons.
+    def was_offline(self, name: str) -> None:
+        """Whoever comes back on the network restarts ICE: the same connection, over a path that is found anew."""
+        self._offline.add(name)
 
-        Whoever came back on the network has restarted ICE: the same connection, over a path that was found anew.
-        """
+    async def unchanged(self) -> None:
+        """Same RTCPeerConnection, same DTLS session, no negotiation, no device request, same buttons."""
         before, now = self._identities, await self._snapshot()
-        if restarted:
-            before, now = _but_the_path(before, restarted), _but_the_path(now, restarted)
+        for name in self._offline:
+            before, now = _but_the_path(before, name), _but_the_path(now, name)
         assert {name: (before[name], now[name]) for name in now if now[name] != before[name]} == {}
 
     async def no_errors(self) -> None:

@@ -69,13 +69,14 @@ async def lost_connection(cast: Cast, name: str) -> None:
     await expect(person.find("reconnecting")).to_contain_text("Your place is kept")
     await expect(tile(cast["Eli"], name)).to_contain_text("Reconnecting")
     await person.context.set_offline(False)
+    cast.was_offline(name)
     await expect(person.find("reconnecting")).to_have_count(0)
     await expect(tile(cast["Eli"], name)).not_to_contain_text("Reconnecting")
     await expect(person.find("screen-room")).to_have_attribute("data-placement", place or "")
     await expect(person.find("hand-position")).to_have_text("You are second in line.")
     assert await person.page.evaluate("window.__same")
     await cast.apart(FIRST, SECOND, ALONE)
-    await cast.unchanged(restarted=name)
+    await cast.unchanged()
 
 
 async def hands_down(*people: Person) -> None:
