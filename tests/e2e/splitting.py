@@ -40,7 +40,7 @@ async def announced_opening(cast: Cast) -> None:
         await expect(banner).to_contain_text("Back at ")
         await expect(banner).to_contain_text("after 15 minutes")
         await expect(cast[name].find("screen-room")).to_have_attribute("data-placement", "main")
-    assert await cast["Ana"].seen() == dict.fromkeys(set(cast.people) - {"Ana"}, 1)
+    await cast["Ana"].sees_exactly(set(cast.people) - {"Ana"}, seconds=3)
     await expect(cast.moderator.find("pending-change")).to_be_visible()
     for name in FIRST | SECOND:
         await expect(cast[name].find("screen-room")).not_to_have_attribute("data-placement", "main")
