@@ -6,15 +6,20 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Final
 
-TOO_BUSY: Final = 0.92
-"""Share of a core above which queues begin to grow."""
+TOO_BUSY: Final = 0.97
+"""Share of a core above which queues grow without end; a batch at a time, the packet path gets on well until there."""
 
-TOO_LATE_MS: Final = 40.0
-"""Lateness of the loop that people would hear as gaps."""
+BUSY: Final = 0.9
+TOO_LATE_MS: Final = 80.0
+"""Lateness of a busy loop that people would hear as gaps. A loop with little to do was only held up for a moment."""
 
-CALM: Final = 0.75
-CALM_S: Final = 5
-"""Seconds in a row below `CALM` before something is given back: giving back too soon would flap."""
+PATIENCE_S: Final = 3
+"""Seconds in a row before something is left out: people who all join at once are a burst of handshakes, no overload."""
+
+CALM: Final = 0.85
+CALM_S: Final = 4
+LONGEST_CALM_S: Final = 64
+"""Seconds in a row below `CALM` before something is given back; twice as many each time that this was too soon."""
 
 
 class Shed(IntEnum):
@@ -31,27 +36,37 @@ class Shed(IntEnum):
 
 
 class Overload:
-    """Steps up at once and down slowly; `update` is called once a second."""
+    """Steps up when it lasts, and down slowly; `update` is called once a second."""
 
-    __slots__ = ("_calm_s", "shed")
+    __slots__ = ("_calm_s", "_needed_s", "_since_back_s", "_trouble_s", "shed")
 
     def __init__(self) -> None:
         self.shed = Shed.NOTHING
-        self._calm_s = 0
+        self._trouble_s = self._calm_s = 0
+        self._needed_s = CALM_S
+        self._since_back_s = LONGEST_CALM_S
 
     def update(self, busy: float, lag_ms: float) -> bool:
         """Feed the share of the core in use and the worst lateness of the last second; whether `shed` changed."""
-        if busy > TOO_BUSY or lag_ms > TOO_LATE_MS:
-            self._calm_s = 0
-            # A late loop with little to do had one slow moment: fewer pictures would not help it.
-            return busy > CALM and self._step(1)
+        trouble = busy > TOO_BUSY or (lag_ms > TOO_LATE_MS and busy > BUSY)
+        self._trouble_s = self._trouble_s + 1 if trouble else 0
         self._calm_s = self._calm_s + 1 if busy < CALM else 0
-        if self._calm_s < CALM_S:
-            return False
-        self._calm_s = 0
-        return self._step(-1)
+        self._since_back_s += 1
+        if self._trouble_s >= PATIENCE_S:
+            return self._more()
+        if self._calm_s >= self._needed_s and self.shed is not Shed.NOTHING:
+            return self._less()
+        return False
 
-    def _step(self, by: int) -> bool:
+    def _more(self) -> bool:
+        self._trouble_s = 0
+        too_soon = self._since_back_s < self._needed_s + PATIENCE_S
+        self._needed_s = min(LONGEST_CALM_S, 2 * self._needed_s) if too_soon else CALM_S
         before = self.shed
-        self.shed = Shed(min(Shed.ALL_PICTURES, max(Shed.NOTHING, before + by)))
+        self.shed = Shed(min(Shed.ALL_PICTURES, before + 1))
         return self.shed is not before
+
+    def _less(self) -> bool:
+        self._calm_s = self._since_back_s = 0
+        self.shed = Shed(self.shed - 1)
+        return True
