@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 #   make run       install what is needed, start a server with a demo room (PORT=8080)
-#   make test      every check and test that fits into ten minutes, real browsers included
+#   make test      every check and all tests but the slow ones, real browsers included
 #   make test-all  also the long ones: 2,000 examples per property, slow tests
 #   make sanitize  the compiled packet path, watched for faults of memory
 #   make lint      the static checks and the web client's unit tests

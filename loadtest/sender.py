@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import random
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from enum import Enum
 from typing import Final
@@ -41,7 +42,7 @@ class Voice(Enum):
     QUIET = "quiet"
 
 
-class Stream:
+class Stream(ABC):
     """One RTP stream in real time. `step` is what a `Pacer` calls; nothing is sent while the source is off."""
 
     def __init__(self, send: Send, ssrc: int, clock_rate: int, per_second: int) -> None:
@@ -86,8 +87,9 @@ class Stream:
     def _timestamp_of(self, index: int) -> int:
         return self._timestamp + index * self._clock_rate // self._per_second & 0xFFFFFFFF
 
+    @abstractmethod
     def _send_due(self, timestamp: int) -> None:
-        raise NotImplementedError
+        """Send what this stream has for the present moment, if it is on."""
 
     def _packet(self, second_octet: int, timestamp: int, extension: bytes, payload: bytes) -> None:
         header = HEADER.pack(WITH_EXTENSION, second_octet, self._sequence, timestamp, self.ssrc)
@@ -98,7 +100,7 @@ class Stream:
         self.octets += len(payload)
         self._send(packet)
 
-    def _keep(self, sequence: int, packet: bytes) -> None:
+    def _keep(self, sequence: int, packet: bytes) -> None:  # noqa: B027 - a voice is not asked for again
         """For those who will be asked for it again."""
 
 
