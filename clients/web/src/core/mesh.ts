@@ -4,6 +4,7 @@ import { wantedCodecs } from "./codecs.ts";
 import { type Media, type MediaPorts, reachOf } from "./media.ts";
 import type { StatsRow } from "./playback.ts";
 import { Recovery } from "./recovery.ts";
+import { withoutStrayFeedback } from "./sdp.ts";
 
 export interface MeshPorts extends Pick<MediaPorts, "createPeer" | "codecs" | "now" | "later"> {
   readonly signal: (signal: PeerSignal) => void;
@@ -111,7 +112,9 @@ class Link {
 
   private describeSelf(): void {
     const description = this.peer.localDescription;
-    if (description) this.say({ description: { type: description.type as "offer" | "answer", sdp: description.sdp } });
+    if (!description) return;
+    const sdp = withoutStrayFeedback(description.sdp);
+    this.say({ description: { type: description.type as "offer" | "answer", sdp } });
   }
 
   private candidate(candidate: Candidate): void {
