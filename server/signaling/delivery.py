@@ -15,7 +15,7 @@ from typing import Final
 from msgspec import Struct
 
 from server.errors import DisconnectCode, JoinRefused
-from server.ids import ParticipantId
+from server.ids import LOBBY, ParticipantId
 from server.ports import Clock, Epoch, Seq
 from server.rooms.audience import Audience, Viewer, audience_of, viewer_of
 from server.rooms.events import Event, LeaveReason, ParticipantLeft
@@ -26,7 +26,7 @@ from server.runner.listeners import Commit
 from server.runner.runner import RoomRunner
 from server.signaling.codec import event_frame, notice_frame
 from server.signaling.link import Link
-from server.signaling.messages import Events, IceServers, Resume, Snapshot, Welcome
+from server.signaling.messages import Events, IceServer, IceServers, Resume, Snapshot, Welcome
 from server.signaling.relays import Relays
 
 KEPT_COMMITS: Final = 256
@@ -94,7 +94,7 @@ class Delivery:
             now_ms=self._clock.now_ms(),
             view=view_of(state, participant) if tail is None else None,
             tail=tail,
-            ice_servers=self._relays.servers(runner.room, participant),
+            ice_servers=self._servers(viewer),
             relay_only=self._relays.only,
         )
         client = self.clients[participant] = Client(link, participant, viewer, runner.seq)
@@ -106,10 +106,10 @@ class Delivery:
         self._show(client, self._runner.state, self._runner.epoch, self._runner.seq)
 
     def refresh_relays(self) -> None:
-        """Give everybody credentials for the time to come."""
-        for participant, client in self.clients.items():
-            servers = self._relays.servers(self._runner.room, participant)
-            client.link.send(notice_frame(IceServers(servers)))
+        """Give everybody inside credentials for the time to come."""
+        for client in self.clients.values():
+            if servers := self._servers(client.viewer):
+                client.link.send(notice_frame(IceServers(servers)))
 
     def remove(self, client: Client) -> None:
         """The connection is gone."""
@@ -183,9 +183,16 @@ class Delivery:
         viewer = viewer_of(state, client.participant)
         if viewer is None:  # `_part` has parted with whoever has no seat
             raise AssertionError("a client without a seat")
+        servers = self._servers(viewer) if client.viewer.placement == LOBBY else ()
         client.viewer, client.sent = viewer, seq
+        if servers:
+            client.link.send(notice_frame(IceServers(servers)))
         view = view_of(state, client.participant)
         client.link.send(event_frame(Snapshot(epoch, seq, self._clock.now_ms(), view)))
+
+    def _servers(self, viewer: Viewer) -> tuple[IceServer, ...]:
+        """Relays for this person; nobody needs one who waits in the lobby, where no media flows."""
+        return () if viewer.placement == LOBBY else self._relays.servers(self._runner.room, viewer.id)
 
     def _tail(self, viewer: Viewer, resume: Resume) -> tuple[Event, ...] | None:
         """What the viewer has missed, if that is known for certain; None: only a snapshot is right."""

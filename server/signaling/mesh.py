@@ -3,6 +3,11 @@
 
 from __future__ import annotations
 
+import re
+from typing import Final
+
+from msgspec.structs import replace
+
 from server.errors import CommandRejected, RejectCode
 from server.ids import LOBBY, ParticipantId
 from server.rooms.state import MediaMode, RoomState
@@ -17,7 +22,8 @@ def pass_on(state: RoomState, delivery: Delivery, sender: ParticipantId, signal:
     Raises CommandRejected: NOT_NOW in a room whose media goes through the server, NOT_ADMITTED from the lobby, NOT_HERE
     when the other is elsewhere or not connected (they say so when they are back).
     """
-    if state.settings.media_mode is MediaMode.SFU:
+    mode = state.settings.media_mode
+    if mode is MediaMode.SFU:
         raise CommandRejected(RejectCode.NOT_NOW)
     here, there = state.participants.get(sender), state.participants.get(signal.to)
     if here is None or here.placement == LOBBY:
@@ -25,5 +31,36 @@ def pass_on(state: RoomState, delivery: Delivery, sender: ParticipantId, signal:
     client = delivery.clients.get(signal.to)
     if there is None or there.placement != here.placement or signal.to == sender or client is None:
         raise CommandRejected(RejectCode.NOT_HERE)
+    if mode is MediaMode.MESH_RELAY:
+        signal = _through_relays(signal)
     said = PeerSaid(sender, signal.connection, signal.other, signal.description, signal.candidate)
     client.link.send(notice_frame(said))
+
+
+_CANDIDATE: Final = re.compile(r"^a=candidate:[^\r\n]*\r?\n?", re.MULTILINE)
+_BEHIND: Final = re.compile(r" raddr \S+ rport \S+")
+
+
+def _through_relays(signal: PeerSignal) -> PeerSignal:
+    """The word without what would tell where the sender is; clients see to that too, but a setting may be missed.
+
+    Raises CommandRejected BAD_OFFER for a candidate that is not of a relay.
+    """
+    description, candidate = signal.description, signal.candidate
+    if description is not None:
+        sdp = _CANDIDATE.sub(lambda found: _hidden(found[0]) if _is_relay(found[0]) else "", description.sdp)
+        return replace(signal, description=replace(description, sdp=sdp))
+    if candidate is None or not candidate.candidate:
+        return signal
+    if not _is_relay(candidate.candidate):
+        raise CommandRejected(RejectCode.BAD_OFFER, detail="candidate of no relay")
+    return replace(signal, candidate=replace(candidate, candidate=_hidden(candidate.candidate)))
+
+
+def _is_relay(candidate: str) -> bool:
+    return candidate.split()[6:8] == ["typ", "relay"]
+
+
+def _hidden(candidate: str) -> str:
+    """Without the address that the relay sees (RFC 8839 section 5.1 has these values for that)."""
+    return _BEHIND.sub(" raddr 0.0.0.0 rport 9", candidate)

@@ -70,6 +70,27 @@ async def test_signals_are_limited(pair: tuple[Venue, Person, Person]) -> None:
     assert RejectCode.RATE_LIMITED in [answer.code for answer in answers if isinstance(answer, Reject)]
 
 
+async def test_through_relays_nobody_tells_where_they_are(tmp_path: Path) -> None:
+    """Candidates of hosts are refused, those in a description left out, and the address behind a relay is blanked."""
+    relay = "candidate:3 1 udp 1 203.0.113.9 49152 typ relay raddr 192.0.2.7 rport 50000 generation 0"
+    blank = "candidate:3 1 udp 1 203.0.113.9 49152 typ relay raddr 0.0.0.0 rport 9 generation 0"
+    host = "candidate:1 1 udp 1 192.0.2.1 9 typ host"
+    mode = {"media_mode": MediaMode.MESH_RELAY, "turn_urls": ("turn:t.example.org",), "turn_secret": "s" * 32}
+    async with Server(config(tmp_path, capacity=2, **mode)) as server:
+        venue = Venue(server)
+        ann, bob = await venue.join("ann", Role.MODERATOR), await venue.join("bob")
+        assert code_of(await ann.send(PeerSignal(BOB, "a1", candidate=Candidate(host, "0")))) == RejectCode.BAD_OFFER
+        offer = Description(SdpType.OFFER, f"v=0\r\na={host}\r\na={relay}\r\na=mid:0\r\n")
+        for word in ({"candidate": Candidate(relay, "0")}, {"description": offer}, {"candidate": Candidate("", "0")}):
+            await ann.do(PeerSignal(BOB, "a1", **word))
+        await bob.until(lambda: len([said for said in bob.notices if isinstance(said, PeerSaid)]) == 3)
+        first, second, last = [said for said in bob.notices if isinstance(said, PeerSaid)]
+        assert first.candidate == Candidate(blank, "0")
+        assert second.description == Description(SdpType.OFFER, f"v=0\r\na={blank}\r\na=mid:0\r\n")
+        assert last.candidate == Candidate("", "0")
+        await venue.close()
+
+
 async def test_in_other_rooms_people_do_not_negotiate(venue: Venue) -> None:
     """Where media goes through the server, nobody learns anything of another's network."""
     ann = await venue.join("ann", Role.MODERATOR)
