@@ -37,18 +37,18 @@ NPM := scripts/npm --prefix $(WEB)
 NPM_FLAGS := --no-audit --no-fund --loglevel=error
 WEB_SOURCES := $(shell find $(WEB)/src $(WEB)/public $(WEB)/*.html $(WEB)/*.config.* $(WEB)/tsconfig*.json 2>/dev/null)
 
-.PHONY: run test test-all sanitize lint ruff mypy lint-imports svelte-check vitest format web install install-dev browser compiler docs pictures lock clean
+.PHONY: run test test-all sanitize lint ruff mypy lint-imports svelte-check vitest format web install install-dev browser compiler redis docs pictures lock clean
 
 run: install web
 	@exec $(BIN)/holdspace demo --port $(PORT)
 
 # A style fault does not keep the tests from running: everything reports, then the whole fails.
-test: compiler install-dev web browser
+test: compiler redis install-dev web browser
 	@status=0; $(MAKE) --keep-going lint || status=1; \
 	echo "==> tests"; HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest -m "not slow" || status=1; \
 	exit $$status
 
-test-all: compiler install-dev web browser
+test-all: compiler redis install-dev web browser
 	@status=0; $(MAKE) --keep-going lint || status=1; \
 	echo "==> all tests"; HYPOTHESIS_PROFILE=full $(BIN)/python -m pytest --timeout=3600 || status=1; \
 	exit $$status
@@ -91,6 +91,9 @@ browser:
 
 compiler:
 	@scripts/compiler
+
+redis:
+	@scripts/redis
 
 # The compiled packet path under AddressSanitizer and UndefinedBehaviorSanitizer; Python itself leaks by design.
 sanitize: compiler install-dev
