@@ -14,6 +14,7 @@ from enum import Enum, auto
 from typing import Final
 
 from server.media.congestion.acknowledged import Batch
+from server.media.congestion.feedback import TICK_NS
 
 BURST_NS: Final = 10_000_000
 """Packets sent within this time count as one: their spacing says nothing of the queue."""
@@ -131,12 +132,12 @@ class DelayDetector:
 
     def add(self, batch: Batch) -> Usage:
         """The verdict after one feedback."""
-        sent = batch.sent
+        sent, ticks, origin = batch.sent, batch.ticks, batch.origin
         count, at = len(sent), 0
         bursts = []
         while at < count:
             at = bisect_right(sent, sent[at] + BURST_NS, at + 1)
-            arrived = batch.arrived(at - 1)
+            arrived = (ticks[at - 1] + origin) * TICK_NS
             bursts.append((arrived, arrived - sent[at - 1]))
         if count:
             self._measure(sent[-1], min([delay for _, delay in bursts]))

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import deque
 from typing import Final
 
@@ -22,7 +23,7 @@ class Rates:
 
     def __init__(self) -> None:
         # After each feedback: newest sent ns, newest arrival ns, bytes that came, packets judged, packets lost.
-        self._marks: deque[tuple[int, int, int, int, int]] = deque()
+        self._marks: deque[tuple[int, ...]] = deque()
 
     def add(self, batch: Batch) -> None:
         """One feedback more."""
@@ -73,10 +74,11 @@ class Rates:
 
     def loss(self, since_ns: int) -> tuple[float, int]:
         """The share lost of what was sent since then, and of how many packets."""
-        first = next((mark for mark in self._marks if mark[0] >= since_ns), None)
-        if first is None:
+        marks = self._marks
+        at = bisect_left(marks, (since_ns,))
+        if at == len(marks):
             return 0.0, 0
-        newest = self._marks[-1]
+        first, newest = marks[at], marks[-1]
         judged = newest[3] - first[3]
         return (max(0, newest[4] - first[4]) / judged if judged else 0.0), judged
 
@@ -85,10 +87,6 @@ class Rates:
         if len(marks) < 2:
             return 0.0
         newest = marks[-1]
-        first = marks[0]
-        for mark in reversed(marks):
-            if newest[0] - mark[0] >= window_ns:
-                first = mark
-                break
+        first = marks[max(0, bisect_left(marks, (newest[0] - window_ns + 1,)) - 1)]
         span = newest[clock] - first[clock]
         return (newest[2] - first[2]) * 8 * NS / span if span > window_ns // 4 else 0.0

@@ -8,6 +8,7 @@ Jain and Dovrolis, "Pathload", PAM 2002).
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import deque
 from typing import Final
 
@@ -23,6 +24,9 @@ COMPRESSION: Final = 3
 SHORTEST_NS: Final = 5_000_000
 """What came within less is taken to have come within this: a clock of 250 us says no more."""
 
+_LEAST_GAIN_NS: Final = TRAIN_NS * (COMPRESSION - 1) // COMPRESSION
+"""By so much less its last packet is late than the first, if a train is compressed."""
+
 _MARK_NS: Final = 20_000_000
 _KEPT_NS: Final = 600_000_000
 NS: Final = 1_000_000_000
@@ -31,24 +35,26 @@ NS: Final = 1_000_000_000
 class Trains:
     """Looks for compressed trains across feedback messages."""
 
-    __slots__ = ("_came", "_marks")
+    __slots__ = ("_came", "_longest_ns", "_marks")
 
     def __init__(self) -> None:
         # Every 20 ms of what was sent: sent ns, arrived ns, bytes that came before this packet.
         self._marks: deque[tuple[int, int, int]] = deque()
         self._came = 0
+        self._longest_ns = 0
+        """No mark had a longer delay. Mostly that alone tells that nothing was compressed."""
 
     def add(self, batch: Batch) -> float:
         """The highest rate in bits per second that a train ending in this batch proves; 0 for none."""
         sent = batch.sent
         proven = 0.0
-        start, count = 0, len(sent)
-        for index in range(count):
-            if index < count - 1 and sent[index] - (self._marks[-1][0] if self._marks else 0) < _MARK_NS:
-                continue
+        start, at, count = 0, 0, len(sent)
+        while at < count:
+            due_ns = self._marks[-1][0] + _MARK_NS if self._marks else 0
+            index = min(bisect_left(sent, due_ns, at), count - 1)
             self._came += batch.wire_bytes(start, index)
-            start = index
             proven = max(proven, self._mark(sent[index], batch.arrived(index)))
+            start, at = index, index + 1
         self._came += batch.wire_bytes(start, count)
         return proven
 
@@ -56,8 +62,18 @@ class Trains:
         marks = self._marks
         while marks and (marks[0][0] < sent_ns - _KEPT_NS or marks[-1][0] > sent_ns):
             marks.popleft()
+        delay_ns = arrived_ns - sent_ns
+        if not marks or delay_ns > self._longest_ns:
+            self._longest_ns = delay_ns
+        proven = self._prove(sent_ns, arrived_ns) if self._longest_ns - delay_ns >= _LEAST_GAIN_NS else 0.0
+        marks.append((sent_ns, arrived_ns, self._came))
+        return proven
+
+    def _prove(self, sent_ns: int, arrived_ns: int) -> float:
         proven = 0.0
-        for earlier_ns, came_ns, came in reversed(marks):
+        longest_ns = arrived_ns - sent_ns
+        for earlier_ns, came_ns, came in reversed(self._marks):
+            longest_ns = max(longest_ns, came_ns - earlier_ns)
             length_ns = sent_ns - earlier_ns
             if length_ns < TRAIN_NS:
                 continue
@@ -65,5 +81,5 @@ class Trains:
             length_bytes = self._came - came
             if took_ns * COMPRESSION <= length_ns and length_bytes >= TRAIN_BYTES:
                 proven = max(proven, length_bytes * 8 * NS / took_ns)
-        marks.append((sent_ns, arrived_ns, self._came))
+        self._longest_ns = longest_ns
         return proven
