@@ -8,6 +8,7 @@ a reader that is too slow packets are dropped, as a congested network would.
 from __future__ import annotations
 
 import asyncio
+import errno
 import ipaddress
 import socket
 from collections import Counter
@@ -31,6 +32,10 @@ MAX_UNCHECKED_PER_SOURCE: Final = 16
 _KERNEL_BUFFER: Final = 128 * 1024
 _READ_BYTES: Final = 65_536
 _BACKLOG: Final = 128
+REST_S: Final = 1.0
+"""How long a process without descriptors or memory takes no connection (as asyncio's own servers do)."""
+
+_EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _ACCEPTS: Final = 32
 """Connections taken before other work of the loop gets its turn."""
 
@@ -76,6 +81,7 @@ class TcpMux:
         self.refused = 0
         """Connections that came when there were too many."""
         self._connections: dict[int, _Connection] = {}
+        self._resting: dict[socket.socket, asyncio.TimerHandle] = {}
         self._unchecked: Counter[str] = Counter()
         self._last = 0
         for sock in self._listening:
@@ -121,6 +127,8 @@ class TcpMux:
 
     def close(self) -> None:
         """Stop listening and close every connection."""
+        for timer in self._resting.values():
+            timer.cancel()
         for sock in self._listening:
             self._loop.remove_reader(sock.fileno())
             sock.close()
@@ -131,8 +139,10 @@ class TcpMux:
         for _ in range(_ACCEPTS):
             try:
                 sock, address = listening.accept()
-            except OSError:
-                # Nobody waits any more, gave up meanwhile, or there is no descriptor to be had now.
+            except OSError as error:
+                # Nobody waits any more, or gave up meanwhile.
+                if error.errno in _EXHAUSTED:
+                    self._rest(listening)
                 return
             source = _source_of(address[0])
             if not self._admits(source):
@@ -147,6 +157,15 @@ class TcpMux:
             self._connections[self._last] = connection
             self._unchecked[source] += 1
             self._loop.add_reader(sock.fileno(), self._readable, connection)
+
+    def _rest(self, listening: socket.socket) -> None:
+        """Whoever waits cannot be taken now, and would wake the loop again at once."""
+        self._loop.remove_reader(listening.fileno())
+        self._resting[listening] = self._loop.call_later(REST_S, self._listen_again, listening)
+
+    def _listen_again(self, listening: socket.socket) -> None:
+        del self._resting[listening]
+        self._loop.add_reader(listening.fileno(), self._acceptable, listening)
 
     def _admits(self, source: str) -> bool:
         return (

@@ -47,6 +47,15 @@ def test_a_check_is_answered_and_its_address_is_taken() -> None:
     assert session.selected == HOME
 
 
+def test_the_name_is_found_wherever_it_stands() -> None:
+    """Browsers put it first; RFC 8489 leaves the order of attributes free."""
+    message = stun.Message(stun.Method.BINDING, stun.Class.REQUEST, attributes={"SOFTWARE": "odd"})
+    message.attributes["USERNAME"] = "ours:theirs"
+    message.add_message_integrity(PWD.encode())
+    ice, _ = agent()
+    assert ice.receive(bytes(message), HOME, 0) is not None
+
+
 REFUSED = {
     "wrong password": check(pwd="wrong"),
     "unknown name": check(username="other:theirs"),

@@ -2,7 +2,9 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import socket
+import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -163,3 +165,23 @@ async def test_connections_of_one_source_are_limited(port: Port, monkeypatch: py
     await until(lambda: port.mux.connections == 2 or None)
     await port.path()
     assert port.mux.refused == 1
+
+
+async def test_without_descriptors_it_rests_and_goes_on(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A waiting connection that cannot be taken must not spin the loop; it is taken once descriptors are there."""
+    monkeypatch.setattr(tcp, "REST_S", 0.2)
+    sock, _ = await port.path()
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    waiting = socket.socket()
+    waiting.setblocking(False)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (sock.fileno(), before[1]))
+    try:
+        await asyncio.get_running_loop().sock_connect(waiting, ("127.0.0.1", port.mux.port))
+        busy_s = time.process_time()
+        await asyncio.sleep(0.5)
+        assert time.process_time() - busy_s < 0.25
+        assert port.mux.connections == 1
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    await until(lambda: port.mux.connections == 2 or None)
+    waiting.close()
