@@ -14,9 +14,9 @@ from msgspec import Struct
 
 from server.ids import LOBBY, MAIN, ParticipantId, Placement
 from server.rooms import commands as c
-from server.rooms.commands import Reaction, RoomCommand
+from server.rooms.commands import RoomCommand
 from server.rooms.phases import PhaseKind, SessionStatus
-from server.rooms.state import GoalVisibility, Participant, RoomView, Round
+from server.rooms.state import GoalVisibility, Participant, Reaction, RoomView, Round
 
 GREETINGS: Final = ("Hello everyone.", "Good to see you all.", "Hi, glad to be here.")
 REMARKS: Final = (

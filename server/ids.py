@@ -11,8 +11,11 @@ RoomId = NewType("RoomId", str)
 ParticipantId = NewType("ParticipantId", str)
 """A person in a room; opaque, taken from the token's `sub`."""
 
+NodeId = NewType("NodeId", str)
+"""One run of a server; a server that starts again, or was given up meanwhile, has another."""
+
 ConnectionId = NewType("ConnectionId", str)
-"""One Socket.IO connection of a participant."""
+"""One Socket.IO connection of a participant; begins with its node, see `connection_at`."""
 
 PeerId = NewType("PeerId", str)
 """One RTCPeerConnection of a participant."""
@@ -33,3 +36,13 @@ LOBBY: Final = Placement("lobby")
 MAIN: Final = Placement("main")
 EVERYWHERE: Final = Placement("everywhere")
 """Not a place to be: the scope of a message sent to all rooms at once."""
+
+
+def connection_at(node: NodeId, name: str) -> ConnectionId:
+    """The id of a connection that a node calls by this name."""
+    return ConnectionId(f"{node}.{name}")
+
+
+def node_of(connection: ConnectionId) -> NodeId:
+    """The node that a connection was made at."""
+    return NodeId(connection.partition(".")[0])

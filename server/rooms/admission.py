@@ -9,8 +9,19 @@ from msgspec.structs import replace
 
 from server.breakouts.assignment import late_placement
 from server.errors import CommandRejected, DisconnectCode, JoinRefused, RejectCode
-from server.ids import LOBBY, MAIN, ParticipantId, Placement
-from server.rooms.commands import Admit, Deny, Leave, Lobby, LoseConnection, SetAutoAdmit, SetLocked, TakeSeat
+from server.ids import LOBBY, MAIN, NodeId, ParticipantId, Placement, node_of
+from server.rooms.commands import (
+    Admit,
+    Deny,
+    Leave,
+    Lobby,
+    LoseConnection,
+    LoseConnections,
+    SetAutoAdmit,
+    SetLocked,
+    SystemCommand,
+    TakeSeat,
+)
 from server.rooms.context import Context, Events
 from server.rooms.events import (
     ConnectionLost,
@@ -30,6 +41,19 @@ from server.rooms.phases import SessionStatus
 from server.rooms.state import MAX_EVER, MAX_PARTICIPANTS, Participant, Past, Role, RoomState
 
 
+def decide_seats(state: RoomState, command: SystemCommand, ctx: Context) -> Events:
+    """Connections come and go. Raises JoinRefused."""
+    match command:
+        case TakeSeat():
+            return take_seat(state, command, ctx)
+        case LoseConnection():
+            return lose_connection(state, command, ctx)
+        case LoseConnections():
+            return lose_connections(state, command, ctx)
+        case _:
+            assert_never(command)
+
+
 def take_seat(state: RoomState, command: TakeSeat, ctx: Context) -> Events:
     """The first seat of a person, or the one they have bound to a newer connection.
 
@@ -46,6 +70,17 @@ def lose_connection(state: RoomState, command: LoseConnection, ctx: Context) -> 
     if seat is None or seat.connection != command.connection:
         return ()
     return (ConnectionLost(command.participant, ctx.now_ms),)
+
+
+def lose_connections(state: RoomState, command: LoseConnections, ctx: Context) -> Events:
+    """All seats that speak through this node are kept for a while; none that has moved on to another."""
+    return tuple(ConnectionLost(participant, ctx.now_ms) for participant in seated_at(state, command.node))
+
+
+def seated_at(state: RoomState, node: NodeId) -> tuple[ParticipantId, ...]:
+    """Who speaks through this node."""
+    connections = ((participant, seat.connection) for participant, seat in state.seats.items())
+    return tuple(who for who, connection in connections if connection is not None and node_of(connection) == node)
 
 
 def decide_lobby(state: RoomState, command: Lobby, actor: Participant, ctx: Context) -> Events:

@@ -7,14 +7,13 @@ No authority ever travels in a command: who acts is taken from the connection's 
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated, dataclass_transform
 
 from msgspec import Meta, Struct, field
 
-from server.ids import BreakoutId, ConnectionId, ParticipantId, PhaseId, Placement
+from server.ids import BreakoutId, ConnectionId, NodeId, ParticipantId, PhaseId, Placement
 from server.rooms.phases import Phase, RoundOrder
-from server.rooms.state import AssignmentStrategy, GoalVisibility, PlannedRoom, Role
+from server.rooms.state import AssignmentStrategy, GoalVisibility, PlannedRoom, Reaction, Role
 
 Name = Annotated[str, Meta(min_length=1, max_length=40)]
 Text = Annotated[str, Meta(min_length=1, max_length=2000)]
@@ -23,16 +22,6 @@ People = Annotated[tuple[ParticipantId, ...], Meta(min_length=1, max_length=500)
 LeadMs = Annotated[int, Meta(ge=0, le=60_000)]
 DurationMs = Annotated[int, Meta(ge=0, le=4 * 3600 * 1000)]
 ExtraMs = Annotated[int, Meta(ge=1_000, le=3600 * 1000)]
-
-
-class Reaction(StrEnum):
-    """Reactions; clients show a symbol and say the name."""
-
-    HEART = "heart"
-    THANKS = "thanks"
-    APPLAUSE = "applause"
-    SUPPORT = "support"
-    AGREE = "agree"
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
@@ -382,6 +371,12 @@ class LoseConnection(_Command, tag="lose_connection"):
     connection: ConnectionId
 
 
+class LoseConnections(_Command, tag="lose_connections"):
+    """A node is gone, and with it every connection that was made there."""
+
+    node: NodeId
+
+
 Lobby = Admit | Deny | SetLocked | SetAutoAdmit | Leave
 Own = SetMicrophone | SetCamera | RaiseHand | LowerHand | React | Rename | SendChat | SetGoal
 Moderation = Mute | MuteEveryone | SetHardMute | TurnCameraOff | Remove | Spotlight | SetRole | EndSession
@@ -395,5 +390,5 @@ SupportCommand = Broadcast | RequestHelp | CancelHelp | AcknowledgeHelp
 RoomCommand = Lobby | Own | Moderation | AgendaCommand | RoundCommand | PlanCommand | BreakoutCommand | SupportCommand
 """Everything a client may send to its room."""
 
-SystemCommand = TakeSeat | LoseConnection
+SystemCommand = TakeSeat | LoseConnection | LoseConnections
 Command = RoomCommand | SystemCommand

@@ -10,7 +10,7 @@ from server.breakouts.plan import decide_plan
 from server.errors import CommandRejected, RejectCode
 from server.ids import ParticipantId
 from server.rooms import commands as c
-from server.rooms.admission import decide_lobby, lose_connection, take_seat
+from server.rooms.admission import decide_lobby, decide_seats
 from server.rooms.agenda import decide_agenda
 from server.rooms.commands import Command, RoomCommand
 from server.rooms.context import Context, Events
@@ -39,12 +39,10 @@ def with_follow_ups(state: RoomState, events: Events, ctx: Context) -> Events:
 
 
 def _decide(state: RoomState, command: Command, actor: ParticipantId | None, ctx: Context) -> Events:
-    if isinstance(command, c.TakeSeat | c.LoseConnection):
+    if isinstance(command, c.SystemCommand):
         if actor is not None:
             raise CommandRejected(RejectCode.NOT_ALLOWED)
-        return (
-            take_seat(state, command, ctx) if isinstance(command, c.TakeSeat) else lose_connection(state, command, ctx)
-        )
+        return decide_seats(state, command, ctx)
     if actor is None:
         raise CommandRejected(RejectCode.NOT_ALLOWED)
     return _dispatch(state, command, authorize(state, command, actor), ctx)

@@ -13,7 +13,6 @@ from typing import dataclass_transform
 from msgspec import Struct, field
 
 from server.ids import ConnectionId, ParticipantId, PhaseId, Placement, RoomId
-from server.rooms.commands import Reaction
 from server.rooms.phases import Phase
 from server.rooms.state import (
     Agenda,
@@ -26,6 +25,7 @@ from server.rooms.state import (
     HelpRequest,
     Participant,
     PendingChange,
+    Reaction,
     Role,
     RoomSettings,
     Round,

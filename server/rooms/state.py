@@ -50,6 +50,16 @@ class CameraPolicy(StrEnum):
     EXPECTED = "expected"
 
 
+class Reaction(StrEnum):
+    """Reactions; clients show a symbol and say the name."""
+
+    HEART = "heart"
+    THANKS = "thanks"
+    APPLAUSE = "applause"
+    SUPPORT = "support"
+    AGREE = "agree"
+
+
 class Participant(Struct, frozen=True):
     """A person in the room. `microphone` and `camera`: what they chose, and what is forwarded."""
 

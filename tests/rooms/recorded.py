@@ -19,7 +19,7 @@ from server.ids import MAIN, BreakoutId, ParticipantId, PhaseId, Placement
 from server.rooms import commands as c
 from server.rooms.evolve import fold
 from server.rooms.phases import RoundOrder
-from server.rooms.state import AssignmentStrategy, GoalVisibility, PlannedRoom, Role, RoomView
+from server.rooms.state import AssignmentStrategy, GoalVisibility, PlannedRoom, Reaction, Role, RoomView
 from server.rooms.templates import default_agenda
 from server.rooms.view import view_of
 from tests.rooms.builders import ANA, BEN, CLEO, DAN, LEA, MINUTE, MOD, Session
@@ -89,7 +89,7 @@ def topic(session: Session) -> None:
         session.do(person, c.RaiseHand())
     session.do(MOD, c.LowerHand(BEN))
     session.do(ANA, c.LowerHand())
-    session.do(LATE, c.React(c.Reaction.SUPPORT))
+    session.do(LATE, c.React(Reaction.SUPPORT))
     session.do(MOD, c.Spotlight(BEN))
     session.do(MOD, c.Mute((BEN,)))
     session.do(MOD, c.SetHardMute(LATE, on=True))

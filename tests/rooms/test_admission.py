@@ -5,7 +5,7 @@ import pytest
 from msgspec.structs import replace
 
 from server.errors import DisconnectCode, JoinRefused, RejectCode
-from server.ids import LOBBY, MAIN, ConnectionId, ParticipantId, Placement
+from server.ids import LOBBY, MAIN, ConnectionId, NodeId, ParticipantId, Placement, connection_at
 from server.rooms import commands as c
 from server.rooms.context import Context
 from server.rooms.decide import decide
@@ -98,6 +98,18 @@ def test_a_lost_connection_keeps_the_seat_for_a_while() -> None:
     assert session.do(None, c.LoseConnection(ANA, first)) == ()
     assert session.do(None, c.LoseConnection(ParticipantId("nobody"), first)) == ()
     assert next_timeout(session.state) is None
+
+
+def test_a_lost_node_takes_the_connections_made_there() -> None:
+    """Each seat is kept for its grace from then on, and whoever is at another node has noticed nothing."""
+    session = circle()
+    for person, node in ((ANA, "n1"), (BEN, "n2"), (CLEO, "n1")):
+        session.knock(person, connection=connection_at(NodeId(node), "1"))
+    session.knock(CLEO, connection=connection_at(NodeId("n2"), "2"))
+    lost = session.do(None, c.LoseConnections(NodeId("n1")))
+    assert lost == (ConnectionLost(ANA, session.now_ms),)
+    assert session.do(None, c.LoseConnections(NodeId("n1"))) == ()
+    assert next_timeout(session.state) == session.state.seats[ANA].lost_ms + SEAT_GRACE_MS
 
 
 def test_after_the_grace_the_seat_is_gone() -> None:

@@ -7,7 +7,6 @@ from msgspec.structs import replace
 
 from server.ids import LOBBY, MAIN, BreakoutId, ConnectionId, ParticipantId, PhaseId, Placement, RoomId
 from server.rooms import events as e
-from server.rooms.commands import Reaction
 from server.rooms.events import Event, LeaveReason, TimerScope, TurnOutcome
 from server.rooms.evolve import evolve, fold, opened
 from server.rooms.phases import Phase, PhaseKind, RoundOrder, SessionStatus
@@ -27,6 +26,7 @@ from server.rooms.state import (
     PendingChange,
     PendingKind,
     Presence,
+    Reaction,
     Role,
     RoomSettings,
     RoomState,

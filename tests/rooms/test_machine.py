@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from server.errors import CommandRejected, JoinRefused
-from server.ids import LOBBY, MAIN, BreakoutId, ConnectionId, ParticipantId, Placement
+from server.ids import LOBBY, MAIN, BreakoutId, ConnectionId, NodeId, ParticipantId, Placement, connection_at, node_of
 from server.rooms import commands as c
 from server.rooms.audience import audience_of, viewer_of
 from server.rooms.commands import Command, RoomCommand
@@ -70,6 +70,18 @@ class RoomMachine(RuleBasedStateMachine):
         seat = self.state.seats.get(participant)
         connection = seat.connection if seat and seat.connection and not stale else ConnectionId("older")
         self.commit(c.LoseConnection(participant, connection), None)
+
+    @rule(number=st.integers(0, 2))
+    def node_is_lost(self, number: int) -> None:
+        """All who speak through one node are lost in one entry, once; nobody else, and nobody loses a seat."""
+        node = NodeId(f"n{number}")
+        before = {id_: seat.connection for id_, seat in self.state.seats.items() if seat.connection}
+        seats = self.state.seats.keys()
+        self.commit(c.LoseConnections(node), None)
+        after = {id_: seat.connection for id_, seat in self.state.seats.items() if seat.connection}
+        assert after == {id_: where for id_, where in before.items() if node_of(where) != node}
+        assert self.state.seats.keys() == seats
+        assert decide(self.state, c.LoseConnections(node), None, self.context) == ()
 
     @rule(wished=st.lists(st.tuples(ACTORS, wishes.wishes), min_size=10, max_size=30))
     def people_wish(self, wished: list[tuple[int, RoomCommand]]) -> None:
@@ -211,7 +223,7 @@ class RoomMachine(RuleBasedStateMachine):
             participant=participant,
             name=participant,
             role=TOKENS[participant],
-            connection=ConnectionId(f"connection-{self.connections}"),
+            connection=connection_at(NodeId(f"n{self.connections % 3}"), str(self.connections)),
             resume_hash="hash",
             agreement=agreement,
             ticket=ticket,

@@ -14,7 +14,7 @@ from server.rooms.events import (
     Reacted,
     Renamed,
 )
-from server.rooms.state import ChatMessage, Goal, GoalVisibility, Hand
+from server.rooms.state import ChatMessage, Goal, GoalVisibility, Hand, Reaction
 from tests.rooms.builders import ANA, BEN, MOD, circle
 
 
@@ -60,7 +60,7 @@ def test_reactions_go_to_the_placement() -> None:
     """And leave nothing behind."""
     session = circle(ANA)
     before = session.state
-    assert session.do(ANA, c.React(c.Reaction.HEART)) == (Reacted(ANA, MAIN, c.Reaction.HEART),)
+    assert session.do(ANA, c.React(Reaction.HEART)) == (Reacted(ANA, MAIN, Reaction.HEART),)
     assert session.state == before
 
 

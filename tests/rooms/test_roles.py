@@ -10,14 +10,14 @@ import pytest
 from msgspec.structs import replace
 
 from server.errors import CommandRejected, RejectCode
-from server.ids import LOBBY, MAIN, BreakoutId, ParticipantId, PhaseId, Placement
+from server.ids import LOBBY, MAIN, BreakoutId, NodeId, ParticipantId, PhaseId, Placement
 from server.rooms import commands as c
 from server.rooms.commands import Command, RoomCommand
 from server.rooms.context import Context
 from server.rooms.decide import decide
 from server.rooms.phases import SessionStatus
 from server.rooms.roles import GRANTS, MODERATORS
-from server.rooms.state import AssignmentStrategy, Breakout, Hand, Participant, PlannedRoom, Role, RoomState
+from server.rooms.state import AssignmentStrategy, Breakout, Hand, Participant, PlannedRoom, Reaction, Role, RoomState
 from tests.rooms.builders import ANA, BEN, MOD, TOPIC, Session, new_room
 
 WHO: Final = ParticipantId("who")
@@ -35,7 +35,7 @@ EXAMPLES: Final[tuple[RoomCommand, ...]] = (
     c.SetCamera(on=True),
     c.RaiseHand(),
     c.LowerHand(),
-    c.React(c.Reaction.HEART),
+    c.React(Reaction.HEART),
     c.Rename("Blue"),
     c.SendChat("Hello"),
     c.SetGoal("Rest"),
@@ -208,6 +208,7 @@ def test_system_commands_are_the_systems_alone() -> None:
     assert verdict(room(Role.MODERATOR, MAIN), seat, MOD) is RejectCode.NOT_ALLOWED
     lost = c.LoseConnection(MOD, seat.connection)
     assert verdict(room(Role.MODERATOR, MAIN), lost, WHO) is RejectCode.NOT_ALLOWED
+    assert verdict(room(Role.MODERATOR, MAIN), c.LoseConnections(NodeId("n1")), MOD) is RejectCode.NOT_ALLOWED
 
 
 @pytest.mark.parametrize("target", ["nobody", "b9", "lobby"])

@@ -11,7 +11,16 @@ from server.rooms import events as e
 from server.rooms.audience import Audience, Scope, Viewer, audience_of, viewer_of
 from server.rooms.events import Event
 from server.rooms.phases import SessionStatus
-from server.rooms.state import Agenda, AssignmentStrategy, Breakouts, GoalVisibility, PlannedRoom, Role, RoomView
+from server.rooms.state import (
+    Agenda,
+    AssignmentStrategy,
+    Breakouts,
+    GoalVisibility,
+    PlannedRoom,
+    Reaction,
+    Role,
+    RoomView,
+)
 from server.rooms.view import view_of
 from tests.rooms.builders import ANA, BEN, CLEO, DAN, LEA, MOD, Session, circle
 
@@ -184,7 +193,7 @@ def test_what_is_said_in_a_room_stays_there() -> None:
     """Chat, reactions, rounds; moderators follow rounds from anywhere."""
     session = in_two_rooms()
     assert heard_by(session, session.do(ANA, c.SendChat("Hi")), e.ChatSent) == {ANA, BEN}
-    assert heard_by(session, session.do(ANA, c.React(c.Reaction.HEART)), e.Reacted) == {ANA, BEN}
+    assert heard_by(session, session.do(ANA, c.React(Reaction.HEART)), e.Reacted) == {ANA, BEN}
     assert heard_by(session, session.do(LEA, c.StartRound()), e.RoundStarted) == {CLEO, LEA, MOD}
     assert heard_by(session, session.do(MOD, c.Broadcast("Hi")), e.ChatSent) == {ANA, BEN, CLEO, LEA, MOD}
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from server.ids import LOBBY, MAIN, BreakoutId, ParticipantId, PhaseId, Placement
 from server.rooms import commands as c
-from server.rooms.commands import Reaction, RoomCommand
+from server.rooms.commands import RoomCommand
 from server.rooms.phases import Phase, PhaseKind, RoundOrder, RoundPlan
-from server.rooms.state import AssignmentStrategy, GoalVisibility, PlannedRoom, Role
+from server.rooms.state import AssignmentStrategy, GoalVisibility, PlannedRoom, Reaction, Role
 
 TOKENS: Final = {
     ParticipantId("m1"): Role.MODERATOR,

@@ -17,7 +17,7 @@ from aiohttp import ClientSession, WSMsgType, WSServerHandshakeError
 from server.errors import DisconnectCode, RejectCode
 from server.ids import ParticipantId, RoomId
 from server.rooms import commands as c
-from server.rooms.state import Presence, Role
+from server.rooms.state import Presence, Reaction, Role
 from server.signaling import outbox, transport
 from server.signaling.delivery import Client
 from server.signaling.limits import Buckets, Rate
@@ -174,9 +174,9 @@ async def test_a_flood_ends_in_a_disconnect(venue: Venue, http: ClientSession) -
 async def test_a_new_connection_does_not_refill_the_bucket(venue: Venue) -> None:
     """What a person may ask for is counted over their connections."""
     ann = await venue.join("ann", Role.MODERATOR)
-    await asyncio.gather(*(ann.send(c.React(c.Reaction.HEART)) for _ in range(45)))
+    await asyncio.gather(*(ann.send(c.React(Reaction.HEART)) for _ in range(45)))
     again = await venue.join("ann", Role.MODERATOR)
-    answers = await asyncio.gather(*(again.send(c.React(c.Reaction.HEART)) for _ in range(39)))
+    answers = await asyncio.gather(*(again.send(c.React(Reaction.HEART)) for _ in range(39)))
     assert RejectCode.RATE_LIMITED in {code_of(answer) for answer in answers if not hasattr(answer, "seq")}
 
 

@@ -12,7 +12,7 @@ from server.ids import ParticipantId
 from server.ports import MAX_TILE_HEIGHT, MAX_TILES, Tile, Watch
 from server.rooms import commands as c
 from server.rooms.events import ChatSent, HandRaised
-from server.rooms.state import Role
+from server.rooms.state import Reaction, Role
 from server.signaling.limits import WATCH_RATE
 from server.signaling.messages import MAX_COMMAND_BYTES, MediaOffer, Ok, Reject, Resync, Snapshot
 from tests.signaling.clients import Venue, code_of
@@ -132,7 +132,7 @@ async def test_the_same_id_of_two_people_is_two_commands(venue: Venue) -> None:
 async def test_commands_of_one_connection_keep_their_order(venue: Venue) -> None:
     """Thirty messages sent without waiting are decided in the order of sending."""
     ann = await venue.join("ann", Role.MODERATOR)
-    answers = await asyncio.gather(*(ann.send(c.React(c.Reaction.HEART)) for _ in range(5)))
+    answers = await asyncio.gather(*(ann.send(c.React(Reaction.HEART)) for _ in range(5)))
     texts = [f"message {number}" for number in range(15)]
     answers += await asyncio.gather(*(ann.send(c.SendChat(text)) for text in texts))
     assert [answer.seq for answer in answers if isinstance(answer, Ok)] == sorted(
@@ -177,7 +177,7 @@ async def test_resync_sends_the_view_anew(venue: Venue) -> None:
 async def test_too_much_is_refused_with_a_time(venue: Venue) -> None:
     """A burst is let through, then RATE_LIMITED says when to try again; the connection goes on."""
     ann = await venue.join("ann", Role.MODERATOR)
-    answers = await asyncio.gather(*(ann.send(c.React(c.Reaction.HEART)) for _ in range(50)))
+    answers = await asyncio.gather(*(ann.send(c.React(Reaction.HEART)) for _ in range(50)))
     refused = [answer for answer in answers if isinstance(answer, Reject)]
     assert 0 < len(refused) < 20
     assert all(answer.code == RejectCode.RATE_LIMITED and answer.retry_after_ms for answer in refused)
