@@ -143,7 +143,7 @@ $(STAMPS)/package: pyproject.toml hatch_build.py $(STAMPS)/locked
 	@$(PIP) install --no-build-isolation --no-deps --editable .
 	@touch $@
 
-$(STAMPS)/native: server/media/native/fan.c server/media/native/fan.h server/media/native/build.py $(STAMPS)/package
+$(STAMPS)/native: $(wildcard server/media/native/*.c server/media/native/*.h) server/media/native/build.py $(STAMPS)/package
 	@$(BIN)/python -m server.media.native.build
 	@touch $@
 

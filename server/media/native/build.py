@@ -16,7 +16,10 @@ from typing import Final
 
 FOLDER: Final = Path(__file__).parent
 LIBRARY: Final = FOLDER / "fan.so"
-SOURCES: Final = (FOLDER / "fan.c", FOLDER / "fan.h")
+HEADERS: Final = (FOLDER / "fan.h",)
+"""What Python and C share, each after those whose types it names."""
+
+SOURCES: Final = (FOLDER / "fan.c",)
 FLAGS: Final = ("-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared", "-fvisibility=default")
 
 
@@ -31,7 +34,7 @@ def compiler() -> str | None:
 
 def checksum() -> int:
     """Of the sources: a library built from others does not fit."""
-    return zlib.crc32(b"".join(source.read_bytes() for source in SOURCES))
+    return zlib.crc32(b"".join(source.read_bytes() for source in HEADERS + SOURCES))
 
 
 def build(library: Path = LIBRARY, flags: tuple[str, ...] = ()) -> str | None:
@@ -41,7 +44,7 @@ def build(library: Path = LIBRARY, flags: tuple[str, ...] = ()) -> str | None:
         return "no compiler found"
     # Written beside and moved there: a running server keeps the file it has open.
     fresh = library.with_suffix(f".{os.getpid()}.tmp")
-    command = [program, *FLAGS, *flags, f"-DSOURCES={checksum()}u", "-o", str(fresh), str(SOURCES[0])]
+    command = [program, *FLAGS, *flags, f"-DSOURCES={checksum()}u", "-o", str(fresh), *map(str, SOURCES)]
     made = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - without a shell
     if made.returncode:
         fresh.unlink(missing_ok=True)

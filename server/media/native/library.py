@@ -9,12 +9,13 @@ from typing import Any, Final
 
 from cffi import FFI
 
-from server.media.native.build import FOLDER, LIBRARY, checksum, compiler
+from server.media.native.build import HEADERS, LIBRARY, checksum, compiler
 
 _COMMENTS: Final = re.compile(r"/\*.*?\*/", re.DOTALL)
 
 ffi: Final = FFI()
-ffi.cdef(_COMMENTS.sub("", FOLDER.joinpath("fan.h").read_text(encoding="ascii")))
+for header in HEADERS:
+    ffi.cdef(_COMMENTS.sub("", header.read_text(encoding="ascii")))
 
 
 class NotBuilt(Exception):
@@ -22,7 +23,7 @@ class NotBuilt(Exception):
 
 
 def load(library: Path = LIBRARY) -> Any:  # noqa: ANN401 - cffi has no types
-    """The functions of `fan.h`. Raises NotBuilt when it is not there, or was built from other sources."""
+    """The functions of the headers. Raises NotBuilt when it is not there, or was built from other sources."""
     if not library.is_file():
         raise NotBuilt("it was not built" if compiler() else "no compiler found")
     try:
