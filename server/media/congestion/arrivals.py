@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Sequence
+from operator import sub
 from typing import Final
 
 from server.media.congestion.feedback import FORMAT, PACKET_TYPE, TICK_NS, TICKS_PER_REFERENCE
@@ -35,43 +36,74 @@ _Run = list[tuple[int, int]]
 
 
 class Arrivals:
-    """Collects packets by their 16-bit number, and gives each in one feedback message."""
+    """Collects packets by their 16-bit number, and gives each in one feedback message.
 
-    __slots__ = ("_count", "_next", "_pending")
+    Whoever keeps arrivals elsewhere overrides `record` and `take`.
+    """
+
+    __slots__ = ("_count", "_next", "_numbers", "_times")
 
     def __init__(self) -> None:
-        self._pending: dict[int, int] = {}
+        self._numbers: list[int] = []
+        self._times: list[int] = []
         self._next: int | None = None
         self._count = 0
 
     def record(self, sequence16: int, now_ns: int) -> None:
         """A packet came; of duplicates the first counts."""
-        if len(self._pending) < MAX_PENDING:
-            self._pending.setdefault(sequence16, now_ns)
+        if len(self._numbers) < MAX_PENDING:
+            self._numbers.append(sequence16)
+            self._times.append(now_ns)
+
+    def take(self) -> tuple[Sequence[int], Sequence[int]]:
+        """Numbers and times of at most `MAX_PENDING` packets as they came, which are forgotten here."""
+        taken = self._numbers, self._times
+        self._numbers, self._times = [], []
+        return taken
 
     def feedback(self, sender_ssrc: int, media_ssrc: int) -> list[bytes]:
         """RTCP packets about everything that came since the last call; none if nothing came."""
-        if not self._pending:
+        numbers, times = self.take()
+        if not len(numbers):
             return []
-        late, fresh = self._split()
+        ticks = [at_ns // TICK_NS for at_ns in times]
         head = (sender_ssrc, media_ssrc)
+        return self._in_order(head, numbers, ticks) or self._sorted(head, numbers, ticks)
+
+    def _in_order(self, head: tuple[int, int], numbers: Sequence[int], ticks: list[int]) -> list[bytes]:
+        """One message about packets that came as they were sent, all of them, as most do; none for others."""
+        start, count = self._next, len(ticks)
+        if start is None or count > _ROOM or (start & 0xFFFF) + count > 0x10000:
+            return []
+        first = start & 0xFFFF
+        if any(map(sub, numbers, range(first, first + count))):
+            return []
+        reference = ticks[0] // TICKS_PER_REFERENCE
+        try:
+            deltas = bytes(map(sub, ticks, [reference * TICKS_PER_REFERENCE, *ticks]))
+        except ValueError:
+            # A pause that eight bits do not hold.
+            return []
+        self._next = start + count
+        return [self._packed(head, start, count, reference, (_SMALL << 13 | count).to_bytes(2) + deltas)]
+
+    def _sorted(self, head: tuple[int, int], numbers: Sequence[int], ticks: list[int]) -> list[bytes]:
+        late, fresh = self._split(numbers, ticks)
         messages = [self._message(head, run[0][0], run) for run in _contiguous(late)]
         for start, run in self._messages(fresh):
             messages.append(self._message(head, start, run))
         return messages
 
-    def _split(self) -> tuple[_Run, _Run]:
+    def _split(self, numbers: Sequence[int], ticks: list[int]) -> tuple[_Run, _Run]:
         """What came by extended number, in order: told as lost before, and new."""
-        pending, self._pending = self._pending, {}
         if self._next is None:
             # The first numbers may have come out of order; the origin is far enough for all of them.
-            self._next = next(iter(pending)) + 0x10000
-            self._next += min(0, *((number - self._next + 0x8000 & 0xFFFF) - 0x8000 for number in pending))
+            self._next = numbers[0] + 0x10000
+            self._next += min((number - self._next + 0x8000 & 0xFFFF) - 0x8000 for number in numbers)
         origin = self._next
-        came = sorted(
-            (origin + (number - origin + 0x8000 & 0xFFFF) - 0x8000, at_ns // TICK_NS)
-            for number, at_ns in pending.items()
-        )
+        # Backwards, so that of duplicates the first stays.
+        pending = dict(zip(reversed(numbers), reversed(ticks), strict=True))
+        came = sorted((origin + (number - origin + 0x8000 & 0xFFFF) - 0x8000, tick) for number, tick in pending.items())
         first = next((index for index, (number, _) in enumerate(came) if number >= origin), len(came))
         return came[:first], came[first:]
 
@@ -96,10 +128,10 @@ class Arrivals:
         """One RTCP packet about the numbers from `start` to the last of `run`."""
         reference = run[0][1] // TICKS_PER_REFERENCE
         before = reference * TICKS_PER_REFERENCE
-        symbols: list[int] = []
+        symbols = bytearray()
         deltas = bytearray()
         for number, tick in run:
-            symbols += [_LOST] * (number - start - len(symbols))
+            symbols += bytes(number - start - len(symbols))
             delta, before = tick - before, tick
             if 0 <= delta <= 0xFF:
                 symbols.append(_SMALL)
@@ -107,7 +139,9 @@ class Arrivals:
             else:
                 symbols.append(_LARGE)
                 deltas += delta.to_bytes(2, signed=True)
-        body = _chunks(symbols) + deltas
+        return self._packed(head, start, len(symbols), reference, _chunks(symbols) + deltas)
+
+    def _packed(self, head: tuple[int, int], start: int, count: int, reference: int, body: bytes | bytearray) -> bytes:
         padding = -len(body) % 4
         if padding:
             body += bytes(padding - 1) + bytes((padding,))
@@ -115,7 +149,7 @@ class Arrivals:
         words = (_HEAD.size + len(body)) // 4 - 1
         counted = (reference & 0xFFFFFF) << 8 | self._count & 0xFF
         self._count += 1
-        return _HEAD.pack(first, PACKET_TYPE, words, *head, start & 0xFFFF, len(symbols), counted) + body
+        return _HEAD.pack(first, PACKET_TYPE, words, *head, start & 0xFFFF, count, counted) + body
 
 
 def _near(before: tuple[int, int], number: int, tick: int) -> bool:
@@ -135,7 +169,7 @@ def _contiguous(late: _Run) -> list[_Run]:
     return runs[-MAX_LATE:]
 
 
-def _chunks(symbols: Sequence[int]) -> bytearray:
+def _chunks(symbols: bytearray) -> bytearray:
     """Packet status chunks: runs where they are long, else vectors of 14 one-bit or 7 two-bit symbols."""
     chunks = bytearray()
     at = 0
@@ -153,9 +187,8 @@ def _chunks(symbols: Sequence[int]) -> bytearray:
     return chunks
 
 
-def _run_length(symbols: Sequence[int], at: int) -> int:
-    end = at + 1
+def _run_length(symbols: bytearray, at: int) -> int:
+    """Of equal symbols from here on, as far as one chunk reaches; a long hole must not cost a step for each packet."""
     last = min(len(symbols), at + 0x1FFF)
-    while end < last and symbols[end] == symbols[at]:
-        end += 1
-    return end - at
+    others = [symbols.find(other, at, last) for other in (_LOST, _SMALL, _LARGE) if other != symbols[at]]
+    return min((found for found in others if found >= 0), default=last) - at

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import time
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -94,6 +96,24 @@ def test_flood_is_bounded() -> None:
     messages = told(arrivals)
     assert sum(len(message.ticks) for message in messages) <= MAX_PENDING
     assert len(messages) <= 32
+
+
+def cost_ns(step: int) -> int:
+    """Of the feedback about eight packets whose numbers are so far apart, at best."""
+    arrivals = Arrivals()
+    costs = []
+    for number in range(0, 8 * step * 30, 8 * step):
+        for index in range(8):
+            arrivals.record(number + index * step & 0xFFFF, 64 * MS)
+        before = time.perf_counter_ns()
+        arrivals.feedback(1, 2)
+        costs.append(time.perf_counter_ns() - before)
+    return min(costs)
+
+
+def test_leaping_numbers_cost_no_time() -> None:
+    """A hole costs the same however long it is: whoever leaps on purpose keeps nobody waiting."""
+    assert cost_ns(4_000) < 20 * cost_ns(3)
 
 
 gaps = st.lists(
