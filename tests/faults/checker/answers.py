@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""I6: what was acknowledged is kept. I7: a command has one effect, however often it was sent."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from server.ids import CommandId, ParticipantId
+from server.rooms.commands import RoomCommand, SendChat
+from server.rooms.events import ChatSent
+from server.runner.steps import key_of
+from server.signaling.messages import Ok
+from tests.faults.checker.history import Answered, Life, Run, Sent, Told
+from tests.faults.checker.replay import Step
+from tests.faults.checker.words import Invariant, Violation, Witness
+
+
+def check(run: Run, seen: tuple[Witness, ...]) -> Iterator[Violation]:
+    """Against the log where there is one, else against what everybody saw."""
+    if run.lives:
+        for witness in seen:
+            yield from _not_in_log(run.lives, witness)
+        yield from _twice_in_log(run.lives)
+    yield from _unseen_chat(seen)
+    yield from _chat_twice(seen)
+    for witness in seen:
+        yield from _shown_twice(witness)
+
+
+def done(witness: Witness) -> Iterator[tuple[int, int, CommandId, object]]:
+    """Epoch, position, id and command of every `ok` that stands for an entry of the log."""
+    commands: dict[CommandId, object] = {}
+    epoch = 0
+    for record in witness.history.records:
+        match record:
+            case Told(message=message):
+                epoch = message.epoch
+            case Sent():
+                commands[record.id] = record.command
+            case Answered(answer=Ok(seq=seq)) if isinstance(commands[record.id], RoomCommand):
+                yield epoch, seq, record.id, commands[record.id]
+            case _:
+                continue
+
+
+def _not_in_log(lives: tuple[Life, ...], witness: Witness) -> Iterator[Violation]:
+    for epoch, seq, command_id, _ in done(witness):
+        key = key_of(witness.person, command_id)
+        own = [life for life in lives if life.epoch == epoch]
+        if not own:
+            yield Violation(Invariant.ACKED_KEPT, f"{key}: acknowledged in epoch {epoch}, which the log does not know")
+        for life in (life for life in lives if life.epoch >= epoch):
+            if not _holds(life, key, seq if life.epoch == epoch else None):
+                yield Violation(Invariant.ACKED_KEPT, f"{key}: acknowledged at {epoch}-{seq}, not in {life.epoch}")
+
+
+def _holds(life: Life, key: str, seq: int | None) -> bool:
+    """Whether this life has the command, at this position if one is given."""
+    if seq is not None and seq > life.start:
+        place = seq - life.start - 1
+        return place < len(life.entries) and life.entries[place].command == key
+    return key in life.snapshot.recent or any(entry.command == key for entry in life.entries)
+
+
+def _twice_in_log(lives: tuple[Life, ...]) -> Iterator[Violation]:
+    for life in lives:
+        counts = Counter(entry.command for entry in life.entries)
+        counts.update(key for key in life.snapshot.recent if key in counts)
+        for key, count in counts.items():
+            if count > 1:
+                yield Violation(Invariant.ONCE, f"{key}: {count} entries in epoch {life.epoch}")
+
+
+# -- told by chat, whose texts are unique ------------------------------------------------------------------------------
+
+
+def _chats(witness: Witness) -> Iterator[tuple[ParticipantId, str, int]]:
+    """Who said what, and its number, wherever this client saw it."""
+    for sight in witness.sights:
+        for event in sight.events:
+            if isinstance(event, ChatSent):
+                yield event.message.participant, event.message.text, event.message.id
+        if sight.step is Step.SHOWN and sight.view is not None:
+            for messages in sight.view.chat.values():
+                for message in messages:
+                    yield message.participant, message.text, message.id
+
+
+def _unseen_chat(seen: tuple[Witness, ...]) -> Iterator[Violation]:
+    """A message that was acknowledged has been seen by somebody, its author first of all."""
+    told = {(who, text) for witness in seen for who, text, _ in _chats(witness)}
+    for witness in seen:
+        for epoch, seq, command_id, command in done(witness):
+            if isinstance(command, SendChat) and (witness.person, command.text) not in told:
+                yield Violation(Invariant.ACKED_KEPT, f"{command_id}: acknowledged at {epoch}-{seq}, seen by nobody")
+
+
+def _chat_twice(seen: tuple[Witness, ...]) -> Iterator[Violation]:
+    """A text that was sent under one id alone stands in the room once."""
+    ids: dict[tuple[ParticipantId, str], set[CommandId]] = {}
+    for witness in seen:
+        for record in witness.history.records:
+            if isinstance(record, Sent) and isinstance(record.command, SendChat):
+                ids.setdefault((witness.person, record.command.text), set()).add(record.id)
+    numbers: dict[tuple[ParticipantId, str], set[int]] = {}
+    for witness in seen:
+        for who, text, number in _chats(witness):
+            numbers.setdefault((who, text), set()).add(number)
+    for chat, known in sorted(numbers.items()):
+        if len(ids.get(chat, ())) == 1 and len(known) > 1:
+            yield Violation(Invariant.ONCE, f"{chat[0]}: one message stands there {len(known)} times")
+
+
+def _shown_twice(witness: Witness) -> Iterator[Violation]:
+    """No event is applied a second time."""
+    numbers = Counter(
+        event.message.id for sight in witness.sights for event in sight.events if isinstance(event, ChatSent)
+    )
+    for number, count in numbers.items():
+        if count > 1:
+            yield Violation(Invariant.ONCE, f"{witness.person}: message {number} was applied {count} times")
