@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import msgspec
@@ -21,7 +21,7 @@ _decode: Final = msgspec.json.Decoder(TicketRequest).decode
 _encode: Final = msgspec.json.Encoder().encode
 
 
-def add_tickets(app: web.Application, swap: Callable[[str], Ticket]) -> None:
+def add_tickets(app: web.Application, swap: Callable[[str], Awaitable[Ticket]]) -> None:
     """Add the route; `swap` raises JoinRefused."""
 
     async def tickets(request: web.Request) -> web.Response:
@@ -29,7 +29,7 @@ def add_tickets(app: web.Application, swap: Callable[[str], Ticket]) -> None:
             body = await _body(request)
             if len(body) > MAX_BODY_BYTES:
                 return _refusal(DisconnectCode.BAD_MESSAGE, TOO_LARGE)
-            ticket = swap(_decode(body).token)
+            ticket = await swap(_decode(body).token)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return _refusal(DisconnectCode.BAD_MESSAGE, BAD_REQUEST)
         except JoinRefused as refusal:

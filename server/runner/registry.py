@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from server.errors import DisconnectCode, JoinRefused
 from server.ids import RoomId
-from server.ports import Epoch, LogUnavailable, Seq
+from server.ports import Epoch, Loaded, LogUnavailable, Seq
 from server.rooms.phases import SessionStatus
 from server.rooms.state import RoomState
 from server.runner.listeners import Commit
@@ -33,7 +34,7 @@ class Rooms:
     def __init__(self, environment: Environment) -> None:
         self._env = environment
         self._runners: dict[RoomId, RoomRunner] = {}
-        self._opening: dict[RoomId, asyncio.Task[RoomRunner]] = {}
+        self._opening: dict[RoomId, asyncio.Task[RoomRunner | None]] = {}
         self._forgetting: set[asyncio.Task[None]] = set()
         self._ended: dict[RoomId, None] = {}
         self._closed = False
@@ -52,15 +53,29 @@ class Rooms:
 
         Raises JoinRefused SERVER_BUSY if the log does not answer, SERVER_RESTARTING after `close`.
         """
-        if self._closed:
-            raise JoinRefused(DisconnectCode.SERVER_RESTARTING)
-        if (runner := self.get(room)) is not None:
-            return runner
-        task = self._opening.get(room)
-        if task is None:
-            task = self._opening[room] = asyncio.get_running_loop().create_task(self._open(room, first))
-            task.add_done_callback(lambda _: self._opening.pop(room, None))
-        return await asyncio.shield(task)
+        while True:
+            runner = await self._load(room, lambda: self._env.log.create(room, first))
+            if runner is not None:  # else somebody was just looking for it, and it was not there
+                return runner
+
+    async def find(self, room: RoomId) -> RoomRunner | None:
+        """The runner of a room that exists here or elsewhere; None if there is none. Raises as `open`."""
+        return await self._load(room, lambda: self._env.log.load(room))
+
+    async def note(self, room: RoomId) -> None:
+        """Somebody is about to take a seat here. Raises JoinRefused SERVER_BUSY if that cannot be noted."""
+        try:
+            await self._env.note(room)
+        except LogUnavailable:
+            raise JoinRefused(DisconnectCode.SERVER_BUSY) from None
+
+    def all(self) -> tuple[RoomRunner, ...]:
+        """Every room that this node has loaded."""
+        return tuple(runner for runner in self._runners.values() if not runner.closed)
+
+    def unload(self, runner: RoomRunner) -> None:
+        """Forget the room here only; whoever still needs it loads it again."""
+        runner.close(JoinRefused(DisconnectCode.SERVER_RESTARTING))
 
     async def close(self) -> None:
         """End all runners; those who wait are told that the server restarts. The log keeps the rooms."""
@@ -72,14 +87,28 @@ class Rooms:
         await asyncio.gather(*self._opening.values(), *self._forgetting, return_exceptions=True)
         await asyncio.sleep(0)  # the cancelled tasks of runners end
 
-    async def _open(self, room: RoomId, first: RoomState) -> RoomRunner:
+    async def _load(self, room: RoomId, ask: Callable[[], Awaitable[Loaded | None]]) -> RoomRunner | None:
+        """The runner, made of what the log answers; for all who ask meanwhile it is asked once."""
+        if self._closed:
+            raise JoinRefused(DisconnectCode.SERVER_RESTARTING)
+        if (runner := self.get(room)) is not None:
+            return runner
+        task = self._opening.get(room)
+        if task is None:
+            task = self._opening[room] = asyncio.get_running_loop().create_task(self._begin(room, ask))
+            task.add_done_callback(lambda _: self._opening.pop(room, None))
+        return await asyncio.shield(task)
+
+    async def _begin(self, room: RoomId, ask: Callable[[], Awaitable[Loaded | None]]) -> RoomRunner | None:
         try:
             async with asyncio.timeout(self._env.settings.call_ms * _MS):
-                loaded = await self._env.log.create(room, first)
+                loaded = await ask()
         except (LogUnavailable, TimeoutError):
             raise JoinRefused(DisconnectCode.SERVER_BUSY) from None
         if self._closed:
             raise JoinRefused(DisconnectCode.SERVER_RESTARTING)
+        if loaded is None:
+            return None
         runner = self._runners[room] = RoomRunner(room, loaded, self._env)
         self._ended.pop(room, None)
         keeper = _Keeper(self, runner, self._env.settings)

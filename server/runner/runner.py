@@ -195,7 +195,7 @@ class RoomRunner:
         if when != self._timer_ms:
             self._disarm()
             if when is not None:
-                delay_ms = max(0, when - self._env.clock.now_ms())
+                delay_ms = max(0, when - self._env.clock.now_ms()) + self._env.defer_ms(self.room)
                 self._timer_ms = when
                 self._timer = self._loop.call_later(delay_ms * _MS, self._ring)
 

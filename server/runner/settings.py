@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from msgspec import Struct
 
+from server.ids import RoomId
 from server.ports import Clock, RoomLog
 from server.runner.steps import Limits, Rules
 
@@ -29,11 +30,28 @@ class RunnerSettings(Struct, frozen=True):
     empty_ms: int = 24 * 3_600_000
 
 
+async def alone(room: RoomId) -> None:
+    """Nobody else needs to know."""
+    del room
+
+
+def at_once(room: RoomId) -> int:
+    """Nobody else might do it first."""
+    del room
+    return 0
+
+
 class Environment(Struct, frozen=True):
-    """What all runners of a node share. `seeds` gives a fresh random number at each call."""
+    """What all runners of a node share. `seeds` gives a fresh random number at each call.
+
+    `note`: called before somebody takes a seat here; raises LogUnavailable. `defer_ms`: how long time-outs of a room
+    wait here for the node that should see to them first.
+    """
 
     log: RoomLog
     rules: Rules
     clock: Clock
     seeds: Callable[[], int]
     settings: RunnerSettings = RunnerSettings()
+    note: Callable[[RoomId], Awaitable[None]] = alone
+    defer_ms: Callable[[RoomId], int] = at_once

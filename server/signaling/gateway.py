@@ -139,6 +139,14 @@ class Gateway:
         """Let nobody in any more."""
         self._closing = True
 
+    def attend(self, runner: RoomRunner) -> None:
+        """Let the media of this room follow what it decides, although nobody has a seat through this node."""
+        self._hall(runner)
+
+    def attends(self, room: RoomId) -> bool:
+        """Whether the room is needed here: for its people, or for its media."""
+        return room in self._halls
+
     def refresh_relays(self) -> None:
         """Give every client credentials of the relays for the time to come."""
         for hall in self._halls.values():
@@ -169,7 +177,7 @@ class Gateway:
             link.end(DisconnectCode.SUPERSEDED if seat is not None else DisconnectCode.SESSION_OVER)
             return
         if seated.resume is None:
-            hall.media.close_peer(seated.participant)
+            hall.media.begin_anew(seated.participant)
         attendance.client = hall.delivery.welcome(link, seated.participant, seated.secret, seated.resume)
         if seated.resume is not None:
             hall.media.remind(attendance.client)

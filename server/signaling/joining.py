@@ -74,11 +74,11 @@ class Joining:
         self._ticket_seconds = ticket_seconds
         self._wall = wall
 
-    def swap(self, token: str) -> Ticket:
+    async def swap(self, token: str) -> Ticket:
         """The ticket that a join link stands for, with what the person may know before joining."""
         now = int(self._wall())
         claims = ticket_from(verify(self._key, token, now), now, self._ticket_seconds)
-        runner = self._rooms.get(claims.room)
+        runner = await self._rooms.find(claims.room)
         if runner is not None:
             _refuse_in_advance(runner.state, claims)
         else:
@@ -98,7 +98,7 @@ class Joining:
             raise JoinRefused(DisconnectCode.PROTOCOL_UNSUPPORTED)
         now = int(self._wall())
         claims = verify(self._key, connect.token, now, expired_is_fine=connect.resume is not None)
-        known = self._rooms.get(claims.room)
+        known = await self._rooms.find(claims.room)
         resume = None if connect.resume is None else _checked_resume(known, claims, connect.resume)
         if resume is None and claims.exp <= now - SKEW_SECONDS:
             raise JoinRefused(DisconnectCode.RESUME_INVALID)
@@ -112,6 +112,7 @@ class Joining:
         participant = _person(claims)
         charge(claims.room, participant)
         runner = known or await self._rooms.open(claims.room, self._first(claims))
+        await self._rooms.note(claims.room)
         secret = secrets.token_urlsafe(SECRET_BYTES)
         command = TakeSeat(
             participant=participant,

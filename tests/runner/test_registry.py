@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from server.cluster.memory import MemoryLog
 from server.errors import DisconnectCode, JoinRefused
 from server.ids import CommandId, ConnectionId, ParticipantId, RoomId
+from server.ports import LogUnavailable
 from server.rooms.commands import EndSession, Leave, TakeSeat
 from server.rooms.phases import SessionStatus
 from server.rooms.state import Role, RoomSettings, RoomState
@@ -214,5 +215,72 @@ def test_nothing_is_left_of_rooms_that_are_over() -> None:
         assert [await log.load(RoomId(f"room{number}")) for number in range(50)] == [None] * 50
         pending = [timer for timer in getattr(loop, "_scheduled") if not timer.cancelled()]  # noqa: B009 - asyncio tells nowhere else
         assert pending == []
+
+    virtually(scenario())
+
+
+def test_a_room_of_the_log_is_found() -> None:
+    """By a node that has never heard of it; nothing is made by looking."""
+
+    async def scenario() -> None:
+        rooms, log = node()
+        assert await rooms.find(ROOM) is None
+        assert await log.load(ROOM) is None
+        other = Rooms(Environment(log, ROOM_RULES, VirtualClock(), count().__next__, SETTINGS))
+        await seat(await other.open(ROOM, FIRST))
+        runner = await rooms.find(ROOM)
+        assert runner is not None
+        assert runner.state.seats.keys() == {ANN}
+        assert runner is rooms.get(ROOM) is await rooms.open(ROOM, FIRST) is await rooms.find(ROOM)
+
+    virtually(scenario())
+
+
+def test_looking_and_opening_at_once_give_one_runner() -> None:
+    """Whoever looks while somebody opens gets that room; who opens while somebody looks in vain opens it after that."""
+
+    async def scenario() -> None:
+        rooms, log = node()
+        log.delay_s = 0.05
+        found, first, second = await asyncio.gather(rooms.find(ROOM), rooms.open(ROOM, FIRST), rooms.open(ROOM, FIRST))
+        assert found is None
+        assert first is second is rooms.get(ROOM)
+        rooms, log = node()
+        log.delay_s = 0.05
+        opened, found = await asyncio.gather(rooms.open(ROOM, FIRST), rooms.find(ROOM))
+        assert opened is found is rooms.get(ROOM)
+
+    virtually(scenario())
+
+
+def test_an_unloaded_room_is_as_it_was() -> None:
+    """It is forgotten here, not in the log."""
+
+    async def scenario() -> None:
+        rooms, _ = node()
+        runner = await rooms.open(ROOM, FIRST)
+        await seat(runner)
+        rooms.unload(runner)
+        assert rooms.get(ROOM) is None
+        assert rooms.all() == ()
+        again = await rooms.find(ROOM)
+        assert again is not None
+        assert again is not runner
+        assert again.state.seats.keys() == {ANN}
+
+    virtually(scenario())
+
+
+def test_a_seat_that_cannot_be_noted_is_not_taken() -> None:
+    """Somebody else may have to release it one day."""
+
+    async def scenario() -> None:
+        async def away(room: RoomId) -> None:
+            raise LogUnavailable(room)
+
+        environment = Environment(node()[1], ROOM_RULES, VirtualClock(), count().__next__, SETTINGS, note=away)
+        with pytest.raises(JoinRefused) as refusal:
+            await Rooms(environment).note(ROOM)
+        assert refusal.value.code is DisconnectCode.SERVER_BUSY
 
     virtually(scenario())
