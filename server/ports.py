@@ -176,6 +176,19 @@ class PeerClosed(Struct, frozen=True, tag="peer_closed"):
     reason: str
 
 
+class PeerAdopted(Struct, frozen=True, tag="peer_adopted"):
+    """The peer that was asked for with `adopt`; what was last reported of it follows."""
+
+    peer: PeerId
+    participant: ParticipantId
+
+
+class PeerMissing(Struct, frozen=True, tag="peer_missing"):
+    """The participant that was asked for with `adopt` has no peer."""
+
+    participant: ParticipantId
+
+
 class MediaPath(StrEnum):
     """Which code brings media packets to everybody."""
 
@@ -298,7 +311,10 @@ class QualityChanged(Struct, frozen=True, tag="quality_changed"):
     reason: QualityReason | None
 
 
-MediaReport = PeerAnswered | PeerRefused | PeerConnected | PeerClosed | SlotsChanged | VoicesHeard | QualityChanged
+PeerReport = PeerAnswered | PeerRefused | PeerConnected | PeerClosed | SlotsChanged | QualityChanged
+"""What is reported of a peer to whom opened or adopted it."""
+
+MediaReport = PeerReport | PeerAdopted | PeerMissing | VoicesHeard
 
 
 class MediaPlane(Protocol):
@@ -318,6 +334,12 @@ class MediaPlane(Protocol):
 
     def close_peer(self, peer: PeerId) -> None:
         """Stop everything from and to this peer at once; nothing more is reported of it."""
+
+    def adopt(self, room: RoomId, participant: ParticipantId) -> None:
+        """This participant's client is back and knows its peer, we do not: report `PeerAdopted` or `PeerMissing`."""
+
+    def dismiss(self, room: RoomId, participant: ParticipantId) -> None:
+        """This participant's client begins anew: close the peer that they have somewhere, if any, unreported."""
 
     def watch(self, peer: PeerId, watch: Watch) -> None:
         """Whom this peer's client shows from now on; `UNTOLD` until the first call."""

@@ -41,11 +41,13 @@ from server.media.placement import WorkerLoad, choose_worker, expected_busy
 from server.media.sdp import OfferRefused, parse_offer
 from server.media.sdp_answer import plan_lines
 from server.media.supervisor import MediaWorker, WorkerOptions, numbered
-from server.ports import MediaReport
+from server.ports import MediaReport, PeerMissing
 from server.rooms.routes import RouteGroup
 
 MOVE_EVERY_S: Final = 0.25
 """Between two rooms that leave a drained worker: their people connect anew at the same moment."""
+
+_HARDLY: Final = 0.001
 
 log = structlog.get_logger()
 
@@ -99,6 +101,12 @@ class WorkerPlane:
     def full(self) -> bool:
         """Whether no worker should be given another room."""
         return not any(load.takes_rooms for load in self._loads())
+
+    @property
+    def free(self) -> float:
+        """Free share of a core of the least loaded worker, hardly any if all are full; 0: none can take a room."""
+        able = [load.load for load in self._loads() if load.ready and not load.draining]
+        return max(_HARDLY, 1 - min(able)) if able else 0.0
 
     @property
     def stats(self) -> tuple[WorkerStats | None, ...]:
@@ -163,6 +171,13 @@ class WorkerPlane:
         room = self._peers.pop(peer, None)
         if room is not None:
             self._send(self._rooms[room], ClosePeer(peer))
+
+    def adopt(self, room: RoomId, participant: ParticipantId) -> None:
+        # Whoever asks was told of all peers that there are.
+        self._tell(room, PeerMissing(participant))
+
+    def dismiss(self, room: RoomId, participant: ParticipantId) -> None:
+        """Nothing to do: whoever asks knows all peers that there are."""
 
     def watch(self, peer: PeerId, watch: Watch) -> None:
         room = self._peers.get(peer)

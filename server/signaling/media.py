@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 from operator import is_
-from typing import assert_never
+from typing import Final, assert_never
 
 from msgspec import Struct
 
@@ -19,10 +19,13 @@ from server.ports import (
     Epoch,
     MediaPlane,
     MediaReport,
+    PeerAdopted,
     PeerAnswered,
     PeerClosed,
     PeerConnected,
+    PeerMissing,
     PeerRefused,
+    PeerReport,
     QualityChanged,
     Seq,
     Slot,
@@ -47,17 +50,27 @@ from server.signaling.messages import (
     Voices,
 )
 
-PeerReport = PeerAnswered | PeerRefused | PeerConnected | PeerClosed | SlotsChanged | QualityChanged
+WHICHEVER: Final = 0
+"""In place of the number of an offer: nobody here knows it."""
 
 
 class Peer(Struct):
     """A participant's RTCPeerConnection, as far as signaling knows it."""
 
     id: PeerId
-    offer: int
     slots: tuple[int, tuple[Slot, ...]] | None = None
     quality: ConnectionQuality | None = None
     playback: Playback | None = None
+
+    @property
+    def offer(self) -> int:
+        """The number of the offer that this peer answers, as its client counts."""
+        return int(self.id.partition(".")[2])
+
+
+def fresh_peer(offer: int) -> PeerId:
+    """A name that no other peer has, on any node; it tells the offer to a node that the client comes to later."""
+    return PeerId(f"{secrets.token_hex(8)}.{offer}")
 
 
 class MediaDesk:
@@ -86,11 +99,9 @@ class MediaDesk:
         if state.settings.media_mode is not MediaMode.SFU:
             raise CommandRejected(RejectCode.NOT_NOW, detail="media of this room does not go through the server")
         self._plane.check_offer(offer.sdp)
-        peer = PeerId(secrets.token_hex(8))
+        peer = fresh_peer(offer.offer)
         self._plane.open_peer(peer, self._room, participant, offer.sdp)
-        self._forget(participant)
-        self._peers[participant] = Peer(peer, offer.offer)
-        self._owners[peer] = participant
+        self._keep(participant, peer)
         if participant in self._watches:
             self._plane.watch(peer, self._watches[participant])
 
@@ -113,12 +124,22 @@ class MediaDesk:
         return tuple(peer.playback for peer in self._peers.values() if peer.playback is not None)
 
     def remind(self, client: Client) -> None:
-        """Tell a client that has come back to its peer what it may have missed."""
+        """Tell a client that has come back to its peer what it may have missed; that may be with another node."""
         peer = self._peers.get(client.participant)
+        served = self._runner.state.settings.media_mode is MediaMode.SFU
+        if peer is None and served and client.viewer.placement != LOBBY:
+            self._plane.adopt(self._room, client.participant)
         if peer is not None and peer.slots is not None:
             client.link.send(notice_frame(Slots(*peer.slots)))
         if peer is not None and peer.quality is not None:
             client.link.send(notice_frame(peer.quality))
+
+    def begin_anew(self, participant: ParticipantId) -> None:
+        """Their client knows of no peer: close the one of an earlier client, here or with another node."""
+        if participant in self._peers:
+            self.close_peer(participant)
+        else:
+            self._plane.dismiss(self._room, participant)
 
     def close_peer(self, participant: ParticipantId) -> None:
         """Stop this participant's media, and forget what their client showed."""
@@ -126,6 +147,11 @@ class MediaDesk:
         peer = self._forget(participant)
         if peer is not None:
             self._plane.close_peer(peer.id)
+
+    def _keep(self, participant: ParticipantId, peer: PeerId) -> None:
+        self._forget(participant)
+        self._peers[participant] = Peer(peer)
+        self._owners[peer] = participant
 
     def _forget(self, participant: ParticipantId) -> Peer | None:
         peer = self._peers.pop(participant, None)
@@ -166,12 +192,27 @@ class MediaDesk:
 
     def _report(self, report: MediaReport) -> None:
         """Pass on what concerns this room."""
-        if isinstance(report, VoicesHeard):
-            self._voices(report)
-            return
-        participant = self._owners.get(report.peer)
-        if participant is not None:
-            self._report_peer(participant, self._peers[participant], report)
+        match report:
+            case VoicesHeard():
+                self._voices(report)
+            case PeerAdopted(peer, participant):
+                self._adopted(participant, peer)
+            case PeerMissing(participant):
+                self._missing(participant)
+            case _:
+                owner = self._owners.get(report.peer)
+                if owner is not None:
+                    self._report_peer(owner, self._peers[owner], report)
+
+    def _adopted(self, participant: ParticipantId, peer: PeerId) -> None:
+        if participant not in self._peers:  # otherwise their client has made an offer meanwhile
+            self._keep(participant, peer)
+            if participant in self._watches:
+                self._plane.watch(peer, self._watches[participant])
+
+    def _missing(self, participant: ParticipantId) -> None:
+        if participant not in self._peers:
+            self._notify(participant, MediaLost("closed", WHICHEVER))
 
     def _report_peer(self, participant: ParticipantId, peer: Peer, report: PeerReport) -> None:
         match report:

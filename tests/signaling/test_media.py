@@ -18,8 +18,10 @@ from server.errors import CommandRejected, DisconnectCode, RejectCode
 from server.ids import MAIN, CommandId, ConnectionId, ParticipantId, PeerId, RoomId
 from server.ports import (
     MediaReport,
+    PeerAdopted,
     PeerAnswered,
     PeerClosed,
+    PeerMissing,
     Quality,
     QualityChanged,
     QualityReason,
@@ -40,8 +42,12 @@ from server.rooms.templates import default_agenda
 from server.runner.core import ROOM_RULES
 from server.runner.registry import Rooms
 from server.runner.settings import Environment
+from server.signaling.codec import notice_frame
+from server.signaling.delivery import Client
 from server.signaling.gateway import NO_RELAYS, Hall
-from server.signaling.messages import ConnectionQuality, MediaAnswer, MediaLost, MediaOffer, Ok, Playback
+from server.signaling.link import Link
+from server.signaling.media import fresh_peer
+from server.signaling.messages import ConnectionQuality, MediaAnswer, MediaLost, MediaOffer, Ok, Playback, Slots
 from tests.signaling.clients import Venue, code_of, config
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -59,6 +65,7 @@ class RecordingPlane:
         self.opened: list[tuple[PeerId, ParticipantId]] = []
         self.closed: list[PeerId] = []
         self.watched: list[tuple[PeerId, Watch]] = []
+        self.asked: list[tuple[str, ParticipantId]] = []
 
     def open_room(self, room: RoomId, sink: Callable[[MediaReport], None]) -> None:
         self.sinks[room] = sink
@@ -71,6 +78,14 @@ class RecordingPlane:
 
     def close_peer(self, peer: PeerId) -> None:
         self.closed.append(peer)
+
+    def adopt(self, room: RoomId, participant: ParticipantId) -> None:
+        self.asked.append(("adopt", participant))
+        assert room in self.sinks
+
+    def dismiss(self, room: RoomId, participant: ParticipantId) -> None:
+        self.asked.append(("dismiss", participant))
+        assert room in self.sinks
 
     def watch(self, peer: PeerId, watch: Watch) -> None:
         self.watched.append((peer, watch))
@@ -85,6 +100,17 @@ class RecordingPlane:
     def check_offer(self, sdp: str) -> None:
         if sdp == "bad":
             raise CommandRejected(RejectCode.BAD_OFFER)
+
+
+class Ear(Link):
+    """A connection that keeps what is sent to it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.frames: list[bytes] = []
+
+    def send(self, frame: bytes) -> None:
+        self.frames.append(frame)
 
 
 class Stage:
@@ -103,6 +129,13 @@ class Stage:
     async def seat(self, participant: ParticipantId, role: Role = Role.PARTICIPANT) -> None:
         connection = ConnectionId(f"connection of {participant}")
         await self.do(TakeSeat(participant, participant, role, connection, ""))
+
+    def arrive(self, participant: ParticipantId) -> tuple[Client, list[bytes]]:
+        """A client of this participant, and what it is told after Welcome."""
+        ear = Ear()
+        client = self.hall.delivery.welcome(ear, participant, "", None)
+        ear.frames.clear()
+        return client, ear.frames
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -195,6 +228,41 @@ async def test_what_is_shown_holds_for_the_next_peer(stage: Stage) -> None:
     stage.hall.media.close_peer(BOB)
     stage.hall.media.offer(BOB, MediaOffer(3, "good"))
     assert len(stage.plane.watched) == 3
+
+
+async def test_a_peer_of_another_node_is_taken_over(stage: Stage) -> None:
+    """Its client resumes here: slots go to it, and an end is told with the number of the offer it once made."""
+    client, told = stage.arrive(BOB)
+    stage.hall.media.remind(client)
+    assert stage.plane.asked == [("adopt", BOB)]
+    sink, peer = stage.plane.sinks[RoomId("r")], fresh_peer(41)
+    slots = (Slot(0, ANN, audio=True, video=False),)
+    sink(PeerAdopted(peer, BOB))
+    sink(SlotsChanged(peer, 3, slots))
+    sink(PeerClosed(peer, "moved"))
+    assert told == [notice_frame(Slots(3, slots)), notice_frame(MediaLost("moved", 41))]
+
+
+async def test_a_client_whose_peer_has_ended_meanwhile_is_told(stage: Stage) -> None:
+    """Unless it has made a new offer before that is known."""
+    client, told = stage.arrive(BOB)
+    stage.hall.media.remind(client)
+    stage.plane.sinks[RoomId("r")](PeerMissing(BOB))
+    assert told == [notice_frame(MediaLost("closed", 0))]
+    stage.hall.media.remind(client)
+    stage.hall.media.offer(BOB, MediaOffer(1, "good"))
+    stage.plane.sinks[RoomId("r")](PeerMissing(BOB))
+    assert len(told) == 1
+
+
+async def test_a_client_that_begins_anew_ends_its_earlier_peer(stage: Stage) -> None:
+    """The one known here is closed; otherwise the plane is to look for it with the other nodes."""
+    stage.hall.media.begin_anew(BOB)
+    assert stage.plane.asked == [("dismiss", BOB)]
+    stage.hall.media.offer(BOB, MediaOffer(1, "good"))
+    stage.hall.media.begin_anew(BOB)
+    assert stage.plane.closed == [stage.plane.opened[0][0]]
+    assert len(stage.plane.asked) == 1
 
 
 async def test_a_room_that_ends_gives_its_media_back(stage: Stage) -> None:

@@ -177,6 +177,14 @@ describe("the one peer connection", () => {
     expect(peers).toHaveLength(1);
   });
 
+  test("an end that came while it was away concerns any peer but one that is not answered yet", async () => {
+    await media.lost(0);
+    expect(peers).toHaveLength(1);
+    peers[0]!.become("connected");
+    await media.lost(0);
+    expect(peers).toHaveLength(2);
+  });
+
   test("an interruption is healed by an ICE restart with a new offer, on the same connection", async () => {
     await media.answered({ type: "media_answer", offer: 1, sdp: "answer" });
     peers[0]!.become("connected");

@@ -46,6 +46,9 @@ export interface MediaPorts {
 
 const RETRY_MS = 2_000;
 
+/** The server says so after a resume when it does not know which offer the peer that has ended came from. */
+const ANY_OFFER = 0;
+
 /**
  * The one RTCPeerConnection of this person.
  *
@@ -116,7 +119,8 @@ export class Media {
 
   /** The server says that the peer of this offer is gone: at once anew if it had worked, else after a while. */
   async lost(offer: number): Promise<void> {
-    if (offer !== this.offer) return;
+    const ours = offer === ANY_OFFER ? this.state.get() !== "connecting" : offer === this.offer;
+    if (!ours) return;
     if (this.peer && this.state.get() === "connecting") this.failed(this.peer);
     else await this.restart();
   }

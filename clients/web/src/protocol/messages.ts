@@ -27,6 +27,8 @@ export type RoomId = string;
 
 export type ParticipantId = string;
 
+export type NodeId = string;
+
 export type ConnectionId = string;
 
 export type PeerId = string;
@@ -127,6 +129,9 @@ export type Presence = "connected" | "lost";
 
 /** What the group asks of cameras. Entry with sound only is never blocked. */
 export type CameraPolicy = "optional" | "encouraged" | "expected";
+
+/** Reactions; clients show a symbol and say the name. */
+export type Reaction = "heart" | "thanks" | "applause" | "support" | "agree";
 
 /** A person in the room. `microphone` and `camera`: what they chose, and what is forwarded. */
 export interface Participant {
@@ -300,9 +305,6 @@ export interface RoomView {
   readonly help: readonly HelpRequest[];
   readonly spotlight: ParticipantId | null;
 }
-
-/** Reactions; clients show a symbol and say the name. */
-export type Reaction = "heart" | "thanks" | "applause" | "support" | "agree";
 
 /** Let people from the lobby in; while breakouts are open they go to the least-full room. */
 export interface Admit {
@@ -1286,7 +1288,8 @@ export interface MediaAnswer {
  *
  * `reason`: closed, consent_expired, dtls_closed, replaced, worker_lost, moved, renegotiated, or no_common_codec.
  * `offer` is the number that the peer was offered with: ignore it if that is not the last one of this page, since the
- * peer of a page before it (a reload) may end late. Begin with a random number to tell them apart.
+ * peer of a page before it (a reload) may end late. Begin with a random number to tell them apart. It is 0 after a
+ * resume if the peer ended while nobody could be told: then it concerns any peer but one that is not answered yet.
  */
 export interface MediaLost {
   readonly type: "media_lost";
