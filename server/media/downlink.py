@@ -7,9 +7,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, assert_never
 
 from server.media.congestion.allocation import Choice, Offered, Wanted, allocate
-from server.media.congestion.estimator import Estimator
 from server.media.congestion.fallback import Fallback
-from server.media.congestion.feedback import MalformedFeedback, parse
+from server.media.congestion.feedback import MalformedFeedback
 from server.media.overload import Shed
 from server.media.sdp_codecs import CodecName
 from server.ports import PauseReason
@@ -74,7 +73,7 @@ class Downlink:
         self._peer = peer
         self._keyframe = keyframe
         self._retell = retell
-        self.estimator = Estimator(peer.history) if peer.history is not None else None
+        self.estimator = peer.estimator()
         self.shed = Shed.NOTHING
         self._fallback = Fallback()
         self._now_ns = 0
@@ -103,7 +102,7 @@ class Downlink:
         if self.estimator is None:
             return
         try:
-            self.estimator.feedback(parse(data), now_ns)
+            self.estimator.feedback(data, now_ns)
         except MalformedFeedback:
             return
         self._review(now_ns)

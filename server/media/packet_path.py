@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from server.media.congestion.estimator import Estimator
 from server.media.congestion.history import SendHistory
 from server.media.dtls import SrtpPair
 from server.media.fan import fan
@@ -61,6 +62,9 @@ class PacketPath(Protocol):
     def fan(self, layer: Layer, packet: Packet, now_ns: int) -> int:
         """Send one packet to every line of the layer; returns how many left."""
 
+    def estimator(self, history: SendHistory) -> Estimator:
+        """Of what one subscriber's link bears."""
+
 
 class PurePath:
     """The reference; `why` it was taken is part of its name."""
@@ -83,6 +87,10 @@ class PurePath:
     def fan(self, layer: Layer, packet: Packet, now_ns: int) -> int:
         """See `PacketPath`."""
         return fan(layer, packet, now_ns)
+
+    def estimator(self, history: SendHistory) -> Estimator:
+        """See `PacketPath`."""
+        return Estimator(history)
 
 
 @dataclass(frozen=True, slots=True)

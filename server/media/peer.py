@@ -25,6 +25,7 @@ from server.media.statistics import Reported
 from server.media.streams import Layer, Source
 
 if TYPE_CHECKING:
+    from server.media.congestion.estimator import Estimator
     from server.media.downlink import Downlink
 
 
@@ -124,6 +125,10 @@ class Peer:
         return tuple(
             SlotSsrcs(audio=a.rewriter.ssrc, video=v.rewriter.ssrc, video_rtx=v.rtx_ssrc) for a, v in self.slots
         )
+
+    def estimator(self) -> Estimator | None:
+        """Of its link; None where no feedback can come."""
+        return self._outlet.packets.estimator(self.history) if self.history is not None else None
 
     def layer_of(self, packet: Packet) -> Layer | None:
         """Whose packet it is: by SSRC, and for a new SSRC by its MID and RID, once (RFC 8843 section 9.2)."""

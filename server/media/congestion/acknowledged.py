@@ -7,9 +7,9 @@ from array import array
 from collections.abc import Sequence
 from itertools import compress
 from operator import and_
-from typing import Final
+from typing import Final, Protocol
 
-from server.media.congestion.feedback import REFERENCE_CYCLE, TICK_NS, TICKS_PER_REFERENCE, Feedback
+from server.media.congestion.feedback import REFERENCE_CYCLE, TICK_NS, TICKS_PER_REFERENCE, Feedback, parse
 from server.media.congestion.history import SIZE, SendHistory
 
 HEADERS: Final = 28
@@ -30,7 +30,7 @@ class Batch:
     __slots__ = ("judged", "lost", "numbers", "origin", "sent", "sizes", "ticks")
 
     def __init__(
-        self, numbers: Sequence[int], sent: Sequence[int], sizes: Sequence[int], ticks: list[int], origin: int = 0
+        self, numbers: Sequence[int], sent: Sequence[int], sizes: Sequence[int], ticks: Sequence[int], origin: int = 0
     ) -> None:
         self.numbers = numbers
         self.sent = sent
@@ -50,6 +50,12 @@ class Batch:
         return sum(sizes) + HEADERS * len(sizes)
 
 
+class AcknowledgerPort(Protocol):
+    """See `Acknowledger`."""
+
+    def read(self, message: bytes) -> Batch | None: ...
+
+
 class Acknowledger:
     """Joins feedback to one history. Packets that were never sent or are forgotten are passed over."""
 
@@ -59,6 +65,10 @@ class Acknowledger:
         self.history = history
         self._told = history.state[0] - 1
         self._unwrapped: int | None = None
+
+    def read(self, message: bytes) -> Batch | None:
+        """As `acknowledge`, for an RTCP packet with its header. Raises MalformedFeedback."""
+        return self.acknowledge(parse(message))
 
     def acknowledge(self, feedback: Feedback) -> Batch | None:
         """The packets of this message that were not acknowledged before; None if it speaks of none of ours."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import deque
 from enum import Enum, auto
-from typing import Final
+from typing import Final, Protocol
 
 from server.media.congestion.acknowledged import Batch
 from server.media.congestion.feedback import TICK_NS
@@ -57,11 +57,12 @@ class Trend:
 
     __slots__ = (
         "_bursts", "_covariance", "_mean_delay", "_mean_time", "_origin_delay", "_origin_ms", "_over_ms", "_previous",
-        "_smooth", "_threshold", "_time", "_variance", "_weight", "usage",
+        "_smooth", "_threshold", "_time", "_variance", "_weight", "least_ns", "usage",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self.usage = Usage.NORMAL
+        self.least_ns = 0
         self._threshold = _FIRST_THRESHOLD
         self._time = 0.0
         self._restart()
@@ -72,11 +73,14 @@ class Trend:
         self._weight = self._mean_time = self._mean_delay = self._variance = self._covariance = 0.0
         self._smooth = self._over_ms = self._previous = 0.0
 
-    def follow(self, bursts: list[tuple[int, int]]) -> Usage:
-        """Arrival of the last packet of each burst and its delay (ns, any origin); the verdict after the last.
+    def follow(self, batch: Batch) -> Usage:
+        """The verdict after the last burst of these packets; their least delay is in `least_ns` then.
 
         One loop over local names: this runs for every burst that every subscriber gets.
         """
+        bursts = _bursts(batch)
+        if bursts:
+            self.least_ns = min([delay for _, delay in bursts])
         for arrived_ns, delay_ns in bursts:
             time_ms, delay_ms = arrived_ns / 1e6, delay_ns / 1e6
             elapsed = time_ms - self._time
@@ -117,13 +121,22 @@ class Trend:
             self._threshold = max(_LEAST_THRESHOLD, moved)
 
 
+class TrendPort(Protocol):
+    """See `Trend`."""
+
+    @property
+    def least_ns(self) -> int: ...
+
+    def follow(self, batch: Batch) -> Usage: ...
+
+
 class DelayDetector:
     """Feeds bursts to the trend, and keeps the base delay and the standing queue."""
 
     __slots__ = ("_base", "_epoch", "_recent", "_trend", "queue_ms")
 
-    def __init__(self) -> None:
-        self._trend = Trend()
+    def __init__(self, trend: TrendPort | None = None) -> None:
+        self._trend = trend if trend is not None else Trend()
         self._base: deque[int] = deque(maxlen=EPOCHS)
         self._epoch = 0
         self._recent: deque[tuple[int, int]] = deque()
@@ -132,16 +145,10 @@ class DelayDetector:
 
     def add(self, batch: Batch) -> Usage:
         """The verdict after one feedback."""
-        sent, ticks, origin = batch.sent, batch.ticks, batch.origin
-        count, at = len(sent), 0
-        bursts = []
-        while at < count:
-            at = bisect_right(sent, sent[at] + BURST_NS, at + 1)
-            arrived = (ticks[at - 1] + origin) * TICK_NS
-            bursts.append((arrived, arrived - sent[at - 1]))
-        if count:
-            self._measure(sent[-1], min([delay for _, delay in bursts]))
-        return self._verdict(self._trend.follow(bursts))
+        usage = self._trend.follow(batch)
+        if len(batch.sent):
+            self._measure(batch.sent[-1], self._trend.least_ns)
+        return self._verdict(usage)
 
     def rebase(self) -> None:
         """Take the present delay for the base: the queue that stands there is not ours."""
@@ -168,3 +175,15 @@ class DelayDetector:
         if usage is Usage.OVER and self.queue_ms < STANDING_MS:
             return Usage.NORMAL
         return usage
+
+
+def _bursts(batch: Batch) -> list[tuple[int, int]]:
+    """Of each burst the arrival of its last packet and the delay of that one (ns, any origin)."""
+    sent, ticks, origin = batch.sent, batch.ticks, batch.origin
+    count, at = len(sent), 0
+    bursts = []
+    while at < count:
+        at = bisect_right(sent, sent[at] + BURST_NS, at + 1)
+        arrived = (ticks[at - 1] + origin) * TICK_NS
+        bursts.append((arrived, arrived - sent[at - 1]))
+    return bursts

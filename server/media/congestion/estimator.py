@@ -8,11 +8,11 @@ queue that stands).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
-from server.media.congestion.acknowledged import Acknowledger, Batch
-from server.media.congestion.delay import DelayDetector, Usage
-from server.media.congestion.feedback import Feedback
+from server.media.congestion.acknowledged import Acknowledger, AcknowledgerPort, Batch
+from server.media.congestion.delay import DelayDetector, Trend, TrendPort, Usage
 from server.media.congestion.history import SendHistory
 from server.media.congestion.loss import STALE_NS, LossBound
 from server.media.congestion.probe import THIN_BPS, Prober
@@ -71,13 +71,20 @@ class Estimator:
     __slots__ = (
         "_acknowledger", "_at_ns", "_cut_ns", "_delay", "_fed_ns", "_full_bps", "_futile", "_history", "_idle_bytes",
         "_last_cut", "_loss", "_proven", "_rates", "_restore_bps", "_shared_until_ns", "_stalled_bps", "_trains",
-        "_wanted_bps", "prober", "rtt_ns", "target_bps", "usage",
+        "_trend", "_wanted_bps", "prober", "rtt_ns", "target_bps", "usage",
     )  # fmt: skip
 
-    def __init__(self, history: SendHistory, start_bps: float = START_BPS) -> None:
+    def __init__(
+        self,
+        history: SendHistory,
+        acknowledger: AcknowledgerPort | None = None,
+        trend: Callable[[], TrendPort] = Trend,
+        start_bps: float = START_BPS,
+    ) -> None:
         self._history = history
-        self._acknowledger = Acknowledger(history)
-        self._delay = DelayDetector()
+        self._acknowledger = acknowledger if acknowledger is not None else Acknowledger(history)
+        self._trend = trend
+        self._delay = DelayDetector(trend())
         self._rates = Rates()
         self._trains = Trains()
         self._proven = (0, 0.0)
@@ -125,7 +132,7 @@ class Estimator:
 
     def moved(self) -> None:
         """Another path: nothing of the former one holds but that a cautious start is wise."""
-        self._delay = DelayDetector()
+        self._delay = DelayDetector(self._trend())
         self._rates = Rates()
         self._trains = Trains()
         self._proven = (0, 0.0)
@@ -138,9 +145,9 @@ class Estimator:
         self._shared_until_ns = 0
         self._set(min(self.target_bps, START_BPS))
 
-    def feedback(self, feedback: Feedback, now_ns: int) -> None:
-        """Take in one message."""
-        batch = self._acknowledger.acknowledge(feedback)
+    def feedback(self, message: bytes, now_ns: int) -> None:
+        """Take in one RTCP packet with its header. Raises MalformedFeedback."""
+        batch = self._acknowledger.read(message)
         if batch is None:
             return
         if not batch.judged:

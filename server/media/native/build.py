@@ -16,11 +16,13 @@ from typing import Final
 
 FOLDER: Final = Path(__file__).parent
 LIBRARY: Final = FOLDER / "fan.so"
-HEADERS: Final = (FOLDER / "fan.h",)
+HEADERS: Final = (FOLDER / "fan.h", FOLDER / "feedback.h")
 """What Python and C share, each after those whose types it names."""
 
-SOURCES: Final = (FOLDER / "fan.c",)
-FLAGS: Final = ("-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared", "-fvisibility=default")
+SOURCES: Final = (FOLDER / "fan.c", FOLDER / "feedback.c")
+FLAGS: Final = (
+    "-std=c11", "-O2", "-ffp-contract=off", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared", "-fvisibility=default",
+)  # fmt: skip
 
 
 def compiler() -> str | None:

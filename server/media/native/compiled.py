@@ -11,11 +11,13 @@ from collections.abc import Callable, Iterable
 from pathlib import Path as File
 from typing import Any, Final
 
+from server.media.congestion.estimator import Estimator
 from server.media.congestion.history import SendHistory
 from server.media.dtls import SrtpPair, protect_function
 from server.media.ice import Path
 from server.media.line import Line
 from server.media.native.build import LIBRARY
+from server.media.native.feedback import CompiledFeedback
 from server.media.native.library import ffi, load
 from server.media.outbox import Leg, segments_of, socket_address
 from server.media.packet_path import Send
@@ -185,6 +187,7 @@ class CompiledPath:
     def __init__(self, library: File = LIBRARY) -> None:
         self._functions = load(library)
         self._fan = self._functions.fan
+        self._feedback = CompiledFeedback(self._functions)
         self._packet = ffi.new("struct packet *")
         self._version = 0
         self._begun: Callable[[], None] = _nobody_waits
@@ -216,6 +219,10 @@ class CompiledPath:
         for line in layer.lines:
             forms.setdefault(redundancy.form(line), []).append(line)
         return sum(self._send(_Route(lines, self._version), form, now_ns) for form, lines in forms.items())
+
+    def estimator(self, history: SendHistory) -> Estimator:
+        """See `PacketPath`."""
+        return self._feedback.estimator(history)
 
     def _rerouted(self) -> None:
         self._version += 1

@@ -12,7 +12,6 @@ from typing import Final
 from server.media.congestion.acknowledged import HEADERS
 from server.media.congestion.arrivals import Arrivals
 from server.media.congestion.estimator import Estimator
-from server.media.congestion.feedback import parse
 from server.media.congestion.history import SendHistory
 
 MS: Final = 1_000_000
@@ -220,7 +219,7 @@ class World:
         while self.feedback and self.feedback[0][0] <= now_ms:
             _, message = self.feedback.popleft()
             if self.random.random() >= self.scenario.loss:
-                self.estimator.feedback(parse(message), now_ms * MS)
+                self.estimator.feedback(message, now_ms * MS)
         for rival in self.rivals:
             rival.acknowledged(now_ms, self.scenario.rtt_ms)
 

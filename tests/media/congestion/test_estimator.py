@@ -10,7 +10,6 @@ import pytest
 from server.media.congestion.arrivals import Arrivals
 from server.media.congestion.delay import Usage
 from server.media.congestion.estimator import CEILING_BPS, FLOOR_BPS, START_BPS, Estimator
-from server.media.congestion.feedback import parse
 from server.media.congestion.history import SendHistory
 from tests.media.congestion.simulation import MS, Scenario, World
 
@@ -163,7 +162,7 @@ class _Link:
                 self._send(now_ns)
             if step % 10 == 0:
                 for message in self._arrivals.feedback(1, 2):
-                    self.estimator.feedback(parse(message), now_ns)
+                    self.estimator.feedback(message, now_ns)
 
     def _send(self, now_ns: int) -> None:
         number = self._history.next()
