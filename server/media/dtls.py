@@ -39,6 +39,13 @@ SEND_WINDOW: Final = 512
 MAX_PROTECTED: Final = 1_500
 _PROFILES: Final = [SRTP_AEAD_AES_128_GCM, SRTP_AEAD_AES_256_GCM, SRTP_AES128_CM_SHA1_80]
 
+_OVERHEADS: Final = {
+    Policy.SRTP_PROFILE_AEAD_AES_128_GCM: 16,
+    Policy.SRTP_PROFILE_AEAD_AES_256_GCM: 16,
+    Policy.SRTP_PROFILE_AES128_CM_SHA1_80: 10,
+}
+"""Bytes of the authentication tag (RFC 7714 section 12, RFC 3711 section 5.2)."""
+
 _SCRATCH: Final = ffi.new("char[]", MAX_PROTECTED)
 _SCRATCH_MEMORY: Final = memoryview(ffi.buffer(_SCRATCH))
 _LENGTH: Final = ffi.new("int *")
@@ -53,7 +60,12 @@ __all__ = [
     "SrtpPair",
     "is_dtls",
     "protect_function",
+    "protect_in_place",
 ]
+
+
+protect_in_place: Final[Callable[[Any, Any, Any], int]] = libsrtp.srtp_protect
+"""Takes pointers to the session, to the packet with 144 bytes of room behind it, and to its length; 0 when done."""
 
 
 class HandshakeFailed(Exception):
@@ -83,17 +95,16 @@ class Certificate:
 class Sender:
     """SRTP of one stream that we send. Each has a libsrtp session of its own: one for many walks a list per packet.
 
-    `pointer` is libsrtp's session, for compiled code; it is good as long as this object.
+    `pointer` is libsrtp's session; it is good as long as this object. `overhead` bytes are added to each packet.
     """
 
-    __slots__ = ("_session", "pointer", "protect", "protect_in_place")
+    __slots__ = ("_session", "overhead", "pointer", "protect")
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: Policy, overhead: int) -> None:
         self._session = Session(policy)
         self.pointer: Any = self._session._srtp[0]
         self.protect: Callable[[bytes], bytes] = self._session.protect
-        self.protect_in_place: Callable[[Any, Any], int] = partial(libsrtp.srtp_protect, self.pointer)
-        """Takes pointers to the packet, with 144 bytes of room behind it, and to its length; returns 0 when done."""
+        self.overhead = overhead
 
 
 class SrtpPair:
@@ -133,7 +144,7 @@ class SrtpPair:
             policy = _policy(self._send_key, self._profile, Policy.SSRC_SPECIFIC)
             policy.ssrc_value = ssrc
             policy.window_size = SEND_WINDOW
-            sender = self._senders[ssrc] = Sender(policy)
+            sender = self._senders[ssrc] = Sender(policy, _OVERHEADS[self._profile])
         return sender
 
 

@@ -18,7 +18,7 @@ from typing import Any, Final
 from cffi import FFI
 
 from server.media.batches import BATCHES, MESSAGE, address_of, memory
-from server.media.dtls import Sender, SrtpError, SrtpPair
+from server.media.dtls import Sender, SrtpError, SrtpPair, protect_in_place
 from server.media.ice import Path
 
 CAPACITY: Final = 2_048
@@ -31,6 +31,10 @@ MAX_SEGMENTS: Final = 32
 """Packets in one message: the kernel takes 64, and not more bytes than one datagram can have."""
 
 _SLOT: Final = 2_048
+_PACKET_AT: Final = 16
+"""In a slot: its length stands right before it, and behind it is room for what libsrtp adds."""
+
+LENGTH_BYTES: Final = 4
 _VECTORS: Final = tuple(struct.Struct("@" + "PN" * count) for count in range(MAX_SEGMENTS + 1))
 """So many struct iovec: pointer and length."""
 
@@ -44,9 +48,6 @@ _TOO_LARGE: Final = frozenset((errno.EINVAL, errno.EMSGSIZE))
 _UNABLE: Final = frozenset((errno.EIO, errno.EOPNOTSUPP, errno.ENOPROTOOPT))
 """What it says when it can cut up none."""
 
-Protect = Callable[[Any, Any], int]
-"""libsrtp's `srtp_protect` for one session: pointer to the packet, pointer to its length; 0 when it is done."""
-
 _ffi: Final = FFI()
 _ffi.cdef("int sendmmsg(int, void *, unsigned int, int);")
 _libc: Final = _ffi.dlopen(None)
@@ -55,7 +56,7 @@ _libc: Final = _ffi.dlopen(None)
 class Destination:
     """An address that packets go to from one socket.
 
-    `vector` are pointers and lengths of the packets in the message that still takes more, all `size` long.
+    `vector` are addresses and lengths of the packets in the message that still takes more, all `size` long.
     """
 
     __slots__ = ("_raw", "address", "box", "length", "pointer", "size", "vector")
@@ -88,64 +89,96 @@ def segments_of(sock: socket.socket) -> int:
 
 
 class Outbox:
-    """Packets of one socket that wait for `flush`; `begun` is called when the first of a batch does."""
+    """Packets of one socket that wait for `flush`; `begun` is called when the first of a batch does.
+
+    `send` is how a packet gets in; `server.media.fan` does the same in its loop, by these rules: packet `count` is
+    written at `slots[count]`, that is (where its length stands in `memory`, as a C int; pointers for libsrtp to the
+    packet behind it and to the length; its address), encrypted there, and joined to the message of its destination.
+    """
+
+    __slots__ = (
+        "_control_memory",
+        "_controls",
+        "_controls_at",
+        "_message_memory",
+        "_messages",
+        "_messages_at",
+        "_packets",
+        "_socket",
+        "_vector_memory",
+        "_vectors",
+        "_vectors_at",
+        "_waiting",
+        "begun",
+        "capacity",
+        "count",
+        "dropped",
+        "full",
+        "memory",
+        "slots",
+    )  # fmt: skip
 
     def __init__(self, sock: socket.socket, begun: Callable[[], None]) -> None:
         self.dropped = 0
         """Packets that the kernel would not take."""
+        self.begun = begun
+        self.capacity = CAPACITY
+        self.count = 0
+        self.full = 2 * segments_of(sock)
+        """Length of a `vector` that takes no more."""
         self._socket = sock
-        self._full = 2 * segments_of(sock)
-        self._begun = begun
-        self._packets, self._first, self._memory = memory(CAPACITY * _SLOT)
+        self._packets, first, self.memory = memory(CAPACITY * _SLOT)
         self._vectors, self._vectors_at, self._vector_memory = memory(CAPACITY * _VECTORS[1].size)
         self._messages, self._messages_at, self._message_memory = memory(CAPACITY * MESSAGE.size)
         self._controls, self._controls_at, self._control_memory = memory(CAPACITY * _CONTROL.size)
-        self._slots = [
-            (index * _SLOT, self._packets + index * _SLOT, self._first + index * _SLOT) for index in range(CAPACITY)
-        ]
-        self._length = _ffi.new("int *")
-        self._count = 0
+        self.slots = [self._slot(first, at) for at in range(_PACKET_AT, CAPACITY * _SLOT, _SLOT)]
         self._waiting: list[tuple[Destination, list[int]]] = []
 
-    def send(self, protect: Protect, to: Destination, head: bytes, tail: bytes) -> int:
+    def _slot(self, first: int, at: int) -> tuple[int, Any, Any, int]:
+        start = at - LENGTH_BYTES
+        return start, self._packets + at, _ffi.cast("int *", self._packets + start), first + at
+
+    def send(self, sender: Sender, to: Destination, head: bytes, tail: bytes) -> int:
         """Take one RTP packet, in two parts; returns its length on the wire.
 
         0 when libsrtp refuses it (a number used before, or too old) and when it is too long.
         """
-        count = self._count
-        if count == CAPACITY:
+        if self.count == self.capacity:
             self.flush()
-            count = 0
         start = len(head)
         size = start + len(tail)
         if size > MAX_PACKET:
             return 0
-        at, packet, pointer = self._slots[count]
-        memory, length = self._memory, self._length
-        memory[at : at + start] = head
-        memory[at + start : at + size] = tail
+        at, packet, length, address = self.slots[self.count]
+        at += LENGTH_BYTES
+        self.memory[at : at + start] = head
+        self.memory[at + start : at + size] = tail
         length[0] = size
-        if protect(packet, length):
+        if protect_in_place(sender.pointer, packet, length):
             return 0
-        size = int(length[0])
-        if not count:
-            self._begun()
-        self._count = count + 1
+        size += sender.overhead
+        if not self.count:
+            self.begun()
+        self.count += 1
         vector = to.vector
-        if vector is not None and size <= to.size and len(vector) < self._full:
-            vector += (pointer, size)
+        if vector is None or size > to.size or len(vector) == self.full:
+            self.begin(to, address, size)
+        else:
+            vector += (address, size)
             if size < to.size:
                 # Only the last one of a message may be shorter.
                 to.vector = None
-        else:
-            vector = to.vector = [pointer, size]
-            to.size = size
-            self._waiting.append((to, vector))
         return size
+
+    def begin(self, to: Destination, address: int, size: int) -> None:
+        """Begin a message with this packet."""
+        to.vector = [address, size]
+        to.size = size
+        self._waiting.append((to, to.vector))
 
     def flush(self) -> None:
         """Hand everything to the kernel: now or never, since media that waits is late."""
-        if not self._count:
+        if not self.count:
             return
         self._write()
         if BATCHES:
@@ -153,7 +186,7 @@ class Outbox:
         else:
             self._send_each()
         self._waiting.clear()
-        self._count = 0
+        self.count = 0
 
     def _write(self) -> None:
         """The messages in the kernel's form."""
@@ -191,7 +224,7 @@ class Outbox:
         to, vector = self._waiting[index]
         count = len(vector) // 2
         if error in _UNABLE:
-            self._full = 2
+            self.full = 2
         elif count == 1 or error not in _TOO_LARGE:
             self.dropped += count
             return
@@ -203,56 +236,64 @@ class Outbox:
 
     def _send_alone(self, to: Destination, vector: list[int]) -> None:
         """Packet by packet."""
-        for pointer, size in zip(vector[::2], vector[1::2], strict=True):
-            at = pointer - self._first
+        for address, size in zip(vector[::2], vector[1::2], strict=True):
+            packet = _ffi.buffer(_ffi.cast("char *", address), size)
             try:
-                self._socket.sendto(self._memory[at : at + size], to.address)
+                self._socket.sendto(packet, to.address)
             except OSError:
                 self.dropped += 1
 
 
 class Leg:
-    """How RTP gets to one subscriber: by datagrams through an outbox, or packet by packet through `put` (ICE-TCP)."""
+    """How RTP gets to one subscriber: by datagrams through an outbox, or packet by packet through `put` (ICE-TCP).
 
-    __slots__ = ("_path", "_put", "_senders", "_srtp", "_to", "refused")
+    `rerouted` is called when keys or path change: what was made of them is good no more.
+    """
 
-    def __init__(self, put: Callable[[bytes, Path], None]) -> None:
+    __slots__ = ("_path", "_put", "_rerouted", "_senders", "_srtp", "refused", "to")
+
+    def __init__(self, put: Callable[[bytes, Path], None], rerouted: Callable[[], None]) -> None:
         self.refused = 0
         """Packets that libsrtp would not protect: too long, or a number used before."""
+        self.to: Destination | None = None
+        """Where datagrams go; None for a path of another kind."""
         self._put = put
+        self._rerouted = rerouted
         self._srtp: SrtpPair | None = None
         self._senders: dict[int, Sender] = {}
         self._path: Path | None = None
-        self._to: Destination | None = None
 
     def keys(self, srtp: SrtpPair | None) -> None:
         """Nothing leaves without keys."""
         self._srtp = srtp
         self._senders = {}
+        self._rerouted()
 
     def move(self, path: Path | None, box: Outbox | None) -> None:
         """Packets go along this path from now on; `box` is that of its socket, if it has one."""
         self._path = path
-        self._to = Destination(box, path[1]) if path is not None and box is not None else None
+        self.to = Destination(box, path[1]) if path is not None and box is not None else None
+        self._rerouted()
+
+    def sender(self, ssrc: int) -> Sender | None:
+        """SRTP of this SSRC; None without keys."""
+        sender = self._senders.get(ssrc)
+        if sender is None and self._srtp is not None:
+            sender = self._senders[ssrc] = self._srtp.sender(ssrc)
+        return sender
 
     def send(self, ssrc: int, head: bytes, tail: bytes) -> int:
         """One RTP packet of this SSRC in two parts; returns its length on the wire, 0 if it could not leave."""
-        sender = self._senders.get(ssrc) or self._first(ssrc)
-        to = self._to
+        sender = self.sender(ssrc)
+        to = self.to
         if sender is None:
             return 0
         if to is None:
             return self._send_alone(sender, head + tail)
-        size = to.box.send(sender.protect_in_place, to, head, tail)
+        size = to.box.send(sender, to, head, tail)
         if not size:
             self.refused += 1
         return size
-
-    def _first(self, ssrc: int) -> Sender | None:
-        if self._srtp is None:
-            return None
-        sender = self._senders[ssrc] = self._srtp.sender(ssrc)
-        return sender
 
     def _send_alone(self, sender: Sender, packet: bytes) -> int:
         if self._path is None:

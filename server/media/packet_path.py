@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from server.media.congestion.estimator import Estimator
 from server.media.congestion.history import SendHistory
 from server.media.dtls import SrtpPair
-from server.media.fan import fan
+from server.media.fan import Fan
 from server.media.ice import Path
 from server.media.outbox import Leg, Outbox
 from server.media.rewriter import Rewriter
@@ -71,6 +71,7 @@ class PurePath:
 
     def __init__(self, why: str = "") -> None:
         self.name = f"pure Python ({why})" if why else "pure Python"
+        self._fan = Fan()
 
     def outbox(self, sock: socket.socket, begun: Callable[[], None]) -> Outbox:
         """See `PacketPath`."""
@@ -78,7 +79,7 @@ class PurePath:
 
     def leg(self, put: Send, history: SendHistory | None) -> Leg:  # noqa: ARG002 - lines write it
         """See `PacketPath`."""
-        return Leg(put)
+        return Leg(put, self._fan.rerouted)
 
     def rewriter(self, leg: LegPort, ssrc: int, clock_rate: int, extension_id: int, start: tuple[int, int]) -> Rewriter:  # noqa: ARG002
         """See `PacketPath`."""
@@ -86,7 +87,7 @@ class PurePath:
 
     def fan(self, layer: Layer, packet: Packet, now_ns: int) -> int:
         """See `PacketPath`."""
-        return fan(layer, packet, now_ns)
+        return self._fan.send(layer, packet, now_ns)
 
     def estimator(self, history: SendHistory) -> Estimator:
         """See `PacketPath`."""

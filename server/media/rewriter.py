@@ -8,6 +8,7 @@ would fall into the segment before; duplicates are removed per layer before they
 
 from __future__ import annotations
 
+from struct import Struct as Layout
 from typing import Final
 
 from server.media.picture import Picture
@@ -23,6 +24,9 @@ NUMBER_LENGTH: Final = 1
 
 _SEQUENCE: Final = 0xFFFF
 _TIMESTAMP: Final = 0xFFFFFFFF
+
+
+_NUMBERED_END: Final = Layout("!IHHB")
 
 
 class Rewriter:
@@ -41,6 +45,7 @@ class Rewriter:
         "extension_id",
         "last_timestamp",
         "next",
+        "numbered",
         "octets",
         "packets",
         "payload_type",
@@ -60,6 +65,8 @@ class Rewriter:
         self.ssrc = ssrc
         self.clock_rate = clock_rate
         self.extension_id = extension_id
+        self.numbered = _NUMBERED_END.pack(ssrc, ONE_BYTE, 1, extension_id << 4 | NUMBER_LENGTH)
+        """The constant part of a header with a transport-wide number."""
         self.payload_type = 0
         self.redundant_type = 0
         """Payload type of redundant audio, for packets in that form."""
@@ -131,7 +138,7 @@ class Rewriter:
             else HEADER.pack(first, second, sequence & _SEQUENCE, timestamp, self.ssrc)
         )
         picture = packet.picture
-        return header + self._continued(picture) if picture is not None and picture.head else header
+        return header + self.continued(picture) if picture is not None and picture.head else header
 
     def sequence_of(self, sequence: int) -> int | None:
         """The layer's extended number of one of our 16-bit numbers, if it is of the present segment (for NACK)."""
@@ -165,7 +172,7 @@ class Rewriter:
         self.timestamp_offset = timestamp - packet.timestamp & _TIMESTAMP
         self.last_timestamp = timestamp
 
-    def _continued(self, picture: Picture) -> bytes:
+    def continued(self, picture: Picture) -> bytes:
         """The head of a payload that is sent for the first time."""
         if picture.picture_id_at:
             picture_id = picture.picture_id + self.picture_offset & 0x7FFF

@@ -7,7 +7,7 @@ import pytest
 from aiortc.rtcdtlstransport import RTCCertificate, RTCDtlsParameters, RTCDtlsTransport
 from cffi import FFI
 
-from server.media.dtls import PRIVATE_NAMES, Certificate, DtlsSession, HandshakeFailed, SrtpError
+from server.media.dtls import PRIVATE_NAMES, Certificate, DtlsSession, HandshakeFailed, SrtpError, protect_in_place
 from tests.media.packets import rtp
 from tests.media.peer import ClientWire, sha256_of
 
@@ -61,9 +61,9 @@ async def test_a_packet_is_protected_where_it_lies() -> None:
     packet, length = ffi.new("char[]", 2048), ffi.new("int *", len(data))
     ffi.memmove(packet, data, len(data))
     sender = keys.sender(1000)  # type: ignore[attr-defined]
-    assert sender.protect_in_place(packet, length) == 0
+    assert protect_in_place(sender.pointer, packet, length) == 0
     assert client._rx_srtp.unprotect(ffi.buffer(packet, length[0])[:]) == data  # noqa: SLF001
-    assert sender.protect_in_place(packet, length) != 0, "a number used before"
+    assert protect_in_place(sender.pointer, packet, length) != 0, "a number used before"
     await session.close()
     await client.stop()
 

@@ -62,7 +62,7 @@ class CompiledLeg:
         self.box: CompiledOutbox | None = None
         self._rerouted = rerouted
         self._functions = functions
-        self._alone = Leg(put)
+        self._alone = Leg(put, rerouted)
         self._srtp: SrtpPair | None = None
         self._sessions: dict[int, Any] = {}
         self.lines: list[Any] = []

@@ -1,253 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
-from unittest import mock
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pylibsrtp import Error
 
-from server.media.packet_path import PacketPath, PurePath
-from server.media.rewriter import Rewriter
-from server.media.rtcp import negative_acknowledgement
-from server.media.rtp import Packet
-from tests.media.circle import Circle, Encoding, Seat
-from tests.media.offers import MICROPHONE_SSRC, OPUS
-from tests.media.packets import rtp
+from server.media.packet_path import PurePath
 from tests.media.paths import compiled_path
-
-RIDS = ("q", "h", "f")
-PAYLOADS: dict[str, Callable[[int], bytes]] = {
-    "long": lambda number: bytes([0x90, 0xC0]) + (0x8000 | number & 0x7FFF).to_bytes(2) + bytes([number & 0xFF]),
-    "short": lambda number: bytes([0x90, 0x80, number & 0x7F]),
-    "tl0 alone": lambda number: bytes([0x90, 0x40, number & 0xFF]),
-    "long alone": lambda number: bytes([0x90, 0x80]) + (0x8000 | number & 0x7FFF).to_bytes(2),
-    "no ids": lambda _: bytes([0x10]),
-}
-
-
-@dataclass(frozen=True)
-class Sent:
-    """A packet of one layer, `step` numbers on."""
-
-    layer: int
-    step: int
-    keyframe: bool
-    form: str
-    size: int
-    marker: bool
-    leap: int
-    """Of the picture id."""
-
-
-@dataclass(frozen=True)
-class Spoken:
-    """A packet of the voice, `step` numbers on."""
-
-    step: int
-    padding: int
-
-
-@dataclass(frozen=True)
-class Chosen:
-    """What one subscriber should get."""
-
-    subscriber: int
-    layer: int | None
-
-
-@dataclass(frozen=True)
-class Missed:
-    """A subscriber asks again for what it got lately."""
-
-    subscriber: int
-    back: int
-
-
-@dataclass(frozen=True)
-class Padded:
-    """Bytes that measure a subscriber's link."""
-
-    subscriber: int
-    size: int
-
-
-subscribers = st.integers(0, 2)
-steps = st.one_of(st.integers(-5, 5), st.sampled_from([1, 1, 1, 1, 300, 1_023, 1_024, 1_500, 40_000]))
-sent = st.builds(
-    Sent,
-    layer=st.integers(0, 2),
-    step=steps,
-    keyframe=st.booleans(),
-    form=st.sampled_from(sorted([*PAYLOADS, "empty"])),
-    size=st.sampled_from([0, 1, 40, 900, 900, 900, 1_180]),
-    marker=st.booleans(),
-    leap=st.sampled_from([0, 0, 1, 1, 200, -200, 0x3FFE, 0x3FFF, 0x4000]),
-)
-spoken = st.builds(Spoken, step=steps, padding=st.integers(0, 8))
-actions = st.one_of(
-    sent,
-    sent,
-    sent,
-    spoken,
-    st.builds(Chosen, subscriber=subscribers, layer=st.one_of(st.none(), st.integers(0, 2))),
-    st.builds(Missed, subscriber=subscribers, back=st.integers(0, 20)),
-    st.builds(Padded, subscriber=subscribers, size=st.integers(1, 1_000)),
-)
-
-
-Action = Sent | Spoken | Chosen | Missed | Padded
-
-
-def long_story(seed: int) -> list[Action]:
-    """Mostly a stream in good order in one form, so that segments last; then everything that can happen to it."""
-    dice = random.Random(seed)
-    form = dice.choice(sorted(PAYLOADS))
-
-    def sent(layer: int) -> Sent:
-        step = 1 if dice.random() < 0.9 else dice.choice([-3, -1, 2, 5, 300, 1_022, 1_023, 1_024, 1_025, 1_026, 40_000])
-        leap = (
-            dice.choice([0, 1]) if dice.random() < 0.9 else dice.choice([-130, -127, 127, 128, 0x3FFF, 0x4000, 0x4001])
-        )
-        own_form = form if dice.random() < 0.95 else dice.choice(sorted([*PAYLOADS, "empty"]))
-        size = dice.choice([0, 30, 900, 900, 900, 1_180])
-        return Sent(layer, step, dice.random() < 0.15, own_form, size, dice.random() < 0.3, leap)
-
-    def next_action() -> Action:
-        kind = dice.random()
-        if kind < 0.7:
-            return sent(dice.choice([0, 0, 1, 2]))
-        if kind < 0.85:
-            step = 1 if dice.random() < 0.9 else dice.choice([-2, 3, 1_024, 1_500])
-            return Spoken(step, dice.choice([0, 0, 4]))
-        if kind < 0.9:
-            return Chosen(dice.randrange(3), dice.choice([None, 0, 1, 2]))
-        if kind < 0.96:
-            return Missed(dice.randrange(3), dice.randrange(12))
-        return Padded(dice.randrange(3), dice.choice([1, 200, 900]))
-
-    return [next_action() for _ in range(500)]
-
-
-@contextmanager
-def same_numbers() -> Iterator[None]:
-    """The random numbers of connections are the same in both worlds."""
-    with mock.patch("server.media.peer.secrets.randbits", random.Random(7).getrandbits):
-        yield
-
-
-class World:
-    """Ana sends a voice and three layers; three subscribers: with transport-wide numbers, without, and over TCP."""
-
-    def __init__(self, path: PacketPath) -> None:
-        with same_numbers():
-            self.circle = Circle(path)
-            self.ana = self.circle.seat("ana", rids=RIDS)
-            self.seats = [
-                self.circle.seat("bo", transport_cc=True),
-                self.circle.seat("cleo"),
-                self.circle.seat("dan", transport_cc=True, stream=True),
-            ]
-        self.layers = [Encoding(self.ana, rid, 5000 + 10 * index) for index, rid in enumerate(RIDS)]
-        self.voice = 100
-        self.picture = 0
-        for seat in self.seats:
-            seat.audio().attach(self.ana.microphone)
-            self.circle.watch(seat.video(), self.ana.camera.layers[0])
-
-    def act(self, action: Action) -> None:
-        """One step of the story."""
-        self.circle.wait(7)
-        try:
-            self._act(action)
-        except Error:
-            # The publisher's own libsrtp does not let a number out twice.
-            return
-
-    def _act(self, action: Action) -> None:
-        match action:
-            case Sent():
-                encoding = self.layers[action.layer]
-                encoding.sequence += action.step
-                self.picture += action.leap
-                encoding.send(self._payload(action), encoding.sequence, marker=action.marker)
-            case Spoken():
-                self.voice += action.step
-                packet = rtp(
-                    self.voice, timestamp=self.voice * 960, ssrc=MICROPHONE_SSRC, payload_type=OPUS,
-                    payload=b"v" * 50, padding=action.padding,
-                )  # fmt: skip
-                self.ana.send(packet)
-            case Chosen():
-                layer = self.ana.camera.layers[action.layer] if action.layer is not None else None
-                self.circle.watch(self.seats[action.subscriber].video(), layer)
-            case Missed():
-                seat = self.seats[action.subscriber]
-                line = seat.video()
-                number = line.rewriter.next - 1 - action.back & 0xFFFF
-                seat.send_report(negative_acknowledgement(1, line.rewriter.ssrc, [number]))
-            case Padded():
-                self.seats[action.subscriber].video().pad(action.size, self.circle.now_ns)
-
-    def _payload(self, action: Sent) -> bytes:
-        if action.form == "empty":
-            return b""
-        frame = bytes([0 if action.keyframe else 1]) + bytes(action.size)
-        return PAYLOADS[action.form](self.picture) + frame
-
-    def outcome(self) -> dict[str, Any]:
-        """All that can be told apart: what came, and what is remembered."""
-        forwarder = self.circle.forwarder
-        return {
-            "forwarder": (forwarder.received, forwarder.forwarded, forwarder.dropped, forwarder.keyframe_requests),
-            "seats": [self._of(seat) for seat in self.seats],
-        }
-
-    def _of(self, seat: Seat) -> dict[str, Any]:
-        history = seat.peer.history
-        lines = [line for slot in seat.peer.slots for line in slot]
-        numbers = range(0x10000)
-        return {
-            "packets": [
-                [getattr(packet, name) for name in Packet.__slots__ if name != "picture"] for packet in seat.packets
-            ],
-            "reports": [str(report) for report in seat.reports],
-            "mapping": [[getattr(line.rewriter, name) for name in Rewriter.__slots__] for line in lines],
-            "sequence_of": [[line.rewriter.sequence_of(number) for number in numbers[::101]] for line in lines],
-            "lines": [(line.resent, line.padded, line.switches) for line in lines],
-            "history": (history.state, history.times, history.sizes) if history is not None else None,
-            "dropped": seat.peer.dropped,
-        }
-
-
-def told_on_both(story: list[Action]) -> tuple[World, World]:
-    """Both worlds after the story."""
-    pure, compiled = World(PurePath()), World(compiled_path())
-    for action in story:
-        pure.act(action)
-        compiled.act(action)
-        if isinstance(action, Sent):
-            # The kernel keeps only so much for a receiver that does not read.
-            assert [len(seat.packets) for seat in pure.seats] == [len(seat.packets) for seat in compiled.seats]
-    return pure, compiled
+from tests.media.story import Action, actions, long_story, told_on_both
 
 
 @given(st.lists(actions, max_size=60))
 def test_the_compiled_path_does_what_the_reference_does(story: list[Action]) -> None:
     """The same packets, byte for byte when decrypted, and the same state: over losses, leaps, switches and repeats."""
-    pure, compiled = told_on_both(story)
+    pure, compiled = told_on_both(story, PurePath(), compiled_path())
     assert compiled.outcome() == pure.outcome()
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_it_does_so_for_long(seed: int) -> None:
     """As above, with segments long enough for every rule to be met."""
-    pure, compiled = told_on_both(long_story(seed))
+    pure, compiled = told_on_both(long_story(seed), PurePath(), compiled_path())
     assert compiled.outcome() == pure.outcome()
     assert sum(len(seat.packets) for seat in compiled.seats) > 200
