@@ -38,6 +38,7 @@ from server.signaling.messages import (
     Notice,
     Ok,
     PeerSaid,
+    ReadOnly,
     Reject,
     Resume,
     Resync,
@@ -49,6 +50,9 @@ from server.signaling.messages import (
 )
 
 WAIT_S: Final = 10.0
+
+
+MediaNotice = MediaAnswer | MediaLost | Slots | Voices | ConnectionQuality | PeerSaid | IceServers
 
 
 class CommandRefused(Exception):
@@ -89,6 +93,8 @@ class Participant:
         self.connected = False
         self.goodbye: DisconnectCode | None = None
         """Why the server ended the last connection, if it said so."""
+        self.read_only = False
+        """Whether the server says that the room cannot change for now."""
         self.snapshots = 0
         """How many came, that of Welcome included."""
         self.slots = Slots(revision=0, slots=())
@@ -274,6 +280,7 @@ class Participant:
             return
         if isinstance(message, Welcome):
             self._welcome = message
+            self.read_only = False
             if self._welcomed is not None and not self._welcomed.done():
                 self._welcomed.set_result(message)
         if isinstance(message, Snapshot) or (isinstance(message, Welcome) and message.view is not None):
@@ -284,6 +291,13 @@ class Participant:
         self._tell()
 
     def _notice(self, notice: Notice) -> None:
+        if isinstance(notice, ReadOnly):
+            self.read_only = notice.on
+        else:
+            self._hear(notice)
+        self._tell()
+
+    def _hear(self, notice: MediaNotice | Disconnecting) -> None:
         match notice:
             case MediaAnswer():
                 waiting = self._answers.get(notice.offer)
@@ -301,7 +315,6 @@ class Participant:
                 self.goodbye = notice.code
             case _:
                 assert_never(notice)
-        self._tell()
 
     def _obey(self) -> None:
         """A moderator's mute or camera off holds for what is sent, too; nothing is ever turned on here."""

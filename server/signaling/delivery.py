@@ -78,7 +78,14 @@ class Delivery:
         self._chapters: deque[Chapter] = deque(maxlen=KEPT_COMMITS)
         runner.subscribe(self)
 
-    def welcome(self, link: Link, participant: ParticipantId, secret: str, resume: Resume | None) -> Client:
+    def welcome(
+        self,
+        link: Link,
+        participant: ParticipantId,
+        secret: str,
+        resume: Resume | None,
+        others: tuple[str, ...] = (),
+    ) -> Client:
         """Add a client, beginning with its Welcome. The seat must be theirs in the present state."""
         runner = self._runner
         state, viewer = runner.state, viewer_of(runner.state, participant)
@@ -96,6 +103,7 @@ class Delivery:
             tail=tail,
             ice_servers=self._servers(viewer),
             relay_only=self._relays.only,
+            others=others,
         )
         client = self.clients[participant] = Client(link, participant, viewer, runner.seq)
         link.send(event_frame(message))

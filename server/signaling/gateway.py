@@ -18,7 +18,7 @@ from server.logs import digest
 from server.ports import Clock, MediaPlane, Seq, Watch
 from server.rooms.commands import LoseConnection
 from server.runner.runner import RoomRunner
-from server.signaling.codec import Packet, acknowledgement_frame, read_command, read_connect
+from server.signaling.codec import Packet, acknowledgement_frame, notice_frame, read_command, read_connect
 from server.signaling.delivery import Client, Delivery
 from server.signaling.joining import Joining, Seated, SeatInDoubt
 from server.signaling.limits import (
@@ -44,6 +44,7 @@ from server.signaling.messages import (
     Ok,
     PeerSignal,
     Playback,
+    ReadOnly,
     Reject,
     Resync,
     reject,
@@ -53,8 +54,14 @@ from server.signaling.relays import Relays
 log = structlog.get_logger()
 
 RELEASE_AGAIN_S: Final = 1.0
+READ_ONLY_RETRY_MS: Final = 1_000
 NO_RELAYS: Final = Relays()
 _NS_PER_MS: Final = 1_000_000
+
+
+def nowhere_else() -> tuple[str, ...]:
+    """The addresses of further servers, where there is one only."""
+    return ()
 
 
 def monotonic_ms() -> int:
@@ -119,6 +126,7 @@ class Gateway:
         plane: MediaPlane,
         relays: Relays = NO_RELAYS,
         now_ms: Callable[[], int] = monotonic_ms,
+        others: Callable[[], tuple[str, ...]] = nowhere_else,
     ) -> None:
         self._joining = joining
         self._clock = clock
@@ -128,7 +136,9 @@ class Gateway:
         self._halls: dict[RoomId, Hall] = {}
         self._attendances: dict[Link, Attendance] = {}
         self._joins: Buckets[tuple[RoomId, ParticipantId]] = Buckets(JOIN_RATE)
+        self._others = others
         self._closing = False
+        self._read_only = False
 
     @property
     def connections(self) -> int:
@@ -146,6 +156,14 @@ class Gateway:
     def attends(self, room: RoomId) -> bool:
         """Whether the room is needed here: for its people, or for its media."""
         return room in self._halls
+
+    def set_read_only(self, *, on: bool) -> None:
+        """The log is away, or there again: say so to everybody. Nothing that must be in it is promised meanwhile."""
+        self._read_only = on
+        frame = notice_frame(ReadOnly(on))
+        for attendance in self._attendances.values():
+            if attendance.client is not None:
+                attendance.client.link.send(frame)
 
     def refresh_relays(self) -> None:
         """Give every client credentials of the relays for the time to come."""
@@ -178,7 +196,11 @@ class Gateway:
             return
         if seated.resume is None:
             hall.media.begin_anew(seated.participant)
-        attendance.client = hall.delivery.welcome(link, seated.participant, seated.secret, seated.resume)
+        attendance.client = hall.delivery.welcome(
+            link, seated.participant, seated.secret, seated.resume, self._others()
+        )
+        if self._read_only:
+            link.send(notice_frame(ReadOnly(on=True)))
         if seated.resume is not None:
             hall.media.remind(attendance.client)
         log.info("welcome", connection=link.id, room=digest(hall.runner.room), participant=digest(seated.participant))
@@ -269,6 +291,8 @@ class Gateway:
         if isinstance(command, Resync):
             hall.delivery.snapshot(client)
             return hall.runner.seq
+        if self._read_only:
+            raise CommandRejected(RejectCode.BUSY, retry_after_ms=READ_ONLY_RETRY_MS)
         return await hall.runner.submit(command, client.participant, frame.id)
 
     def _take(self, bucket: TokenBucket) -> None:

@@ -11,7 +11,7 @@ from msgspec import Raw
 from server.errors import DisconnectCode
 from server.ids import ConnectionId
 from server.signaling.codec import Packet, disconnect_frame, notice_frame
-from server.signaling.messages import disconnecting
+from server.signaling.messages import Disconnecting, disconnecting
 from server.signaling.outbox import Outbox
 
 log = structlog.get_logger()
@@ -25,7 +25,7 @@ class Link:
         self.over = False
         self._outbox: Outbox | None = None
         self._busy = False
-        self._ending: DisconnectCode | None = None
+        self._ending: Disconnecting | None = None
 
     def open(self, outbox: Outbox) -> None:
         """The handshake is done."""
@@ -36,15 +36,16 @@ class Link:
         if self._outbox is not None:
             self._outbox.write(frame)
 
-    def end(self, code: DisconnectCode) -> None:
+    def end(self, code: DisconnectCode, retry_after_ms: int | None = None) -> None:
         """Tell the client why, and disconnect it; a command under way gets its answer first."""
         if self.over:
             return
         self.over = True
+        goodbye = disconnecting(code, retry_after_ms)
         if self._busy:
-            self._ending = code
+            self._ending = goodbye
         else:
-            self._finish(code)
+            self._finish(goodbye)
 
     def begin_command(self) -> None:
         """From here to `finish_command`, the end of the connection waits."""
@@ -66,9 +67,9 @@ class Link:
         """The client is gone, or has been given up."""
         self.over = True
 
-    def _finish(self, code: DisconnectCode) -> None:
-        log.info("disconnecting", connection=self.id, code=int(code), reason=code.name.lower())
-        self.send(notice_frame(disconnecting(code)))
+    def _finish(self, goodbye: Disconnecting) -> None:
+        log.info("disconnecting", connection=self.id, code=int(goodbye.code), reason=goodbye.reason)
+        self.send(notice_frame(goodbye))
         self.send(disconnect_frame())
         self.close()
 

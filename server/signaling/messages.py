@@ -186,7 +186,8 @@ class Welcome(Struct, frozen=True, tag_field="type", tag="welcome"):
     """First `event` of every connection: who one is, where the log stands, and the room.
 
     Exactly one of `view` (a snapshot) and `tail` (the events missed since `resume.seq`) is set. `relay_only`: media may
-    go through `ice_servers` only.
+    go through `ice_servers` only. `others`: addresses of further servers that know this room, such as
+    https://b.example.org, to resume at when this one is gone; empty if the address in use leads to a living one.
     """
 
     participant: ParticipantId
@@ -199,6 +200,7 @@ class Welcome(Struct, frozen=True, tag_field="type", tag="welcome"):
     tail: tuple[Event, ...] | None = None
     ice_servers: tuple[IceServer, ...] = ()
     relay_only: bool = False
+    others: tuple[str, ...] = ()
 
 
 class Events(Struct, frozen=True, tag_field="type", tag="events"):
@@ -286,16 +288,26 @@ class IceServers(Struct, frozen=True, tag_field="type", tag="ice_servers"):
     ice_servers: tuple[IceServer, ...]
 
 
+class ReadOnly(Struct, frozen=True, tag_field="type", tag="read_only"):
+    """Whether the room cannot change for now: commands about it are refused with `busy`, media goes on.
+
+    Off at each Welcome, until this says otherwise.
+    """
+
+    on: bool
+
+
 class Disconnecting(Struct, frozen=True, tag_field="type", tag="disconnecting"):
-    """Sent right before the server ends the connection."""
+    """Sent right before the server ends the connection. `retry_after_ms`: come back that much later, not at once."""
 
     code: DisconnectCode
     reason: str
     message: str
     reconnect: bool
+    retry_after_ms: int | None = None
 
 
-Notice = MediaAnswer | MediaLost | Slots | Voices | ConnectionQuality | PeerSaid | IceServers | Disconnecting
+Notice = MediaAnswer | MediaLost | Slots | Voices | ConnectionQuality | PeerSaid | IceServers | ReadOnly | Disconnecting
 
 
 # -- HTTP: POST /api/tickets -------------------------------------------------------------------------------------------
@@ -339,6 +351,6 @@ def refusal_of(code: DisconnectCode) -> ConnectRefused:
     return ConnectRefused(code, code.name.lower(), DISCONNECT_MESSAGES[code], not is_final(code))
 
 
-def disconnecting(code: DisconnectCode) -> Disconnecting:
+def disconnecting(code: DisconnectCode, retry_after_ms: int | None = None) -> Disconnecting:
     """The last notice of a connection."""
-    return Disconnecting(code, code.name.lower(), DISCONNECT_MESSAGES[code], not is_final(code))
+    return Disconnecting(code, code.name.lower(), DISCONNECT_MESSAGES[code], not is_final(code), retry_after_ms)

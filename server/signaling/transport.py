@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
+from collections.abc import Callable
 from typing import Any, Final
 
 import engineio
@@ -176,7 +178,8 @@ class _EngineServer(engineio.AsyncServer):  # type: ignore[misc] # untyped base
 class SignalingServer(socketio.AsyncServer):  # type: ignore[misc] # untyped base
     """Socket.IO with one namespace, whose packets are checked before anything is made of them."""
 
-    def __init__(self, gateway: Handlers) -> None:
+    def __init__(self, gateway: Handlers, name: Callable[[str], ConnectionId] = ConnectionId) -> None:
+        """`name` makes the id of a connection from its Socket.IO one."""
         super().__init__(
             async_mode="aiohttp",
             serializer=_Packet,
@@ -192,6 +195,7 @@ class SignalingServer(socketio.AsyncServer):  # type: ignore[misc] # untyped bas
             ping_timeout=PING_TIMEOUT_S,
         )
         self._gateway = gateway
+        self._name = name
         self.on("connect", self._on_connect)
         self.on("disconnect", self._on_disconnect)
 
@@ -202,10 +206,13 @@ class SignalingServer(socketio.AsyncServer):  # type: ignore[misc] # untyped bas
         response: web.StreamResponse = await self.eio.handle_request(request)
         return response
 
-    def end_all(self, code: DisconnectCode) -> None:
-        """Tell every client why, also those without a seat, and disconnect it."""
+    def end_all(self, code: DisconnectCode, spread_ms: int = 0) -> None:
+        """Tell every client why, also those without a seat, and disconnect it.
+
+        They are asked to come back within `spread_ms`, each at another moment.
+        """
         for socket in tuple(self.eio.sockets.values()):
-            socket.link.end(code)
+            socket.link.end(code, secrets.randbelow(spread_ms) if spread_ms else None)
 
     def _unauthenticated(self) -> int:
         return len(self.eio.sockets) - len(self.manager.rooms.get("/", {}).get(None, {}))
@@ -242,7 +249,7 @@ class SignalingServer(socketio.AsyncServer):  # type: ignore[misc] # untyped bas
         try:
             if not auth:
                 raise BadFrame("no auth")
-            link.id = ConnectionId(sid)
+            link.id = self._name(sid)
             await self._gateway.connect(link, auth)
         except JoinRefused as refusal:
             raise _refused(refusal.code) from refusal

@@ -19,7 +19,7 @@ describe("the connection", () => {
     endings = [];
     let id = 0;
     connection = new Connection(
-      { wire: server.wire, policy: { nextRetryDelayInMs: ({ attempt }) => (attempt < 3 ? 100 : null) }, now: time.now, later: time.later, newId: () => `c${++id}` },
+      { wire: server.wire, policy: { nextRetryDelayInMs: ({ attempt, retryAfterMs }) => (attempt < 3 ? (retryAfterMs ?? 100) : null) }, now: time.now, later: time.later, newId: () => `c${++id}` },
       { auth: () => ({ token: "t", protocol: 1 }), message: () => undefined, notice: () => undefined, ended: (ending) => endings.push(ending) },
     );
     connection.open();
@@ -70,7 +70,7 @@ describe("the connection", () => {
     ["superseded", 3510],
   ])("does not come back after a final disconnect: %s", (reason, code) => {
     server.welcome();
-    server.handlers?.notice({ type: "disconnecting", code: code as 3510, reason, message: "", reconnect: false });
+    server.handlers?.notice({ type: "disconnecting", code: code as 3510, reason, message: "", reconnect: false, retry_after_ms: null });
     server.breakWire();
     time.advance(60_000);
     expect(endings).toEqual([{ code, reason }]);
@@ -80,11 +80,29 @@ describe("the connection", () => {
 
   test("comes back after a disconnect that asks for it", () => {
     server.welcome();
-    server.handlers?.notice({ type: "disconnecting", code: 3000, reason: "server_restarting", message: "", reconnect: true });
+    server.handlers?.notice({ type: "disconnecting", code: 3000, reason: "server_restarting", message: "", reconnect: true, retry_after_ms: 250 });
     server.breakWire();
-    time.advance(100);
+    time.advance(249);
+    expect(server.dials).toBe(1);
+    time.advance(1);
     expect(server.dials).toBe(2);
     expect(endings).toEqual([]);
+  });
+
+  test("goes to the next server that knows the room, and back to the first one after the last", () => {
+    server.welcome({ others: ["http://b.test", "http://c.test"] });
+    for (let count = 0; count < 3; count++) {
+      server.breakWire();
+      time.advance(100);
+    }
+    expect(server.addresses).toEqual([null, "http://b.test", "http://c.test", null]);
+    server.welcome({ others: ["http://b.test"] });
+    server.breakWire();
+    time.advance(100);
+    server.welcome({ others: ["http://a.test"] });
+    server.breakWire();
+    time.advance(100);
+    expect(server.addresses.slice(4)).toEqual(["http://b.test", "http://a.test"]);
   });
 
   test("a refused connect for good ends it, one for a while does not", () => {
@@ -149,7 +167,7 @@ describe("the mirror of the room", () => {
   });
 
   test("a welcome with a tail continues the old view; without one to continue it asks for a snapshot", () => {
-    const welcome = { type: "welcome" as const, participant: "p1", room: "r1", epoch: 7, seq: 15, secret: "s", now_ms: 0, view: null, tail: [renamed], ice_servers: [], relay_only: false };
+    const welcome = { type: "welcome" as const, participant: "p1", room: "r1", epoch: 7, seq: 15, secret: "s", now_ms: 0, view: null, tail: [renamed], ice_servers: [], relay_only: false, others: [] };
     expect(applyMessage(mirror, welcome).mirror?.view.participants["p1"]?.name).toBe("Annie");
     expect(applyMessage(null, welcome).gap).toBe(true);
   });

@@ -9,11 +9,13 @@ import { room } from "../src/fixtures/views.ts";
 export class ScriptedServer {
   handlers: WireHandlers | null = null;
   dials = 0;
+  readonly addresses: (string | null)[] = [];
   closes = 0;
   readonly received: { frame: CommandFrame; acknowledge: (answer: Acknowledgement) => void }[] = [];
 
-  readonly wire: WireFactory = (handlers): Wire => {
+  readonly wire: WireFactory = (handlers, address): Wire => {
     this.dials++;
+    this.addresses.push(address);
     this.handlers = handlers;
     return {
       open: () => undefined,
@@ -35,6 +37,7 @@ export class ScriptedServer {
       tail: null,
       ice_servers: [],
       relay_only: false,
+      others: [],
       ...change,
     });
   }

@@ -91,7 +91,7 @@ class Tab {
   }
 
   end(reason: string, code: number): void {
-    this.server.handlers?.notice({ type: "disconnecting", code: code as 3513, reason, message: "", reconnect: false });
+    this.server.handlers?.notice({ type: "disconnecting", code: code as 3513, reason, message: "", reconnect: false, retry_after_ms: null });
     this.server.breakWire();
   }
 }
@@ -189,6 +189,17 @@ describe("inside", () => {
     expect(tab.session.reactions.get()).toHaveLength(1);
     tab.time.advance(5_000);
     expect(tab.session.reactions.get()).toEqual([]);
+  });
+
+  test("knows while nothing can change, and trusts a new welcome", async () => {
+    const tab = await new Tab().inside();
+    tab.server.handlers?.notice({ type: "read_only", on: true });
+    expect(tab.session.readOnly.get()).toBe(true);
+    tab.server.handlers?.notice({ type: "read_only", on: false });
+    expect(tab.session.readOnly.get()).toBe(false);
+    tab.server.handlers?.notice({ type: "read_only", on: true });
+    tab.server.welcome();
+    expect(tab.session.readOnly.get()).toBe(false);
   });
 
   test("who is audible is shown until nobody says so any more", () => {

@@ -66,6 +66,8 @@ export class Connection {
   private readonly waiting = new Map<string, Waiting>();
   private wire: Wire | null = null;
   private announced: Disconnecting | null = null;
+  /** Where the room can be reached, the present one first; null: where the page came from. */
+  private places: readonly (string | null)[] = [null];
   private attempt = 0;
   private lostMs = 0;
   private round = 0;
@@ -127,13 +129,14 @@ export class Connection {
       if (round === this.round && this.state.get() !== "closed") run(...args);
     };
     this.announced = null;
-    this.wire = this.ports.wire({
+    const handlers = {
       auth: this.handlers.auth,
       message: mine((message: RoomMessage) => this.received(message)),
       notice: mine((notice: Notice) => this.noticed(notice)),
       closed: mine(() => this.lost(this.announced)),
       refused: mine((refusal: unknown) => this.lost(isRefusal(refusal) ? refusal : null)),
-    });
+    };
+    this.wire = this.ports.wire(handlers, this.places[0] ?? null);
     this.wire.open();
   }
 
@@ -147,6 +150,7 @@ export class Connection {
     this.handlers.message(message);
     if (message.type !== "welcome") return;
     this.attempt = 0;
+    this.places = [this.places[0] ?? null, ...message.others];
     this.state.set("connected");
     const now = this.ports.now();
     for (const item of [...this.waiting.values()]) if (item.expiresMs > now) this.transmit(item);
@@ -165,10 +169,12 @@ export class Connection {
       return;
     }
     if (this.state.get() === "connected") this.lostMs = this.ports.now();
+    // Whatever has become of this server, the next one knows the seat as well.
+    this.places = [...this.places.slice(1), this.places[0] ?? null];
     const delay = this.ports.policy.nextRetryDelayInMs({
       attempt: this.attempt++,
       elapsedMs: this.ports.now() - this.lostMs,
-      retryAfterMs: null,
+      retryAfterMs: why && "retry_after_ms" in why ? why.retry_after_ms : null,
     });
     this.state.set(delay === null ? "stalled" : "reconnecting");
     if (delay === null) return;

@@ -73,6 +73,8 @@ export class Session {
   readonly reactions = new Store<readonly ShownReaction[]>([]);
   /** What is the matter with the person's own connection; null: it is good. */
   readonly trouble = new Store<Trouble | null>(null);
+  /** The servers cannot reach their log: nothing in the room can change for now, sound and video go on. */
+  readonly readOnly = new Store(false);
   readonly clock: LogClock;
   readonly connection: Connection;
   /** What is received, and how it does, whichever way it comes. */
@@ -242,6 +244,7 @@ export class Session {
     this.clock.observe(message.now_ms);
     if (message.type === "welcome") {
       this.remember(message.secret);
+      this.readOnly.set(false);
       this.media.configure(message.ice_servers, message.relay_only);
     }
     const before = this.mirror.get();
@@ -318,6 +321,9 @@ export class Session {
       case "voices":
         this.heard(notice.levels.filter((item) => item.level < AUDIBLE_LEVEL).map((item) => item.participant));
         break;
+      case "read_only":
+        this.readOnly.set(notice.on);
+        break;
       case "disconnecting":
         break;
     }
@@ -371,6 +377,7 @@ export class Session {
     this.devices.turnOff("microphone");
     this.devices.turnOff("camera");
     this.mirror.set(null);
+    this.readOnly.set(false);
     this.voices.set(new Set());
     this.playback.stop();
     this.judge(null, false);

@@ -4,9 +4,9 @@ import * as parser from "socket.io-msgpack-parser";
 import type { WireFactory } from "./wire.ts";
 
 /** Socket.IO over WebSocket with MessagePack frames. Reconnecting is the business of `Connection` alone. */
-export function socketIoWire(url: string): WireFactory {
-  return (handlers) => {
-    const socket: Socket = io(url, {
+export function socketIoWire(home: string): WireFactory {
+  return (handlers, address) => {
+    const socket: Socket = io(address ?? home, {
       path: "/socket.io/",
       transports: ["websocket"],
       parser,

@@ -19,16 +19,17 @@ export interface WireHandlers {
   readonly refused: (refusal: unknown) => void;
 }
 
-export type WireFactory = (handlers: WireHandlers) => Wire;
+/** `address`: of a server like https://b.example.org; null: the one that the page came from. */
+export type WireFactory = (handlers: WireHandlers, address: string | null) => Wire;
 
 /** A wire whose code is fetched when it is first needed; not reachable means the same as a server that is not. */
 export function lazyWire(load: () => Promise<WireFactory>): WireFactory {
-  return (handlers) => {
+  return (handlers, address) => {
     let wire: Wire | null = null;
     let closed = false;
     const start = (factory: WireFactory): void => {
       if (closed) return;
-      wire = factory(handlers);
+      wire = factory(handlers, address);
       wire.open();
     };
     return {

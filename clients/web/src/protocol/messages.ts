@@ -1239,7 +1239,8 @@ export interface IceServer {
  * First `event` of every connection: who one is, where the log stands, and the room.
  *
  * Exactly one of `view` (a snapshot) and `tail` (the events missed since `resume.seq`) is set. `relay_only`: media may
- * go through `ice_servers` only.
+ * go through `ice_servers` only. `others`: addresses of further servers that know this room, such as
+ * https://b.example.org, to resume at when this one is gone; empty if the address in use leads to a living one.
  */
 export interface Welcome {
   readonly type: "welcome";
@@ -1253,6 +1254,7 @@ export interface Welcome {
   readonly tail: readonly Event[] | null;
   readonly ice_servers: readonly IceServer[];
   readonly relay_only: boolean;
+  readonly others: readonly string[];
 }
 
 /** What one may see of the entries `from` to `to`; the next message starts at `to` + 1. */
@@ -1338,13 +1340,24 @@ export interface IceServers {
   readonly ice_servers: readonly IceServer[];
 }
 
-/** Sent right before the server ends the connection. */
+/**
+ * Whether the room cannot change for now: commands about it are refused with `busy`, media goes on.
+ *
+ * Off at each Welcome, until this says otherwise.
+ */
+export interface ReadOnly {
+  readonly type: "read_only";
+  readonly on: boolean;
+}
+
+/** Sent right before the server ends the connection. `retry_after_ms`: come back that much later, not at once. */
 export interface Disconnecting {
   readonly type: "disconnecting";
   readonly code: DisconnectCode;
   readonly reason: string;
   readonly message: string;
   readonly reconnect: boolean;
+  readonly retry_after_ms: number | null;
 }
 
 export type Notice =
@@ -1355,6 +1368,7 @@ export type Notice =
   | ConnectionQuality
   | PeerSaid
   | IceServers
+  | ReadOnly
   | Disconnecting;
 
 /** A join link carries a token in its fragment; the page swaps it for a ticket. */

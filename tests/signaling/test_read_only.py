@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The log is away: people are told so, what cannot be kept is not promised, the rest goes on."""
+
+from __future__ import annotations
+
+import pytest
+
+from server.errors import RejectCode
+from server.ports import Watch
+from server.rooms.commands import RaiseHand
+from server.signaling.gateway import READ_ONLY_RETRY_MS
+from server.signaling.messages import ReadOnly, Reject
+from tests.signaling.clients import Person, Venue
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+def told(person: Person) -> list[bool]:
+    """What a person was told of it."""
+    return [notice.on for notice in person.notices if isinstance(notice, ReadOnly)]
+
+
+async def test_people_are_told_and_nothing_is_promised(venue: Venue) -> None:
+    """Commands for the log are refused at once, with when to try again; media is not."""
+    ann, gateway = await venue.join("ann"), venue.server.gateway
+    before = venue.runner.seq
+    gateway.set_read_only(on=True)
+    try:
+        await ann.until(lambda: told(ann) == [True])
+        answer = await ann.send(RaiseHand())
+        assert isinstance(answer, Reject)
+        assert (answer.code, answer.retry_after_ms) == (RejectCode.BUSY, READ_ONLY_RETRY_MS)
+        await ann.do(Watch(tiles=(), others=1, others_height=0))
+        assert venue.runner.seq == before
+    finally:
+        gateway.set_read_only(on=False)
+    await ann.until(lambda: told(ann) == [True, False])
+    await ann.do(RaiseHand())
+    assert venue.runner.seq == before + 1
+
+
+async def test_who_comes_meanwhile_is_told_too(venue: Venue) -> None:
+    """After the Welcome, which alone means that all is well."""
+    gateway = venue.server.gateway
+    gateway.set_read_only(on=True)
+    try:
+        ann = await venue.join("ann")
+        await ann.until(lambda: told(ann) == [True])
+    finally:
+        gateway.set_read_only(on=False)
