@@ -6,12 +6,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from msgspec import Struct
+
 from server.ids import CommandId, ParticipantId
 from server.rooms.commands import RoomCommand, SendChat
 from server.rooms.events import ChatSent
 from server.runner.steps import key_of
 from server.signaling.messages import Ok
-from tests.faults.checker.history import Answered, Life, Run, Sent, Told
+from tests.faults.checker.history import Answered, Ended, Life, Opening, Run, Sent, Told
 from tests.faults.checker.replay import Step
 from tests.faults.checker.words import Invariant, Violation, Witness
 
@@ -28,9 +30,20 @@ def check(run: Run, seen: tuple[Witness, ...]) -> Iterator[Violation]:
         yield from _shown_twice(witness)
 
 
-def done(witness: Witness) -> Iterator[tuple[int, int, CommandId, object]]:
-    """Epoch, position, id and command of every `ok` that stands for an entry of the log."""
+class Done(Struct, frozen=True):
+    """An `ok` that stands for an entry of the log. `unbroken`: it came over the connection of the first sending."""
+
+    epoch: int
+    seq: int
+    id: CommandId
+    command: object
+    unbroken: bool
+
+
+def done(witness: Witness) -> Iterator[Done]:
+    """Everything this client was told is done."""
     commands: dict[CommandId, object] = {}
+    broken: set[CommandId] = set()
     epoch = 0
     for record in witness.history.records:
         match record:
@@ -38,21 +51,23 @@ def done(witness: Witness) -> Iterator[tuple[int, int, CommandId, object]]:
                 epoch = message.epoch
             case Sent():
                 commands[record.id] = record.command
+            case Ended() | Opening():
+                broken |= commands.keys()
             case Answered(answer=Ok(seq=seq)) if isinstance(commands[record.id], RoomCommand):
-                yield epoch, seq, record.id, commands[record.id]
+                yield Done(epoch, seq, record.id, commands[record.id], record.id not in broken)
             case _:
                 continue
 
 
 def _not_in_log(lives: tuple[Life, ...], witness: Witness) -> Iterator[Violation]:
-    for epoch, seq, command_id, _ in done(witness):
-        key = key_of(witness.person, command_id)
-        own = [life for life in lives if life.epoch == epoch]
-        if not own:
-            yield Violation(Invariant.ACKED_KEPT, f"{key}: acknowledged in epoch {epoch}, which the log does not know")
-        for life in (life for life in lives if life.epoch >= epoch):
-            if not _holds(life, key, seq if life.epoch == epoch else None):
-                yield Violation(Invariant.ACKED_KEPT, f"{key}: acknowledged at {epoch}-{seq}, not in {life.epoch}")
+    for one in done(witness):
+        key = key_of(witness.person, one.id)
+        if all(life.epoch != one.epoch for life in lives):
+            yield Violation(Invariant.ACKED_KEPT, f"{key}: acknowledged in epoch {one.epoch}, unknown to the log")
+        for life in (life for life in lives if life.epoch >= one.epoch):
+            if not _holds(life, key, one.seq if life.epoch == one.epoch else None):
+                where = f"acknowledged at {one.epoch}-{one.seq}, not in {life.epoch}"
+                yield Violation(Invariant.ACKED_KEPT, f"{key}: {where}")
 
 
 def _holds(life: Life, key: str, seq: int | None) -> bool:
@@ -88,12 +103,17 @@ def _chats(witness: Witness) -> Iterator[tuple[ParticipantId, str, int]]:
 
 
 def _unseen_chat(seen: tuple[Witness, ...]) -> Iterator[Violation]:
-    """A message that was acknowledged has been seen by somebody, its author first of all."""
+    """`ok` follows the events: an author whose connection held has seen the own message.
+
+    Who came back in between may have been moved away from it.
+    """
     told = {(who, text) for witness in seen for who, text, _ in _chats(witness)}
     for witness in seen:
-        for epoch, seq, command_id, command in done(witness):
-            if isinstance(command, SendChat) and (witness.person, command.text) not in told:
-                yield Violation(Invariant.ACKED_KEPT, f"{command_id}: acknowledged at {epoch}-{seq}, seen by nobody")
+        for one in done(witness):
+            command = one.command
+            if one.unbroken and isinstance(command, SendChat) and (witness.person, command.text) not in told:
+                where = f"acknowledged at {one.epoch}-{one.seq}, seen by nobody"
+                yield Violation(Invariant.ACKED_KEPT, f"{one.id}: {where}")
 
 
 def _chat_twice(seen: tuple[Witness, ...]) -> Iterator[Violation]:
