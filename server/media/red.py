@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 MAX_REPEATED: Final = 8
 """Earlier blocks in one packet; more are a waste that nobody sends."""
 
+_TIMESTAMP: Final = 0xFFFFFFFF
 _MORE: Final = 0x80
 _LONG_HEADER: Final = 4
 
@@ -23,23 +24,29 @@ class Redundancy:
     `plain` is its newest block alone. Raises MalformedPacket unless every block has the payload type `opus`.
     """
 
-    __slots__ = ("_forms", "_headers", "_packet", "depth", "plain")
+    __slots__ = ("_forms", "_headers", "_packet", "depth", "plain", "reach")
 
     def __init__(self, packet: Packet, opus: int) -> None:
         self._packet = packet
-        self._headers, repeated = _headers(packet.payload, opus)
+        self._headers, repeated, self.reach = _headers(packet.payload, opus)
         end = packet.media_length()
         begin = self._headers[-1] + 1 + repeated
         if begin > end:
             raise MalformedPacket
         self.depth = len(self._headers) - 1
-        """How many packets back its oldest block was new, if each was repeated in turn."""
+        """How many packets back its oldest block was new, if each was repeated in turn. `reach` says the same in ticks:
+        a sender may leave packets out between blocks."""
         self.plain = packet.with_payload(packet.payload[begin:end])
         self._forms: dict[int, Packet] = {}
 
     def form(self, line: Line) -> Packet:
         """For this line. What was said before the line began with this voice was not for it, and is left out."""
-        if not line.redundant or self._packet.extended - line.rewriter.start < self.depth:
+        packet, rewriter = self._packet, line.rewriter
+        early = (
+            packet.extended - rewriter.start < self.depth
+            or packet.timestamp - rewriter.began & _TIMESTAMP < self.reach
+        )  # fmt: skip
+        if early or not line.redundant:
             return self.plain
         return self.carrying(line.rewriter.payload_type)
 
@@ -55,13 +62,14 @@ class Redundancy:
         return form
 
 
-def _headers(payload: bytes, opus: int) -> tuple[list[int], int]:
-    """Where the headers of the blocks stand, the newest block last, and the bytes of all the others."""
+def _headers(payload: bytes, opus: int) -> tuple[list[int], int, int]:
+    """Where the headers of the blocks stand, the newest block last, the bytes of all others, and their farthest age."""
     found: list[int] = []
-    repeated = at = 0
+    repeated = reach = at = 0
     try:
         while payload[at] & _MORE:
             repeated += (payload[at + 2] & 0x03) << 8 | payload[at + 3]
+            reach = max(reach, payload[at + 1] << 6 | payload[at + 2] >> 2)
             found.append(at)
             at += _LONG_HEADER
     except IndexError:
@@ -69,4 +77,4 @@ def _headers(payload: bytes, opus: int) -> tuple[list[int], int]:
     found.append(at)
     if at >= len(payload) or len(found) > MAX_REPEATED + 1 or any(payload[at] & 0x7F != opus for at in found):
         raise MalformedPacket
-    return found, repeated
+    return found, repeated, reach

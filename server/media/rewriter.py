@@ -41,6 +41,7 @@ class Rewriter:
     __slots__ = (
         "_first_ns",
         "_first_timestamp",
+        "began",
         "clock_rate",
         "extension_id",
         "last_timestamp",
@@ -75,6 +76,8 @@ class Rewriter:
         self.octets = 0
         self.next = (sequence & 0x7FFF) + 0x10000
         self.start = 0
+        self.began = 0
+        """Timestamp, as the source gave it, of the first packet of the segment."""
         self.sequence_offset = 0
         self.last_timestamp = 0
         self.timestamp_offset = 0
@@ -94,6 +97,7 @@ class Rewriter:
         self.waiting = False
         self.payload_type = payload_type
         self.start = packet.extended
+        self.began = packet.timestamp
         self.sequence_offset = self.next - packet.extended
         self._begin_timestamps(packet, now_ns)
         picture = packet.picture

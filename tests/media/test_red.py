@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,12 +19,12 @@ RED = 63
 FIREFOX_OPUS = 109
 
 
-def red(*blocks: bytes, opus: int = OPUS) -> bytes:
-    """RFC 2198 section 3: earlier blocks with time offset and length, then the newest."""
+def red(*blocks: bytes, opus: int = OPUS, ages: Sequence[int] = ()) -> bytes:
+    """RFC 2198 section 3: earlier blocks with their `ages` (each of the packet before) and length, then the newest."""
     *earlier, newest = blocks
+    ages = ages or [960 * (len(earlier) - index) & 0x3FFF for index in range(len(earlier))]
     heads = b"".join(
-        bytes([0x80 | opus]) + ((960 * (len(earlier) - index) & 0x3FFF) << 10 | len(block)).to_bytes(3)
-        for index, block in enumerate(earlier)
+        bytes([0x80 | opus]) + (age << 10 | len(block)).to_bytes(3) for age, block in zip(ages, earlier, strict=True)
     )
     return heads + bytes([opus]) + b"".join(earlier) + newest
 
@@ -90,6 +92,20 @@ def test_nothing_from_before_is_heard() -> None:
     voice.say(4, red(b"one", b"two", b"three"))
     heard = [packet.payload for packet in voice.bo.heard()]
     assert heard == [b"one", b"two", red(b"one", b"two", b"three")]
+
+
+def test_nothing_from_before_is_heard_of_a_sender_that_leaves_packets_out() -> None:
+    """Blocks that reach back further than one packet each are told by their age."""
+    voice = Voice()
+    voice.bo.audio().attach(None)
+    voice.say(1, b"secret", OPUS)
+    voice.bo.audio().attach(voice.ana.microphone)
+    voice.say(2, b"one", OPUS)
+    for number in (3, 4):
+        voice.say(number, red(b"secret", b"new", ages=[960 * (number - 1)]))
+    voice.say(5, red(b"one", b"new", ages=[960 * 3]))
+    heard = [packet.payload for packet in voice.bo.heard()]
+    assert heard == [b"one", b"new", b"new", red(b"one", b"new", ages=[960 * 3])]
 
 
 def test_a_thin_link_goes_without() -> None:
