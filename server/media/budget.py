@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable
+from typing import Final, TypeVar
 
 from server.media.sdp_codecs import MediaKind
 
@@ -59,14 +60,17 @@ class Budget:
         return True
 
 
-def budget_of_source(kind: MediaKind) -> Budget:
+B = TypeVar("B", bound=Budget)
+
+
+def budget_of_source(kind: MediaKind, make: Callable[[int, int], B]) -> B:
     """For one track, all its layers together."""
-    return Budget(*_OF_SOURCE[kind])
+    return make(*_OF_SOURCE[kind])
 
 
-def budget_of_peer() -> Budget:
+def budget_of_peer(make: Callable[[int, int], B]) -> B:
     """For everything that comes from one peer."""
-    return Budget(*_OF_PEER)
+    return make(*_OF_PEER)
 
 
 def budget_of_reports() -> Budget:

@@ -61,6 +61,7 @@ __all__ = [
     "is_dtls",
     "protect_function",
     "protect_in_place",
+    "unprotect_function",
 ]
 
 
@@ -75,6 +76,11 @@ class HandshakeFailed(Exception):
 def protect_function() -> int:
     """Where libsrtp's `srtp_protect` lies, for compiled code."""
     return int(ffi.cast("uintptr_t", ffi.addressof(libsrtp, "srtp_protect")))
+
+
+def unprotect_function() -> int:
+    """The same of `srtp_unprotect`."""
+    return int(ffi.cast("uintptr_t", ffi.addressof(libsrtp, "srtp_unprotect")))
 
 
 def is_dtls(data: bytes) -> bool:
@@ -111,12 +117,15 @@ class SrtpPair:
     """The SRTP contexts of one connection; `SrtpError` is raised for what may not pass."""
 
     __slots__ = (
-        "_profile", "_receive", "_send_key", "_senders", "_unprotect", "protect_rtcp", "unprotect_rtcp",
+        "_profile", "_receive", "_send_key", "_senders", "_unprotect", "protect_rtcp", "receiver",
+        "unprotect_rtcp",
     )  # fmt: skip
 
     def __init__(self, receive_key: bytes, send_key: bytes, profile: int) -> None:
         self._receive = Session(_policy(receive_key, profile, Policy.SSRC_ANY_INBOUND))
-        self._unprotect = partial(libsrtp.srtp_unprotect, self._receive._srtp[0], _SCRATCH, _LENGTH)
+        self.receiver: Any = self._receive._srtp[0]
+        """Libsrtp's session of what comes in, for compiled code; it is good as long as this object."""
+        self._unprotect = partial(libsrtp.srtp_unprotect, self.receiver, _SCRATCH, _LENGTH)
         self.unprotect_rtcp: Callable[[bytes], bytes] = self._receive.unprotect_rtcp
         self.protect_rtcp: Callable[[bytes], bytes] = Session(
             _policy(send_key, profile, Policy.SSRC_ANY_OUTBOUND)

@@ -126,14 +126,23 @@ class Forwarder:
     def _rtp(self, peer: Peer, srtp: SrtpPair, data: bytes, now_ns: int) -> None:
         self.received += 1
         try:
-            packet = Packet(srtp.unprotect(data))
-        except (SrtpError, MalformedPacket, ValueError):
+            plain = srtp.unprotect(data)
+        except (SrtpError, ValueError):
+            self.dropped += 1
+            return
+        self.decrypted(peer, plain, len(data), now_ns)
+
+    def decrypted(self, peer: Peer, data: bytes, size_bytes: int, now_ns: int) -> None:
+        """One RTP packet of this peer, which was so long on the wire."""
+        try:
+            packet = Packet(data)
+        except MalformedPacket:
             self.dropped += 1
             return
         if peer.arrivals is not None and (number := packet.extension(peer.number_id)):
             peer.arrivals.record(int.from_bytes(number[:2]), now_ns)
         layer = peer.layer_of(packet)
-        accepted = layer.accept(packet, len(data), now_ns) if layer is not None else None
+        accepted = layer.accept(packet, size_bytes, now_ns) if layer is not None else None
         if layer is None or accepted is None:
             self.dropped += 1
             return

@@ -85,12 +85,18 @@ def _nobody_asks(path: Path | None) -> None:
     pass
 
 
+def _nobody_is_told(path: Path, owner: object) -> None:
+    pass
+
+
 class IceLite(Generic[Owner]):
     """All connections of one port; times are monotonic milliseconds."""
 
     def __init__(self) -> None:
         self._by_ufrag: dict[str, IceSession[Owner]] = {}
         self._by_path: dict[Path, IceSession[Owner]] = {}
+        self.owned: Callable[[Path, Owner | None], None] = _nobody_is_told
+        """Told of each change of `owner_of`."""
 
     def add(self, session: IceSession[Owner]) -> None:
         """Let this connection be found by its user fragment."""
@@ -110,7 +116,8 @@ class IceLite(Generic[Owner]):
         self._by_ufrag.pop(session.credentials.ufrag, None)
         self._forget_former(session)
         for path in session.paths:
-            self._by_path.pop(path, None)
+            if self._by_path.pop(path, None) is not None:
+                self.owned(path, None)
         session.paths.clear()
         session.selected = None
 
@@ -179,7 +186,9 @@ class IceLite(Generic[Owner]):
         session.heard_ms = now_ms
         session.paths.pop(path, None)
         session.paths[path] = now_ms
-        self._by_path[path] = session
+        if other is not session:
+            self._by_path[path] = session
+            self.owned(path, session.owner)
         if nominated or _is_stale(session, now_ms):
             session.selected = path
         if len(session.paths) > MAX_PATHS:
@@ -187,7 +196,8 @@ class IceLite(Generic[Owner]):
 
     def _forget(self, session: IceSession[Owner], path: Path) -> None:
         session.paths.pop(path, None)
-        self._by_path.pop(path, None)
+        if self._by_path.pop(path, None) is not None:
+            self.owned(path, None)
         if session.selected == path:
             session.selected = next(reversed(session.paths), None)
 

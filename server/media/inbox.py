@@ -6,6 +6,7 @@ from __future__ import annotations
 import errno
 import socket
 import struct
+from collections.abc import Callable
 from typing import Final
 
 from cffi import FFI
@@ -28,24 +29,44 @@ _ffi.cdef("int recvmmsg(int, void *, unsigned int, int, void *);")
 _libc: Final = _ffi.dlopen(None)
 
 
+class Names:
+    """Paths by what the kernel calls an address, of the socket with this `index`; names are `length` bytes long."""
+
+    def __init__(self, family: int, index: int) -> None:
+        self.index = index
+        self.length = 16 if family == socket.AF_INET else _NAME
+        self.known: dict[bytes, Path] = {}
+        self._family = family
+
+    def path(self, name: bytes) -> Path:
+        """Where a datagram came from."""
+        return self.known.get(name) or self.meet(name)
+
+    def meet(self, name: bytes) -> Path:
+        """The same for a name that is new."""
+        if len(self.known) >= _MAX_KNOWN:
+            self.known.clear()
+        host = name[4:8] if self._family == socket.AF_INET else name[8:24]
+        path = self.known[name] = (self.index, (socket.inet_ntop(self._family, host), int.from_bytes(name[2:4])))
+        return path
+
+
 class Inbox:
     """The reading side of one socket that does not block; `index` is its number in the paths."""
 
     def __init__(self, sock: socket.socket, index: int) -> None:
         self._socket = sock
         self._index = index
-        self._family = sock.family
-        self._known: dict[bytes, Path] = {}
+        self._names = Names(sock.family, index)
         self._owners, first, self._datagrams = memory(BATCH * MAX_DATAGRAM)
-        self._name_owner, names, self._names = memory(BATCH * _NAME)
+        self._name_owner, names, self._name_memory = memory(BATCH * _NAME)
         self._vector_owner, vectors, vector_memory = memory(BATCH * _VECTOR.size)
         self._messages, _, message_memory = memory(BATCH * MESSAGE.size)
-        name_length = 16 if self._family == socket.AF_INET else _NAME
+        name_length = self._names.length
         for at in range(BATCH):
             _VECTOR.pack_into(vector_memory, at * _VECTOR.size, first + at * MAX_DATAGRAM, MAX_DATAGRAM)
             message = (names + at * _NAME, name_length, vectors + at * _VECTOR.size, 1, 0, 0, 0, 0)
             MESSAGE.pack_into(message_memory, at * MESSAGE.size, *message)
-        self._name_length = name_length
         self._lengths = message_memory.cast("I")[_LENGTH_AT // 4 :: MESSAGE.size // 4]
 
     def read(self) -> list[tuple[bytes, Path]]:
@@ -57,20 +78,20 @@ class Inbox:
             if _ffi.errno in {errno.EAGAIN, errno.EWOULDBLOCK}:
                 return []
             raise OSError(_ffi.errno, "recvmmsg")
-        datagrams, names, name_length, known = self._datagrams, self._names, self._name_length, self._known
+        datagrams, names, known, meet = self._datagrams, self._name_memory, self._names.known, self._names.meet
+        name_length = self._names.length
         found = []
         for at, length in enumerate(self._lengths[:count]):
             start, name_start = at * MAX_DATAGRAM, at * _NAME
             name = bytes(names[name_start : name_start + name_length])
-            found.append((bytes(datagrams[start : start + length]), known.get(name) or self._meet(name)))
+            found.append((bytes(datagrams[start : start + length]), known.get(name) or meet(name)))
         return found
 
-    def _meet(self, name: bytes) -> Path:
-        if len(self._known) >= _MAX_KNOWN:
-            self._known.clear()
-        host = name[4:8] if self._family == socket.AF_INET else name[8:24]
-        path = self._known[name] = (self._index, (socket.inet_ntop(self._family, host), int.from_bytes(name[2:4])))
-        return path
+    def deliver(self, on_datagram: Callable[[bytes, Path], None]) -> None:
+        """Hand over what is there, at most `BATCH`. Raises OSError as `recvfrom` does."""
+        for data, path in self.read():
+            if data:
+                on_datagram(data, path)
 
     def _read_one(self) -> list[tuple[bytes, Path]]:
         try:

@@ -6,17 +6,22 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from server.media.congestion.estimator import Estimator
 from server.media.congestion.history import SendHistory
 from server.media.dtls import SrtpPair
+from server.media.entry import Entry
 from server.media.fan import Fan
 from server.media.ice import Path
+from server.media.inbox import Inbox
 from server.media.outbox import Leg, Outbox
 from server.media.rewriter import Rewriter
 from server.media.rtp import Packet
 from server.media.streams import Layer
+
+if TYPE_CHECKING:
+    from server.media.forwarder import Forwarder
 
 Send = Callable[[bytes, Path], None]
 
@@ -28,6 +33,18 @@ class OutboxPort(Protocol):
     def dropped(self) -> int: ...
 
     def flush(self) -> None: ...
+
+
+class InboxPort(Protocol):
+    """See `server.media.inbox.Inbox`."""
+
+    def deliver(self, on_datagram: Callable[[bytes, Path], None]) -> None: ...
+
+
+class Receiver(Protocol):
+    """See `server.media.forwarder.Forwarder`."""
+
+    def receive(self, peer: Any, data: bytes, now_ns: int) -> None: ...  # noqa: ANN401 - a peer with an entry of the same packet path
 
 
 class LegPort(Protocol):
@@ -49,6 +66,15 @@ class PacketPath(Protocol):
     @property
     def name(self) -> str:
         """As it is announced."""
+
+    def serve(self, forwarder: Forwarder) -> Receiver:
+        """What arrives is for this forwarder; called before the first inbox is made. Returns who takes datagrams."""
+
+    def inbox(self, sock: socket.socket, index: int) -> InboxPort:
+        """Of one socket, by its number in the paths."""
+
+    def entry(self) -> Entry:
+        """Of one peer."""
 
     def outbox(self, sock: socket.socket, begun: Callable[[], None]) -> OutboxPort:
         """Of one socket; `begun`, the same for all, is called when packets wait for `flush`."""
@@ -72,6 +98,18 @@ class PurePath:
     def __init__(self, why: str = "") -> None:
         self.name = f"pure Python ({why})" if why else "pure Python"
         self._fan = Fan()
+
+    def serve(self, forwarder: Forwarder) -> Forwarder:
+        """See `PacketPath`."""
+        return forwarder
+
+    def inbox(self, sock: socket.socket, index: int) -> Inbox:
+        """See `PacketPath`."""
+        return Inbox(sock, index)
+
+    def entry(self) -> Entry:
+        """See `PacketPath`."""
+        return Entry()
 
     def outbox(self, sock: socket.socket, begun: Callable[[], None]) -> Outbox:
         """See `PacketPath`."""

@@ -9,8 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from server.ids import ParticipantId, PeerId, RoomId
-from server.media.budget import budget_of_peer, budget_of_reports
-from server.media.congestion.arrivals import Arrivals
+from server.media.budget import budget_of_reports
 from server.media.congestion.history import SendHistory
 from server.media.dtls import SrtpError, SrtpPair
 from server.media.ice import IceSession, Path
@@ -60,7 +59,9 @@ class Peer:
         self.ice: IceSession[Peer] | None = None
         self.dtls_receive: Callable[[bytes], None] | None = None
         self.clock = PublisherClock()
-        self.budget = budget_of_peer()
+        self.entry = outlet.packets.entry()
+        """Where what it sends comes in."""
+        self.budget = self.entry.budget
         self.report_budget = budget_of_reports()
         self.history = SendHistory() if any(map(_extension_id, _received(plan))) else None
         """Of what left with a transport-wide number; None when the client wants none."""
@@ -68,7 +69,7 @@ class Peer:
         self.reported = Reported()
         self.number_id = next((value for line in plan.send.values() if (value := _extension_id(line))), 0)
         """Of the transport-wide number in what the client sends, 0 when it sends none."""
-        self.arrivals = Arrivals() if self.number_id else None
+        self.arrivals = self.entry.arrivals(self.number_id) if self.number_id else None
         self.leg = outlet.packets.leg(outlet.send, self.history)
         """Where RTP leaves."""
         self._srtp: SrtpPair | None = None
@@ -96,6 +97,7 @@ class Peer:
     @srtp.setter
     def srtp(self, srtp: SrtpPair | None) -> None:
         self._srtp = srtp
+        self.entry.keys(srtp)
         self.leg.keys(srtp)
 
     def moved(self, path: Path | None) -> None:

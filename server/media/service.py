@@ -65,8 +65,9 @@ class MediaService:
         self._emit = emit
         packets = packets or PurePath()
         self._path = packets.name
-        self.mux = UdpMux(addresses, port, self._datagram, packets)
         self.forwarder = Forwarder(self._send, packets.fan)
+        packets.serve(self.forwarder)
+        self.mux = UdpMux(addresses, port, self._datagram, packets)
         ice = self.forwarder.ice
         self.tcp = None if tcp_port is None else TcpMux(addresses, tcp_port, self._datagram, ice.lost, _now_ms)
         self._addresses = tuple(dict.fromkeys(each.address for each in announced)) or addresses

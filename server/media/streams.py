@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from server.media.budget import budget_of_source
 from server.media.h264 import read_h264
 from server.media.holes import Holes
 from server.media.meter import Meter
@@ -17,13 +16,13 @@ from server.media.rtp import MalformedPacket, Packet, retransmitted
 from server.media.sdp import LEVEL_URI, REPAIRED_RID_URI, RID_URI
 from server.media.sdp_answer import MediaLine
 from server.media.sdp_codecs import CodecName, MediaKind
-from server.media.voices import Voice
 from server.media.vp8 import read_vp8
 from server.media.vp9 import read_vp9
 
 if TYPE_CHECKING:
     from server.media.line import Line
     from server.media.peer import Peer
+    from server.media.voices import Voice
 
 MAX_PAYLOAD: Final = 1_334
 """What still fits into the buffer of pylibsrtp (1356 bytes) with our longest header and as a retransmission."""
@@ -229,19 +228,22 @@ class Source:
         self.clock_rate = line.codec.clock_rate
         self.opus = next((codec.payload_type for codec in line.codecs if codec.name is CodecName.OPUS), 0)
         self.formats = {codec.payload_type: codec.name for codec in line.codecs}
-        self.budget = budget_of_source(self.kind)
+        entry = publisher.entry
+        self.budget = entry.source_budget(self.kind)
         self.rtx_formats = {
             codec.rtx_payload_type: codec.payload_type for codec in line.codecs if codec.rtx_payload_type is not None
         }
-        self.voice = (
-            Voice(publisher.participant, section.extension_id(LEVEL_URI)) if section.kind is MediaKind.AUDIO else None
+        self.voice: Voice | None = (
+            entry.voice(publisher.participant, section.extension_id(LEVEL_URI))
+            if section.kind is MediaKind.AUDIO
+            else None
         )
         self._rid_id = section.extension_id(RID_URI)
         self._repaired_rid_id = section.extension_id(REPAIRED_RID_URI)
         self.layers: tuple[Layer, ...] = (
-            tuple(Layer(self, index, rid.id, None, None) for index, rid in enumerate(section.rids))
+            tuple(entry.layer(self, index, rid.id, None, None) for index, rid in enumerate(section.rids))
             if section.rids
-            else (Layer(self, 0, "", section.ssrc, section.rtx_ssrc),)
+            else (entry.layer(self, 0, "", section.ssrc, section.rtx_ssrc),)
         )
 
     def latch(self, packet: Packet) -> Layer | None:

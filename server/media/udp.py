@@ -10,8 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from server.media.ice import Address, Path
-from server.media.inbox import Inbox
-from server.media.packet_path import OutboxPort, PacketPath
+from server.media.packet_path import InboxPort, OutboxPort, PacketPath
 
 _BUFFER_BYTES: Final = 1 << 20
 """Some 70 ms of five full rooms: enough for a loop that comes late, and no queue in which media grows old."""
@@ -43,7 +42,7 @@ class UdpMux:
         self._dropped = 0
         self._loop = asyncio.get_running_loop()
         for index, sock in enumerate(self._sockets):
-            self._loop.add_reader(sock.fileno(), self._readable, Inbox(sock, index))
+            self._loop.add_reader(sock.fileno(), self._readable, packets.inbox(sock, index))
 
     def send(self, data: bytes, path: Path) -> None:
         """Send now or never: media that waits is late, and a request comes again."""
@@ -73,22 +72,15 @@ class UdpMux:
             self._loop.remove_reader(sock.fileno())
             sock.close()
 
-    def _readable(self, inbox: Inbox) -> None:
+    def _readable(self, inbox: InboxPort) -> None:
         self._flushing = True
         try:
-            self._read(inbox)
-        finally:
-            self._flush()
-
-    def _read(self, inbox: Inbox) -> None:
-        try:
-            batch = inbox.read()
+            inbox.deliver(self._on_datagram)
         except OSError:
             # An ICMP error of an earlier datagram; the socket stays good, and is readable still.
-            return
-        for data, path in batch:
-            if data:
-                self._on_datagram(data, path)
+            pass
+        finally:
+            self._flush()
 
     def _begun(self) -> None:
         """Media waits that no received datagram caused, or not one of ours."""

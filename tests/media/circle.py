@@ -89,11 +89,11 @@ class Seat:
 
     def send(self, data: bytes) -> None:
         """One RTP packet, protected."""
-        self.circle.forwarder.receive(self.peer, self._out.protect(data), self.circle.now_ns)
+        self.circle.receiver.receive(self.peer, self._out.protect(data), self.circle.now_ns)
 
     def send_report(self, data: bytes) -> None:
         """One compound RTCP packet, protected."""
-        self.circle.forwarder.receive(self.peer, self._out.protect_rtcp(data), self.circle.now_ns)
+        self.circle.receiver.receive(self.peer, self._out.protect_rtcp(data), self.circle.now_ns)
 
     def seen(self, slot: int = 0) -> list[Packet]:
         """Packets received on the video line of a slot."""
@@ -128,6 +128,7 @@ class Circle:
         weakref.finalize(self, _close_all, self._sockets)
         self.box: Any = self.path.outbox(self.open_socket(), lambda: None)
         self.forwarder = Forwarder(lambda _, __: None, self.path.fan)
+        self.receiver = self.path.serve(self.forwarder)
 
     def open_socket(self) -> socket.socket:
         """One on loopback, closed with the circle."""

@@ -38,7 +38,7 @@ def test_silence_saves_no_more_than_a_burst() -> None:
 )
 def test_the_honest_are_not_touched(kind: MediaKind, size: int, per_second: int) -> None:
     """Voice with redundancy, voice in packets of 10 ms, three layers of a camera; and after a stall of 0.9 s."""
-    budget = budget_of_source(kind)
+    budget = budget_of_source(kind, Budget)
     assert passed(budget, size, NS // per_second, 10) == 10 * per_second
     assert sum(budget.take(size, 20 * NS) for _ in range(per_second * 9 // 10)) == per_second * 9 // 10
 

@@ -183,7 +183,7 @@ def test_restarts_leave_no_more_than_two_generations() -> None:
     assert ice.receive(check(), HOME, 1) is not None
     assert ice.expire(CONSENT_MS * 9) == ["ana"]
     ice.remove(session)
-    assert all(not table for table in vars(ice).values())
+    assert all(not table for table in vars(ice).values() if isinstance(table, dict))
 
 
 def test_addresses_of_one_connection_are_bounded() -> None:

@@ -16,10 +16,13 @@ from typing import Final
 
 FOLDER: Final = Path(__file__).parent
 LIBRARY: Final = FOLDER / "fan.so"
-HEADERS: Final = (FOLDER / "fan.h", FOLDER / "feedback.h")
+HEADERS: Final = (FOLDER / "fan.h", FOLDER / "feedback.h", FOLDER / "stream.h", FOLDER / "intake.h")
 """What Python and C share, each after those whose types it names."""
 
-SOURCES: Final = (FOLDER / "fan.c", FOLDER / "feedback.c")
+SOURCES: Final = (FOLDER / "fan.c", FOLDER / "feedback.c", FOLDER / "stream.c", FOLDER / "parse.c", FOLDER / "intake.c")
+_INNER: Final = (FOLDER / "parse.h",)
+"""What only C reads."""
+
 FLAGS: Final = (
     "-std=c11", "-O2", "-ffp-contract=off", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared", "-fvisibility=default",
 )  # fmt: skip
@@ -36,7 +39,7 @@ def compiler() -> str | None:
 
 def checksum() -> int:
     """Of the sources: a library built from others does not fit."""
-    return zlib.crc32(b"".join(source.read_bytes() for source in HEADERS + SOURCES))
+    return zlib.crc32(b"".join(source.read_bytes() for source in HEADERS + SOURCES + _INNER))
 
 
 def build(library: Path = LIBRARY, flags: tuple[str, ...] = ()) -> str | None:

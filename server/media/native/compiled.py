@@ -9,15 +9,18 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Iterable
 from pathlib import Path as File
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from server.media.congestion.estimator import Estimator
 from server.media.congestion.history import SendHistory
-from server.media.dtls import SrtpPair, protect_function
+from server.media.dtls import SrtpPair, protect_function, unprotect_function
 from server.media.ice import Path
+from server.media.inbox import Inbox
 from server.media.line import Line
 from server.media.native.build import LIBRARY
 from server.media.native.feedback import CompiledFeedback
+from server.media.native.fields import integer
+from server.media.native.intake import CompiledEntry, CompiledInbox, CompiledIntake, CompiledLayer
 from server.media.native.library import ffi, load
 from server.media.outbox import Leg, segments_of, socket_address
 from server.media.packet_path import Send
@@ -25,6 +28,9 @@ from server.media.picture import NO_PICTURE
 from server.media.rewriter import Rewriter
 from server.media.rtp import Packet
 from server.media.streams import Layer
+
+if TYPE_CHECKING:
+    from server.media.forwarder import Forwarder
 
 
 class CompiledOutbox:
@@ -115,38 +121,26 @@ class CompiledLeg:
         return session
 
 
-def _kept(name: str) -> Any:  # noqa: ANN401
-    """An integer of a rewriter that lies in its line's struct."""
-
-    def get(rewriter: CompiledRewriter) -> int:
-        return int(getattr(rewriter.struct, name))
-
-    def put(rewriter: CompiledRewriter, value: int) -> None:
-        setattr(rewriter.struct, name, value)
-
-    return property(get, put)
-
-
 class CompiledRewriter(Rewriter):
     """The same mapping, kept where C reads and writes it."""
 
     __slots__ = ("leg", "struct")
 
-    extension_id: int = _kept("extension_id")
-    last_timestamp: int = _kept("last_timestamp")
-    next: int = _kept("next")
-    octets: int = _kept("octets")
-    packets: int = _kept("packets")
-    payload_type: int = _kept("payload_type")
-    picture_id: int = _kept("picture_id")
-    picture_offset: int = _kept("picture_offset")
-    sequence_offset: int = _kept("sequence_offset")
-    redundant_type: int = _kept("redundant_type")
-    ssrc: int = _kept("ssrc")
-    start: int = _kept("start")
-    timestamp_offset: int = _kept("timestamp_offset")
-    tl0: int = _kept("tl0")
-    tl0_offset: int = _kept("tl0_offset")
+    extension_id: int = integer("extension_id")
+    last_timestamp: int = integer("last_timestamp")
+    next: int = integer("next")
+    octets: int = integer("octets")
+    packets: int = integer("packets")
+    payload_type: int = integer("payload_type")
+    picture_id: int = integer("picture_id")
+    picture_offset: int = integer("picture_offset")
+    sequence_offset: int = integer("sequence_offset")
+    redundant_type: int = integer("redundant_type")
+    ssrc: int = integer("ssrc")
+    start: int = integer("start")
+    timestamp_offset: int = integer("timestamp_offset")
+    tl0: int = integer("tl0")
+    tl0_offset: int = integer("tl0_offset")
 
     def __init__(self, leg: CompiledLeg, ssrc: int, clock_rate: int, extension_id: int, start: tuple[int, int]) -> None:
         self.leg = leg
@@ -189,8 +183,26 @@ class CompiledPath:
         self._fan = self._functions.fan
         self._feedback = CompiledFeedback(self._functions)
         self._packet = ffi.new("struct packet *")
+        opened = self._functions.intake_open(ffi.cast("unprotect_function", unprotect_function()))
+        if opened == ffi.NULL:
+            raise MemoryError
+        self._pointer = ffi.gc(opened, self._functions.intake_close)
+        self._intake: CompiledIntake | None = None
         self._version = 0
         self._begun: Callable[[], None] = _nobody_waits
+
+    def serve(self, forwarder: Forwarder) -> CompiledIntake:
+        """See `PacketPath`."""
+        self._intake = CompiledIntake(self._functions, self._pointer, forwarder, self._begin)
+        return self._intake
+
+    def inbox(self, sock: socket.socket, index: int) -> CompiledInbox | Inbox:
+        """See `PacketPath`."""
+        return CompiledInbox(self._intake, sock, index) if self._intake is not None else Inbox(sock, index)
+
+    def entry(self) -> CompiledEntry:
+        """See `PacketPath`."""
+        return CompiledEntry(self._functions)
 
     def outbox(self, sock: socket.socket, begun: Callable[[], None]) -> CompiledOutbox:
         """See `PacketPath`; `begun` is the same for all."""
@@ -214,6 +226,8 @@ class CompiledPath:
             route = layer.route
             if route is None or route.lines is not layer.lines or route.version != self._version:
                 route = layer.route = _Route(layer.lines, self._version)
+                if isinstance(layer, CompiledLayer) and not route.others:
+                    layer.serve(route.array, route.count, self._version)
             return self._send(route, packet, now_ns)
         forms: dict[Packet, list[Line]] = {}
         for line in layer.lines:
@@ -224,8 +238,12 @@ class CompiledPath:
         """See `PacketPath`."""
         return self._feedback.estimator(history)
 
+    def _begin(self) -> None:
+        self._begun()
+
     def _rerouted(self) -> None:
         self._version += 1
+        self._functions.intake_handed(self._pointer).version = self._version
 
     def _send(self, route: _Route, packet: Packet, now_ns: int) -> int:
         sent = 0
