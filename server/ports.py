@@ -38,7 +38,13 @@ class Entry(Struct, frozen=True):
 
 
 class Appended(Struct, frozen=True, tag="appended"):
-    """Every entry was stored, in order, from `expected_seq + 1` on."""
+    """Every entry was stored, in order, from `expected_seq + 1` on.
+
+    `safe`: False where a hard batch has not been confirmed by a replica in time: it counts, but a failover now may undo
+    it.
+    """
+
+    safe: bool = True
 
 
 class Duplicates(Struct, frozen=True, tag="duplicates"):
@@ -63,7 +69,7 @@ class EpochChanged(Struct, frozen=True, tag="epoch_changed"):
 
 
 class Trimmed(Struct, frozen=True, tag="trimmed"):
-    """The log no longer keeps all entries after this position; load the room anew."""
+    """The log cannot tell what follows this position: it no longer keeps it, or never came that far. Load anew."""
 
 
 AppendOutcome = Appended | Duplicates | Conflict | EpochChanged
@@ -87,7 +93,8 @@ class LogUnavailable(Exception):
 Hint = Callable[[Epoch, Seq, tuple[Entry, ...]], None]
 """Called with the entries of one append, and the position of the first, soon after they are stored.
 
-May come before the reply of that append, late, twice or never.
+May come before the reply of that append, late, twice or never. Without entries it tells where the log stands: at the
+position before `first` of this epoch; epoch 0: look anew, as the room is gone or has a new life. It may be out of date.
 """
 
 
@@ -98,28 +105,46 @@ class RoomLog(Protocol):
     adapter. Nothing but `LogUnavailable` is raised.
     """
 
-    async def create(self, room: RoomId, snapshot: RoomState) -> Loaded:
-        """Start the log of a room unless it exists; returns what is there after that.
+    async def create(self, room: RoomId, snapshot: RoomState, *, wake_ms: int | None = None) -> Loaded:
+        """Start the log of a room unless it exists; returns what is there after that. `wake_ms`: as for `append`.
 
-        A new life has an epoch higher than any before, of any room.
+        A new life has an epoch higher than any before, of this room.
         """
 
     async def load(self, room: RoomId) -> Loaded | None:
         """The room as it stands, or None if it was never created or has been forgotten."""
 
-    async def append(
+    async def append(  # noqa: PLR0913 - each is a part of the compare-and-append
         self,
         room: RoomId,
         epoch: Epoch,
         expected_seq: Seq,
         entries: tuple[Entry, ...],
         snapshot: RoomState | None = None,
+        *,
+        wake_ms: int | None = None,
+        hard: bool = False,
     ) -> AppendOutcome:
         """Append all entries, or none. Checked in this order: epoch, position, commands (remembered for a while).
 
         `snapshot` is the state after the batch, and replaces the stored one. No command comes twice in a batch.
-        Raises LogUnavailable when the outcome is unknown; the append may then still take effect later.
+        `wake_ms`: when the room has to be looked at even if nobody has loaded it; replaces the one before.
+        `hard`: wait a little until a replica has it, where there are replicas.
+        Raises LogUnavailable when the outcome is unknown (the append may then still take effect later), and when log
+        time would go back.
         """
+
+    async def restore(
+        self, room: RoomId, epoch: Epoch, seq: Seq, state: RoomState, *, wake_ms: int | None = None
+    ) -> Loaded | None:
+        """Load a room anew, for who knows that it came to `state` at this position; None if it was forgotten.
+
+        A log that has lost the room, or knows less of it, begins a new life from this state. Of several who offer
+        theirs one wins, unless nothing has happened since and another knows more; all get what is there after that.
+        """
+
+    async def due(self, now_ms: int, limit: int, share: tuple[int, int] = (0, 1)) -> list[RoomId]:
+        """At most about `limit` rooms whose `wake_ms` has come; `share` (i, n): of one of n parts of all rooms."""
 
     async def read(self, room: RoomId, epoch: Epoch, after: Seq) -> ReadOutcome:
         """The entries after this position. Raises LogUnavailable."""

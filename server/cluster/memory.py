@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import islice
 from typing import Final
+from zlib import crc32
 
 from server.ids import RoomId
 from server.ports import (
@@ -19,6 +20,7 @@ from server.ports import (
     EpochChanged,
     Hint,
     Loaded,
+    LogUnavailable,
     ReadOutcome,
     Seq,
     Trimmed,
@@ -34,10 +36,11 @@ NO_ROOM: Final = EpochChanged(Epoch(0))
 class _Room:
     """The log of one room; `entries` begin after position `trimmed`."""
 
-    __slots__ = ("commands", "entries", "epoch", "snapshot", "snapshot_ms", "snapshot_seq", "trimmed")
+    __slots__ = ("commands", "entries", "epoch", "snapshot", "snapshot_ms", "snapshot_seq", "trimmed", "wake_ms")
 
-    def __init__(self, epoch: Epoch, snapshot: RoomState) -> None:
+    def __init__(self, epoch: Epoch, snapshot: RoomState, wake_ms: int | None) -> None:
         self.epoch = epoch
+        self.wake_ms = wake_ms
         self.snapshot = snapshot
         self.snapshot_seq = Seq(0)
         self.snapshot_ms = 0
@@ -49,6 +52,10 @@ class _Room:
     def seq(self) -> Seq:
         return Seq(self.trimmed + len(self.entries))
 
+    @property
+    def at_ms(self) -> int:
+        return self.entries[-1].at_ms if self.entries else self.snapshot_ms
+
     def after(self, seq: int) -> tuple[Entry, ...]:
         return tuple(self.entries[seq - self.trimmed :])
 
@@ -58,7 +65,7 @@ class _Room:
     def read(self, epoch: Epoch, after: Seq) -> ReadOutcome:
         if epoch != self.epoch:
             return EpochChanged(self.epoch)
-        return Trimmed() if after < self.trimmed else self.after(after)
+        return self.after(after) if self.trimmed <= after <= self.seq else Trimmed()
 
     def append(
         self, epoch: Epoch, expected_seq: Seq, entries: tuple[Entry, ...], snapshot: RoomState | None
@@ -70,6 +77,9 @@ class _Room:
         seqs = tuple(self.commands.get(entry.command) for entry in entries)
         if any(seq is not None for seq in seqs):
             return Duplicates(seqs)
+        times = [self.at_ms, *(entry.at_ms for entry in entries)]
+        if times != sorted(times):
+            raise LogUnavailable
         self._store(entries)
         if snapshot is not None:
             self._replace(snapshot)
@@ -85,7 +95,7 @@ class _Room:
     def _replace(self, snapshot: RoomState) -> None:
         self.snapshot = snapshot
         self.snapshot_seq = self.seq
-        self.snapshot_ms = self.entries[-1].at_ms if self.entries else self.snapshot_ms
+        self.snapshot_ms = self.at_ms
         excess = max(0, len(self.entries) - KEPT_ENTRIES)
         del self.entries[:excess]
         self.trimmed += excess
@@ -100,31 +110,47 @@ class MemoryLog:
         self._hints: dict[RoomId, list[Hint]] = {}
         self._epoch = Epoch(0)
 
-    async def create(self, room: RoomId, snapshot: RoomState) -> Loaded:
+    async def create(self, room: RoomId, snapshot: RoomState, *, wake_ms: int | None = None) -> Loaded:
         known = self._rooms.get(room)
-        if known is None:
-            self._epoch = Epoch(max(self._epoch + 1, self._clock.now_ms()))
-            known = self._rooms[room] = _Room(self._epoch, snapshot)
-        return known.loaded()
+        return (self._begin(room, snapshot, wake_ms) if known is None else known).loaded()
 
     async def load(self, room: RoomId) -> Loaded | None:
         known = self._rooms.get(room)
         return None if known is None else known.loaded()
 
-    async def append(
+    async def restore(
+        self, room: RoomId, epoch: Epoch, seq: Seq, state: RoomState, *, wake_ms: int | None = None
+    ) -> Loaded | None:
+        del epoch, seq, state, wake_ms  # what is not here was forgotten: nothing is ever lost without the process
+        return await self.load(room)
+
+    async def append(  # noqa: PLR0913 - the port's
         self,
         room: RoomId,
         epoch: Epoch,
         expected_seq: Seq,
         entries: tuple[Entry, ...],
         snapshot: RoomState | None = None,
+        *,
+        wake_ms: int | None = None,
+        hard: bool = False,
     ) -> AppendOutcome:
+        del hard  # there is nothing else that could keep it
         known = self._rooms.get(room)
-        outcome = NO_ROOM if known is None else known.append(epoch, expected_seq, entries, snapshot)
-        if isinstance(outcome, Appended) and entries:
-            for hint in tuple(self._hints.get(room, ())):
-                hint(epoch, Seq(expected_seq + 1), entries)
+        if known is None:
+            return NO_ROOM
+        outcome = known.append(epoch, expected_seq, entries, snapshot)
+        if isinstance(outcome, Appended):
+            known.wake_ms = wake_ms
+            if entries:
+                self._tell(room, epoch, Seq(expected_seq + 1), entries)
         return outcome
+
+    async def due(self, now_ms: int, limit: int, share: tuple[int, int] = (0, 1)) -> list[RoomId]:
+        part, parts = share
+        waiting = ((known.wake_ms, room) for room, known in self._rooms.items() if known.wake_ms is not None)
+        due = sorted((wake_ms, room) for wake_ms, room in waiting if wake_ms <= now_ms)
+        return [room for _, room in due if crc32(room.encode()) % parts == part][:limit]
 
     async def read(self, room: RoomId, epoch: Epoch, after: Seq) -> ReadOutcome:
         known = self._rooms.get(room)
@@ -143,4 +169,14 @@ class MemoryLog:
         return unsubscribe
 
     async def forget(self, room: RoomId) -> None:
-        self._rooms.pop(room, None)
+        if self._rooms.pop(room, None) is not None:
+            self._tell(room, Epoch(0), Seq(1), ())
+
+    def _begin(self, room: RoomId, snapshot: RoomState, wake_ms: int | None) -> _Room:
+        self._epoch = Epoch(max(self._epoch + 1, self._clock.now_ms()))
+        self._rooms[room] = begun = _Room(self._epoch, snapshot, wake_ms)
+        return begun
+
+    def _tell(self, room: RoomId, epoch: Epoch, first: Seq, entries: tuple[Entry, ...]) -> None:
+        for hint in tuple(self._hints.get(room, ())):
+            hint(epoch, first, entries)

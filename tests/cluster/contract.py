@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Final, Protocol
 
+import pytest
 from msgspec.structs import replace
 
 from server.ids import ParticipantId, RoomId
@@ -21,6 +22,7 @@ from server.ports import (
     Epoch,
     EpochChanged,
     Loaded,
+    LogUnavailable,
     RoomLog,
     Seq,
     Trimmed,
@@ -28,13 +30,28 @@ from server.ports import (
 from server.rooms.events import HandLowered
 from tests.runner.toys import FIRST
 
-Connect = Callable[[], RoomLog]
+
+class Connect(Protocol):
+    """Gives a log as one node has it."""
+
+    def __call__(self) -> RoomLog:
+        """Another node's."""
+
+    async def settle(self) -> None:
+        """Return when what was subscribed to can come."""
+
+
 Promise = Callable[[Connect], Awaitable[None]]
 CONTRACT: Final[list[Promise]] = []
 
 ROOM: Final = RoomId("one")
 OTHER: Final = RoomId("two")
 LATER: Final = replace(FIRST, spotlight=ParticipantId("a"))
+
+
+def name_of(promise: Promise) -> str:
+    """How pytest calls it."""
+    return getattr(promise, "__name__", repr(promise))
 
 
 def promise(function: Promise) -> Promise:
@@ -118,11 +135,11 @@ async def a_stale_position_conflicts(connect: Connect) -> None:
 
 @promise
 async def a_position_ahead_of_the_log_conflicts(connect: Connect) -> None:
-    """A writer who believes in entries that are not there is refused; nothing is missing for them."""
+    """Who believes in entries that are not there is refused; nothing is missing, and reading says to load anew."""
     log = connect()
     epoch = await opened(log, A)
     assert await log.append(ROOM, epoch, Seq(2), (C,)) == Conflict(())
-    assert await log.read(ROOM, epoch, Seq(2)) == ()
+    assert await log.read(ROOM, epoch, Seq(2)) == Trimmed()
     assert await log.read(ROOM, epoch, Seq(0)) == (A,)
 
 
@@ -197,9 +214,10 @@ async def a_snapshot_replaces_the_one_before(connect: Connect) -> None:
     log = connect()
     epoch = await opened(log, A)
     assert await log.append(ROOM, epoch, Seq(1), (entry("b:1", 5),), LATER) == Appended()
-    assert await log.append(ROOM, epoch, Seq(2), (C,)) == Appended()
-    assert await state_of(log) == Loaded(epoch, Seq(2), LATER, (C,), 5)
-    assert await log.read(ROOM, epoch, Seq(0)) == (A, entry("b:1", 5), C)
+    last = entry("c:1", 6)
+    assert await log.append(ROOM, epoch, Seq(2), (last,)) == Appended()
+    assert await state_of(log) == Loaded(epoch, Seq(2), LATER, (last,), 5)
+    assert await log.read(ROOM, epoch, Seq(0)) == (A, entry("b:1", 5), last)
 
 
 @promise
@@ -231,31 +249,139 @@ async def old_entries_are_trimmed(connect: Connect) -> None:
 
 
 @promise
+async def log_time_does_not_go_back(connect: Connect) -> None:
+    """Neither below the entry before, nor within a batch; nothing is stored then."""
+    log = connect()
+    epoch = await opened(log, A, entry("b:1", 7))
+    for batch in ((entry("c:1", 6),), (entry("c:1", 8), entry("d:1", 7))):
+        with pytest.raises(LogUnavailable):
+            await log.append(ROOM, epoch, Seq(2), batch)
+    assert await log.append(ROOM, epoch, Seq(2), (entry("c:1", 7), entry("d:1", 8))) == Appended()
+
+
+@promise
+async def a_room_is_due_when_it_said(connect: Connect) -> None:
+    """Each append sets it anew; of several shares each room is in one."""
+    log, other = connect(), connect()
+    epoch = (await log.create(ROOM, FIRST, wake_ms=1_000)).epoch
+    await log.create(OTHER, FIRST, wake_ms=2_000)
+    assert await other.due(999, 10) == []
+    assert await other.due(1_000, 10) == [ROOM]
+    assert sorted(await other.due(5_000, 10)) == [ROOM, OTHER]
+    assert len(await other.due(5_000, 1)) == 1
+    shares = [await other.due(5_000, 10, (part, 3)) for part in range(3)]
+    assert sorted(room for share in shares for room in share) == [ROOM, OTHER]
+    assert await log.append(ROOM, epoch, Seq(0), (A,), wake_ms=3_000) == Appended()
+    assert await other.due(2_999, 10) == [OTHER]
+    assert await log.append(ROOM, epoch, Seq(0), (B,), wake_ms=1) == Conflict((A,))
+    assert await log.append(ROOM, epoch, Seq(1), (B,)) == Appended()
+    await log.forget(OTHER)
+    assert await other.due(9_000, 10) == []
+
+
+@promise
+async def without_replicas_hard_is_like_soft(connect: Connect) -> None:
+    """There is nobody to wait for."""
+    log = connect()
+    epoch = await opened(log)
+    assert await log.append(ROOM, epoch, Seq(0), (A,), hard=True) == Appended()
+
+
+@promise
+async def what_is_there_is_restored_as_it_is(connect: Connect) -> None:
+    """For who knows less, or the same; nobody's state replaces it."""
+    log, other = connect(), connect()
+    epoch = await opened(log, A, B)
+    for seq in (1, 2):
+        assert await other.restore(ROOM, epoch, Seq(seq), LATER) == Loaded(epoch, Seq(0), FIRST, (A, B))
+
+
+@promise
+async def what_is_forgotten_is_not_restored(connect: Connect) -> None:
+    """Who has not noticed the end of a session cannot bring it back, nor replace the next one."""
+    log, other = connect(), connect()
+    epoch = await opened(log, A)
+    await log.forget(ROOM)
+    assert await other.restore(ROOM, epoch, Seq(1), LATER) is None
+    anew = await log.create(ROOM, FIRST)
+    assert await other.restore(ROOM, epoch, Seq(1), LATER) == anew
+
+
+class Heard:
+    """Collects hints; those without entries only tell positions."""
+
+    def __init__(self) -> None:
+        self.hints: list[tuple[Epoch, Seq, tuple[Entry, ...]]] = []
+        self.positions: list[tuple[Epoch, Seq]] = []
+        self._more = asyncio.Event()
+
+    def __call__(self, epoch: Epoch, first: Seq, entries: tuple[Entry, ...]) -> None:
+        """A hint."""
+        if entries:
+            self.hints.append((epoch, first, entries))
+        else:
+            self.positions.append((epoch, Seq(first - 1)))
+        self._more.set()
+
+    async def until(self, check: Callable[[], bool]) -> None:
+        """Wait until this is so."""
+        async with asyncio.timeout(5):
+            while not check():
+                self._more.clear()
+                await self._more.wait()
+
+
+@promise
 async def hints_tell_of_each_append(connect: Connect) -> None:
     """All nodes that asked hear of it, of this room only, with the position of the first entry."""
     log, listener = connect(), connect()
     epoch = await opened(log)
-    heard: list[tuple[Epoch, Seq, tuple[Entry, ...]]] = []
-    both = asyncio.Event()
-
-    def hint(epoch: Epoch, first: Seq, entries: tuple[Entry, ...]) -> None:
-        heard.append((epoch, first, entries))
-        if len(heard) == 2:
-            both.set()
-
-    end = listener.subscribe(ROOM, hint)
+    heard = Heard()
+    end = listener.subscribe(ROOM, heard)
+    await connect.settle()
     other = await log.create(OTHER, FIRST)
     await log.append(OTHER, other.epoch, Seq(0), (D,))
     await log.append(ROOM, epoch, Seq(0), (A, B))
     await log.append(ROOM, epoch, Seq(0), (D,))
     await log.append(ROOM, epoch, Seq(2), (C,))
-    await asyncio.wait_for(both.wait(), 5)
-    assert heard == [(epoch, 1, (A, B)), (epoch, 3, (C,))]
+    await heard.until(lambda: len(heard.hints) == 2)
+    assert heard.hints == [(epoch, 1, (A, B)), (epoch, 3, (C,))]
     end()
     end()
     await log.append(ROOM, epoch, Seq(3), (D,))
     await asyncio.sleep(0)
-    assert len(heard) == 2
+    assert len(heard.hints) == 2
+
+
+@promise
+async def a_hint_of_many_entries_is_whole(connect: Connect) -> None:
+    """However many commands there were in the batch."""
+    log, listener = connect(), connect()
+    epoch = await opened(log)
+    heard = Heard()
+    end = listener.subscribe(ROOM, heard)
+    await connect.settle()
+    batches = [tuple(entry(f"{size}:{i}") for i in range(size)) for size in (15, 16, 64)]
+    seq = 0
+    for batch in batches:
+        await log.append(ROOM, epoch, Seq(seq), batch)
+        seq += len(batch)
+    await heard.until(lambda: len(heard.hints) == 3)
+    assert [entries for _, _, entries in heard.hints] == batches
+    end()
+
+
+@promise
+async def who_follows_a_room_hears_of_its_end(connect: Connect) -> None:
+    """As a hint that tells epoch 0."""
+    log, listener = connect(), connect()
+    await opened(log, A)
+    heard = Heard()
+    end = listener.subscribe(ROOM, heard)
+    await connect.settle()
+    await log.forget(ROOM)
+    await heard.until(lambda: (0, 0) in heard.positions)
+    end()
 
 
 @promise
@@ -264,24 +390,21 @@ async def a_hint_may_end_hints(connect: Connect) -> None:
     log = connect()
     epoch = await opened(log)
     heard: list[str] = []
-    done = asyncio.Event()
+    always = Heard()
 
-    def once(*_: object) -> None:
-        heard.append("once")
-        end()
-
-    def always(*_: object) -> None:
-        heard.append("always")
-        if heard.count("always") == 2:
-            done.set()
+    def once(_epoch: Epoch, _first: Seq, entries: tuple[Entry, ...]) -> None:
+        if entries:
+            heard.append("once")
+            end()
 
     end = log.subscribe(ROOM, once)
     end_always = log.subscribe(ROOM, always)
+    await connect.settle()
     await log.append(ROOM, epoch, Seq(0), (A,))
     await log.append(ROOM, epoch, Seq(1), (B,))
-    await asyncio.wait_for(done.wait(), 5)
+    await always.until(lambda: len(always.hints) == 2)
     end_always()
-    assert sorted(heard) == ["always", "always", "once"]
+    assert heard == ["once"]
 
 
 @promise

@@ -8,23 +8,26 @@ import pytest
 from server.cluster.clock import MonotonicClock
 from server.cluster.memory import KEPT_COMMANDS, MemoryLog
 from server.ports import Appended, RoomLog, Seq
-from tests.cluster.contract import CONTRACT, ROOM, Promise, entry, opened
+from tests.cluster.contract import CONTRACT, ROOM, Promise, entry, name_of, opened
 
 
-def name_of(promise: Promise) -> str:
-    """How pytest calls it."""
-    return getattr(promise, "__name__", repr(promise))
+class _Connect:
+    """All nodes have the same one."""
+
+    def __init__(self) -> None:
+        self._log = MemoryLog(MonotonicClock())
+
+    def __call__(self) -> RoomLog:
+        return self._log
+
+    async def settle(self) -> None:
+        return
 
 
 @pytest.mark.parametrize("promise", CONTRACT, ids=name_of)
 async def test_memory_log(promise: Promise) -> None:
     """Each promise of the contract holds."""
-    log = MemoryLog(MonotonicClock())
-
-    def connect() -> RoomLog:
-        return log
-
-    await promise(connect)
+    await promise(_Connect())
 
 
 async def test_the_memory_of_commands_is_bounded() -> None:

@@ -42,8 +42,8 @@ class FaultyLog:
         self.calls: Counter[str] = Counter()
         self.batches: list[int] = []
 
-    async def create(self, room: RoomId, snapshot: RoomState) -> Loaded:
-        return await self._call("create", lambda: self.log.create(room, snapshot))
+    async def create(self, room: RoomId, snapshot: RoomState, *, wake_ms: int | None = None) -> Loaded:
+        return await self._call("create", lambda: self.log.create(room, snapshot, wake_ms=wake_ms))
 
     async def load(self, room: RoomId) -> Loaded | None:
         return await self._call("load", lambda: self.log.load(room))
@@ -55,9 +55,24 @@ class FaultyLog:
         expected_seq: Seq,
         entries: tuple[Entry, ...],
         snapshot: RoomState | None = None,
+        *,
+        wake_ms: int | None = None,
+        hard: bool = False,
     ) -> AppendOutcome:
         self.batches.append(len(entries))
-        return await self._call("append", lambda: self.log.append(room, epoch, expected_seq, entries, snapshot))
+
+        def append() -> Awaitable[AppendOutcome]:
+            return self.log.append(room, epoch, expected_seq, entries, snapshot, wake_ms=wake_ms, hard=hard)
+
+        return await self._call("append", append)
+
+    async def restore(
+        self, room: RoomId, epoch: Epoch, seq: Seq, state: RoomState, *, wake_ms: int | None = None
+    ) -> Loaded | None:
+        return await self._call("restore", lambda: self.log.restore(room, epoch, seq, state, wake_ms=wake_ms))
+
+    async def due(self, now_ms: int, limit: int, share: tuple[int, int] = (0, 1)) -> list[RoomId]:
+        return await self._call("due", lambda: self.log.due(now_ms, limit, share))
 
     async def read(self, room: RoomId, epoch: Epoch, after: Seq) -> ReadOutcome:
         return await self._call("read", lambda: self.log.read(room, epoch, after))

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether Redis takes writes now: asked all the time, so that an idle node knows it too."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+
+from server.cluster.connect import Executes, call
+from server.cluster.ending import end
+from server.cluster.shards import Shards
+from server.ports import LogUnavailable
+
+PROBE_S: Final = 0.4
+"""Between two probes."""
+ANSWER_S: Final = 0.6
+"""How long one may take; a second one, on a new connection, decides. 0.4 + 2 * 0.6 is less than the 2 s promised."""
+KEPT_MS: Final = 10_000
+
+_log: Final = structlog.get_logger("holdspace.redis")
+
+
+class Availability:
+    """Writes a probe to each server now and then. `key`: with %s for a hash tag of the server.
+
+    A write, not a PING: a full Redis, a primary without its replicas, and one that was demoted answer a PING.
+    """
+
+    def __init__(self, client: Executes, shards: Shards, key: str) -> None:
+        self._client = client
+        self._shards = shards
+        self._key = key
+        self._callbacks: list[Callable[[bool], None]] = []
+        self._task: asyncio.Task[None] | None = None
+        self.away = False
+
+    def start(self) -> None:
+        """Begin."""
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def close(self) -> None:
+        """End."""
+        await end(self._task)
+
+    def on_change(self, callback: Callable[[bool], None]) -> None:
+        """Tell of each change of `away`."""
+        self._callbacks.append(callback)
+
+    async def _run(self) -> None:
+        while True:
+            answers = await asyncio.gather(*(self._answers(tag) for tag in self._shards.names().values()))
+            self._set(away=not all(answers))
+            await asyncio.sleep(PROBE_S)
+
+    async def _answers(self, tag: str) -> bool:
+        """Whether this server takes a write, within two attempts."""
+        for _ in range(1 if self.away else 2):
+            try:
+                async with asyncio.timeout(ANSWER_S):
+                    await call(self._client, "SET", self._key % tag, 1, "PX", KEPT_MS)
+            except (LogUnavailable, TimeoutError):
+                continue
+            return True
+        return False
+
+    def _set(self, *, away: bool) -> None:
+        if away != self.away:
+            self.away = away
+            _log.warning("redis_away" if away else "redis_back")
+            for callback in tuple(self._callbacks):
+                callback(away)

@@ -1,0 +1,8 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Start the log of a room unless it exists.
+-- ARGV: 1 room, 2 snapshot, 3 when it is due or '', 4 how long it is kept (ms).
+if redis.call('EXISTS', ROOM) == 1 then
+  return loaded()
+end
+local buried = redis.call('GET', TOMBSTONE)
+return begin(ARGV[1], tonumber(buried or 0), 'first', ARGV[2], ARGV[3], ARGV[4])

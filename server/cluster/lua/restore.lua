@@ -1,0 +1,34 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Load a room anew for a node that knows it up to a position of an epoch; begin it anew from that node's state if the
+-- log has lost it, or knows less.
+-- ARGV: 1 room, 2 epoch, 3 position, 4 the state there, 5 when it is due or '', 6 how long it is kept (ms),
+--   7 PUBLISH or SPUBLISH, 8 the hint to look again.
+local old, position = tonumber(ARGV[2]), tonumber(ARGV[3])
+local room = redis.call('HMGET', ROOM, 'epoch', 'seq', 'born')
+local buried = tonumber(redis.call('GET', TOMBSTONE) or -1)
+local lost
+if not room[1] then
+  if buried >= old then
+    return {'unknown'}
+  end
+  lost = true
+else
+  local epoch, seq = tonumber(room[1]), tonumber(room[2])
+  if epoch <= old then
+    lost = epoch < old or seq < position
+  elseif room[3] == 'first' then
+    -- Created by somebody who could not know that there was a room; unless its session was over.
+    lost = buried < old
+  else
+    -- Restored by somebody who knew less, and nothing has happened since.
+    local from_epoch, from_seq = string.match(room[3], '^(%d+)-(%d+)$')
+    lost = seq == 0 and tonumber(from_epoch) == old and tonumber(from_seq) < position
+  end
+end
+if not lost then
+  return loaded()
+end
+local highest = math.max(old, tonumber(room[1] or 0), buried)
+local answer = begin(ARGV[1], highest, ARGV[2] .. '-' .. ARGV[3], ARGV[4], ARGV[5], ARGV[6])
+redis.call(ARGV[7], HINTS, ARGV[8])
+return answer

@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The log of several nodes: `RoomLog` on Redis or Valkey. Each call is one script, executed once or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable, Iterable
+from typing import Final, TypeVar
+
+from redis.exceptions import NoScriptError
+
+from server.cluster.availability import Availability
+from server.cluster.codec import FIELD, UnknownFormat, hint_head, pack_entry, pack_hint, pack_state
+from server.cluster.connect import CALL_S, FAULTS, Client, Reply, Word, sharded
+from server.cluster.hints import Hints
+from server.cluster.keys import PARTITIONS, Keys
+from server.cluster.positions import Position
+from server.cluster.replicas import Replicas
+from server.cluster.replies import UnknownReply, append_of, loaded_of, number, read_of, rooms_of
+from server.cluster.scripts import APPEND, CREATE, DUE, FORGET, LOAD, POSITIONS, READ, RESTORE, Script
+from server.cluster.shards import shards_of
+from server.ids import RoomId
+from server.ports import (
+    Appended,
+    AppendOutcome,
+    Entry,
+    Epoch,
+    Hint,
+    Loaded,
+    LogUnavailable,
+    ReadOutcome,
+    Seq,
+)
+from server.rooms.state import RoomState
+
+KEPT_MS: Final = 24 * 3_600_000
+"""How long a room is kept after its last append; at most so long overdue is what `due` tells."""
+COMMANDS_MS: Final = 5 * 60_000
+TOMBSTONE_MS: Final = 3_600_000
+KEPT_ENTRIES: Final = 512
+KEPT_COMMANDS: Final = 2048
+MAX_CALLS: Final = 128
+"""How many calls are on their way at once; more wait, within their deadline."""
+MAX_KEYS: Final = 512
+"""Keys in one command."""
+
+T = TypeVar("T")
+
+
+class RedisLog:
+    """`RoomLog` that all nodes with the same Redis and `prefix` share. Hints come once `start` was awaited."""
+
+    def __init__(self, client: Client, prefix: str = "hs") -> None:
+        self._client = client
+        self._keys = Keys(prefix)
+        self._origin = secrets.token_bytes(6)
+        self._shards = shards_of(client)
+        self._publish = "SPUBLISH"
+        self._look_again = pack_hint(self._origin, Epoch(0), Seq(1))
+        self._calls = asyncio.Semaphore(MAX_CALLS)
+        self._replicas = Replicas(client)
+        self._hints = Hints(client, self._shards, self._keys, self._origin, self.positions)
+        self._availability = Availability(client, self._shards, f"{prefix}:%s:probe:{self._origin.hex()}")
+
+    # -- life ----------------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Begin to listen for hints, and to watch whether Redis answers. Raises LogUnavailable."""
+        try:
+            known = await sharded(self._client)
+        except FAULTS as error:
+            raise LogUnavailable from error
+        self._publish = "SPUBLISH" if known else "PUBLISH"
+        self._hints.start(sharded=known)
+        self._availability.start()
+
+    async def close(self) -> None:
+        """End that; the client stays open."""
+        await self._availability.close()
+        await self._hints.close()
+
+    @property
+    def away(self) -> bool:
+        """Whether Redis does not answer, or takes nothing."""
+        return self._availability.away
+
+    def on_away(self, callback: Callable[[bool], None]) -> None:
+        """Call with True within 2 s after Redis is away, with False when it is back."""
+        self._availability.on_change(callback)
+
+    async def ready(self) -> None:
+        """Return when hints of all rooms that were subscribed to can come."""
+        await self._hints.ready()
+
+    # -- RoomLog -------------------------------------------------------------------------------------------------------
+
+    async def create(self, room: RoomId, snapshot: RoomState, *, wake_ms: int | None = None) -> Loaded:
+        reply = await self._run(CREATE, room, room, pack_state(snapshot), _or_none(wake_ms), KEPT_MS)
+        loaded = self._told(room, _decoded(loaded_of, reply))
+        if loaded is None:
+            raise LogUnavailable
+        return loaded
+
+    async def load(self, room: RoomId) -> Loaded | None:
+        return self._told(room, _decoded(loaded_of, await self._run(LOAD, room)))
+
+    async def restore(
+        self, room: RoomId, epoch: Epoch, seq: Seq, state: RoomState, *, wake_ms: int | None = None
+    ) -> Loaded | None:
+        what = (room, epoch, seq, pack_state(state), _or_none(wake_ms), KEPT_MS)
+        reply = await self._run(RESTORE, room, *what, self._publish, self._look_again)
+        return self._told(room, _decoded(loaded_of, reply))
+
+    async def append(  # noqa: PLR0913 - the port's
+        self,
+        room: RoomId,
+        epoch: Epoch,
+        expected_seq: Seq,
+        entries: tuple[Entry, ...],
+        snapshot: RoomState | None = None,
+        *,
+        wake_ms: int | None = None,
+        hard: bool = False,
+    ) -> AppendOutcome:
+        first = Seq(expected_seq + 1)
+        state = b"" if snapshot is None else pack_state(snapshot)
+        words: list[Word] = [room, epoch, expected_seq, state, _or_none(wake_ms), KEPT_MS, COMMANDS_MS, self._publish]
+        words += [hint_head(self._origin, epoch, first, len(entries)), FIELD, KEPT_ENTRIES, KEPT_COMMANDS]
+        for entry in entries:
+            words += [entry.command, entry.at_ms, pack_entry(entry)]
+        outcome = _decoded(append_of, await self._run(APPEND, room, *words))
+        if isinstance(outcome, Appended) and entries:
+            self._hints.positions.tell(room, epoch, expected_seq + len(entries))
+            self._hints.tell(room, epoch, first, entries)
+            if hard and not await self._replicas.have(self._keys.key(room, "room"), KEPT_MS):
+                return Appended(safe=False)
+        return outcome
+
+    async def read(self, room: RoomId, epoch: Epoch, after: Seq) -> ReadOutcome:
+        outcome = _decoded(read_of, await self._run(READ, room, epoch, after))
+        if isinstance(outcome, tuple):
+            self._hints.positions.tell(room, epoch, after + len(outcome))
+        return outcome
+
+    def subscribe(self, room: RoomId, hint: Hint) -> Callable[[], None]:
+        return self._hints.subscribe(room, hint)
+
+    async def forget(self, room: RoomId) -> None:
+        await self._run(FORGET, room, room, TOMBSTONE_MS, self._publish, self._look_again)
+        self._hints.tell(room, Epoch(0), Seq(1), ())
+
+    async def due(self, now_ms: int, limit: int, share: tuple[int, int] = (0, 1)) -> list[RoomId]:
+        part, parts = share
+        keys = [self._keys.due(partition) for partition in range(part, PARTITIONS, parts)]
+        rooms: list[RoomId] = []
+        for some in self._together(keys):
+            reply = await self._evaluate(DUE, some, now_ms, limit - len(rooms), now_ms - KEPT_MS)
+            rooms += _decoded(rooms_of, reply)
+            if len(rooms) >= limit:
+                break
+        return rooms
+
+    async def positions(self, rooms: Iterable[RoomId]) -> dict[RoomId, Position]:
+        """Where the logs of these rooms stand; epoch 0: there is none. Raises LogUnavailable."""
+        by_key = {self._keys.key(room, "room"): room for room in rooms}
+        found: dict[RoomId, Position] = {}
+        for keys in self._together(by_key):
+            numbers = await self._evaluate(POSITIONS, keys)
+            if not isinstance(numbers, list):
+                raise LogUnavailable
+            for key, epoch, seq in zip(keys, numbers[::2], numbers[1::2], strict=True):
+                found[by_key[key]] = Position(Epoch(number(epoch)), Seq(number(seq)))
+        return found
+
+    # -- calling -------------------------------------------------------------------------------------------------------
+
+    def _told(self, room: RoomId, loaded: Loaded | None) -> Loaded | None:
+        if loaded is not None:
+            self._hints.positions.tell(room, loaded.epoch, loaded.snapshot_seq + len(loaded.entries), anew=True)
+        return loaded
+
+    def _together(self, keys: Iterable[str]) -> Iterable[list[str]]:
+        """The keys in lists that one command may have."""
+        groups: dict[str, list[str]] = {}
+        for key in keys:
+            groups.setdefault(key.split("}")[0] if self._shards.spread else "", []).append(key)
+        for group in groups.values():
+            for start in range(0, len(group), MAX_KEYS):
+                yield group[start : start + MAX_KEYS]
+
+    async def _run(self, script: Script, room: RoomId, *arguments: Word) -> Reply:
+        return await self._evaluate(script, self._keys.of(room).all(), *arguments)
+
+    async def _evaluate(self, script: Script, keys: Iterable[str], *arguments: Word) -> Reply:
+        names = tuple(keys)
+        words = (len(names), *names, *arguments)
+        try:
+            async with asyncio.timeout(CALL_S), self._calls:
+                try:
+                    return await self._client.execute_command("EVALSHA", script.sha, *words)
+                except NoScriptError:
+                    return await self._client.execute_command("EVAL", script.source, *words)
+        except FAULTS as error:
+            raise LogUnavailable from error
+
+
+def _or_none(when: int | None) -> int | str:
+    return "" if when is None else when
+
+
+def _decoded(decode: Callable[[Reply], T], reply: Reply) -> T:
+    try:
+        return decode(reply)
+    except (UnknownFormat, UnknownReply) as error:
+        raise LogUnavailable from error

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether a replica has what was written, where there are replicas.
+
+WAIT makes a loss by failover unlikely; it does not make Redis consistent. Its count is looked at, never assumed.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+from redis.asyncio import RedisCluster
+
+from server.cluster.connect import FAULTS, Client, infos
+
+NEEDED: Final = 1
+WAIT_MS: Final = 100
+LOOK_S: Final = 5.0
+"""How often a primary without replicas is asked again whether it has got one."""
+
+
+class Replicas:
+    """Replicas of the servers behind a client. Once one was seen, replicas are expected to be there."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._expected = False
+        self._look_at = 0.0
+
+    async def have(self, key: str, kept_ms: int) -> bool:
+        """Whether enough replicas have all that was written to the server of this key; True where none is expected.
+
+        Never raises: what cannot be confirmed is not safe.
+        """
+        try:
+            return not await self._expect() or await self._wait(key, kept_ms) >= NEEDED
+        except FAULTS:
+            return False
+
+    async def _expect(self) -> bool:
+        if not self._expected and time.monotonic() >= self._look_at:
+            found = await infos(self._client, "replication")
+            self._expected = any(int(info.get("connected_slaves", 0)) for info in found)
+            self._look_at = time.monotonic() + LOOK_S
+        return self._expected
+
+    async def _wait(self, key: str, kept_ms: int) -> int:
+        """WAIT counts from the last write of its own connection: so one is made first, later than all before it."""
+        write, wait = ("PEXPIRE", key, kept_ms), ("WAIT", NEEDED, WAIT_MS)
+        if isinstance(self._client, RedisCluster):
+            node = self._client.get_node_from_key(key)
+            if node is None:
+                return 0
+            connection = node.acquire_connection()
+            try:
+                await connection.send_packed_command(connection.pack_commands([write, wait]))
+                await connection.read_response()
+                return int(await connection.read_response())
+            finally:
+                node.release(connection)
+        pipeline = self._client.pipeline(transaction=False)
+        pipeline.execute_command(*write)
+        pipeline.execute_command(*wait)
+        return int((await pipeline.execute())[1])
