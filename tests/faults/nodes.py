@@ -50,8 +50,7 @@ class Node:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / f"{name}.log"
-        self._options = ("--port", str(self.port), "--api-key", key.name, *options)
-        self._program = program
+        self._command = (sys.executable, *program, "serve", "--port", str(self.port), "--api-key", key.name, *options)
         self._folder = folder
         self._environment = {n: v for n, v in os.environ.items() if not n.startswith("HOLDSPACE_")}
         self._environment |= {"HOLDSPACE_API_SECRET": key.secret, "PYTHONPATH": str(Path(__file__).parents[2])}
@@ -74,7 +73,7 @@ class Node:
         with self.log.open("ab") as log:
             # It ends with this process, however that ends.
             self._process = await asyncio.create_subprocess_exec(
-                *("setpriv", "--pdeathsig", "KILL", sys.executable, *self._program, "serve", *self._options),
+                *("setpriv", "--pdeathsig", "KILL", *self._command),
                 cwd=self._folder,
                 env=self._environment,
                 stdout=log,
