@@ -125,7 +125,7 @@ class Downlink:
             self.estimator.moved()
 
     def tick(self, now_ns: int) -> None:
-        """Every 50 ms or so."""
+        """Every 100 ms or so."""
         self._now_ns = now_ns
         elapsed = now_ns - self._ticked_ns
         self._ticked_ns = now_ns

@@ -43,9 +43,6 @@ MAX_FEEDBACK: Final = 128
 REPORT_GAP_NS: Final = 100_000_000
 """Sender reports of a layer that come closer are ignored."""
 
-REPORT_EVERY_NS: Final = 900_000_000
-"""They go on to everyone who gets the layer about once a second: an encoder of 2 Mbit/s sends five."""
-
 _LIVE_NS: Final = 2_000_000_000
 """A layer that sent nothing for this long is off: it is not asked again and again."""
 
@@ -223,13 +220,13 @@ class Forwarder:
         layer = peer.layer_with_ssrc(packet.ssrc)
         if layer is None or (layer.report is not None and now_ns - layer.report.arrived_ns < REPORT_GAP_NS):
             return
+        first = layer.report is None
         info = packet.sender_info
         peer.clock.reported(info.ntp_timestamp, self._ntp_base + ntp_units(now_ns))
         layer.report = SenderReport(info.ntp_timestamp, info.rtp_timestamp, now_ns)
-        if now_ns - layer.reported_ns >= REPORT_EVERY_NS:
-            layer.reported_ns = now_ns
-            for line in layer.lines:
-                line.report(now_ns)
+        # Later ones go out with the next of each subscriber's reports.
+        for line in layer.lines if first else ():
+            line.report(now_ns)
 
     def _keyframe_wanted(self, peer: Peer, ssrc: int, now_ns: int) -> None:
         line = peer.lines.get(ssrc)

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from server.media.rewriter import NUMBER_LENGTH, Rewriter
+from server.media.rtcp import sender_report
 from server.media.rtp import HEADER, NUMBERED, ONE_BYTE, Packet, rtx_payload
 from server.media.sdp_codecs import CodecName, MediaKind
 from server.ports import PauseReason
@@ -194,12 +195,19 @@ class Line:
 
     def report(self, now_ns: int) -> None:
         """Send the layer's clock in our numbers, so that voice and picture stay together (RFC 3550, 6.4.1)."""
+        report = self.sender_report(now_ns)
+        if report:
+            self.peer.send_rtcp(report)
+
+    def sender_report(self, now_ns: int, since_ns: int = -1) -> bytes:
+        """Nothing where the publisher has not told its clock since then."""
         layer = self.flowing
-        if layer is None or layer.report is None:
-            return
+        if layer is None or layer.report is None or layer.report.arrived_ns <= since_ns:
+            return b""
         ntp, rtp = layer.report.at(now_ns, layer.clock_rate)
-        offset = layer.source.publisher.clock.offset
-        self.peer.send_sender_report(self.rewriter, ntp + offset, self.rewriter.timestamp_of(rtp))
+        ntp += layer.source.publisher.clock.offset
+        rewriter = self.rewriter
+        return sender_report(rewriter.ssrc, ntp, rewriter.timestamp_of(rtp), rewriter.packets, rewriter.octets)
 
     def _repeat(self, packet: Packet, now_ns: int) -> int:
         sequence, timestamp, payload = self.rewriter.repeat(packet)

@@ -15,8 +15,7 @@ from server.media.dtls import SrtpError, SrtpPair
 from server.media.ice import IceSession, Path
 from server.media.line import Line
 from server.media.packet_path import Outlet
-from server.media.rewriter import Rewriter
-from server.media.rtcp import PublisherClock, sender_report
+from server.media.rtcp import PublisherClock, receiver_report
 from server.media.rtp import Packet
 from server.media.sdp import MID_URI, TRANSPORT_CC_URI, Offer
 from server.media.sdp_answer import LinePlan, MediaLine, SendLine, SlotSsrcs
@@ -39,6 +38,9 @@ class CloseReason(StrEnum):
 
 _FORWARDED: Final = (SendLine.MICROPHONE, SendLine.CAMERA)
 """The screen line is reserved: nothing of it is forwarded yet."""
+
+_MOST_REPORTS: Final = 40
+"""In one datagram, which every path takes."""
 
 _TWO_BYTE_IDS: Final = 15
 """From here on a header extension does not fit the one-byte form (RFC 8285 section 4.2), and is not answered."""
@@ -74,6 +76,7 @@ class Peer:
         """Where RTP leaves."""
         self._srtp: SrtpPair | None = None
         self._dropped = 0
+        self._clocks_told_ns = 0
         self._outlet = outlet
         self.sources = {purpose: Source(self, line) for purpose, line in plan.send.items()}
         self.slots = tuple((self._line(pair.audio), self._line(pair.video)) for pair in plan.slots)
@@ -167,9 +170,13 @@ class Peer:
         if self.ice is not None and self.ice.selected is not None:
             self._outlet.send(data, self.ice.selected)
 
-    def send_sender_report(self, rewriter: Rewriter, ntp: int, rtp: int) -> None:
-        """Tell the subscriber the clock behind one of its lines."""
-        self.send_rtcp(sender_report(rewriter.ssrc, ntp, rtp, rewriter.packets, rewriter.octets))
+    def send_sender_reports(self, now_ns: int) -> None:
+        """Tell the clocks of all lines that publishers told since the last call, in one datagram."""
+        since_ns, self._clocks_told_ns = self._clocks_told_ns, now_ns
+        reports = [report for line in self.lines.values() if (report := line.sender_report(now_ns, since_ns))]
+        for at in range(0, len(reports), _MOST_REPORTS):
+            # A receiver that looks at the first report only, whether it is of its stream, has to go on here.
+            self.send_rtcp(receiver_report(self.ssrc, []) + b"".join(reports[at : at + _MOST_REPORTS]))
 
     def _line(self, media: MediaLine) -> Line:
         rewriter = self._outlet.packets.rewriter(

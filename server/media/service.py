@@ -14,7 +14,6 @@ from server.media.channel import (
     CloseRoom,
     FromWorker,
     OpenPeer,
-    QualityChanged,
     SetRoutes,
     Shutdown,
     SlotsChanged,
@@ -32,18 +31,15 @@ from server.media.packet_path import Outlet, PacketPath, PurePath
 from server.media.peer import CloseReason, Peer
 from server.media.reachable import Announced, candidates
 from server.media.router import RoomRoutes
-from server.media.rtcp import layered_bps, picture_bps, receiver_estimate, receiver_report, report_block
-from server.media.statistics import Observer
 from server.media.streams import Layer
 from server.media.tcp import TcpMux
 from server.media.udp import UdpMux
+from server.media.upkeep import TICKS_PER_SECOND, Upkeep
 
-_PACE_S: Final = 0.05
+_PACE_S: Final = 1 / TICKS_PER_SECOND
 _PROBE_S: Final = 0.01
 _VOICES_EVERY: Final = 4
-_STATS_EVERY_S: Final = 5
-_REPORT_EVERY: Final = 20
-"""Ticks of `_PACE_S`: voices 5 times a second, reports and expiry once a second."""
+"""Ticks: voices 5 times a second."""
 
 
 class MediaService:
@@ -79,7 +75,7 @@ class MediaService:
         self._ticks = 0
         self._lag_ms = 0.0
         self._overload = Overload()
-        self._observers: dict[Peer, Observer] = {}
+        self._upkeep: dict[Peer, Upkeep] = {}
         self._process_s = time.process_time()
         self._counted_ns = time.monotonic_ns()
         self._timer: asyncio.TimerHandle | None = None
@@ -130,6 +126,7 @@ class MediaService:
 
     def _left(self, peer: Peer) -> None:
         self.forwarder.dropped += peer.dropped
+        self._upkeep.pop(peer, None)
 
     def _room(self, room: RoomId) -> RoomRoutes:
         routes = self._rooms.get(room)
@@ -166,12 +163,15 @@ class MediaService:
         self._ticks += 1
         now_ns = time.monotonic_ns()
         for peer in self.connections.peers.values():
-            self._pace(peer, now_ns)
+            upkeep = self._upkeep.get(peer)
+            if upkeep is None:
+                upkeep = self._upkeep[peer] = Upkeep(peer, self.forwarder, self._emit)
+            upkeep.tick(self._ticks, now_ns)
         if self._ticks % _VOICES_EVERY == 0:
             for room in self._rooms.values():
                 for heard in room.tick(now_ns):
                     self._emit(heard)
-        if self._ticks % _REPORT_EVERY == 0:
+        if self._ticks % TICKS_PER_SECOND == 0:
             self._every_second(now_ns)
         self._probe()
         self._schedule()
@@ -189,28 +189,17 @@ class MediaService:
             downlink.probe(now_ns)
         self._probe()
 
-    def _pace(self, peer: Peer, now_ns: int) -> None:
-        if (self._ticks ^ peer.ssrc >> 1) & 1:
-            # Every second tick, half of the peers in each.
-            peer.send_arrivals()
-        if peer.downlink is not None:
-            peer.downlink.tick(now_ns)
-        for layer in peer.camera.layers if peer.camera is not None else ():
-            if layer.lines or layer.pending:
-                self.forwarder.request_missing(layer, now_ns)
-                self.forwarder.pace_keyframes(layer, now_ns)
-
     def _every_second(self, now_ns: int) -> None:
         for room in self._rooms.values():
             seen = {member: len(group.video) for group in room.groups for member in group.members}
             for participant, peer in room.peers.items():
-                _report_to_publisher(peer, _allowed_bps(peer, seen.get(participant, 0)), now_ns)
+                if peer in self._upkeep:
+                    self._upkeep[peer].pictures = seen.get(participant, 0)
         ice = self.forwarder.ice
         if self.tcp is not None:
             self.tcp.sweep(lambda path: ice.owner_of(path) is not None)
         for peer in ice.expire(now_ns // 1_000_000):
             self.connections.close(peer.id, CloseReason.CONSENT_EXPIRED)
-        self._observe(now_ns)
         busy = self._busy(now_ns)
         self._overload.update(busy, self._lag_ms)
         self._shed(self._overload.shed)
@@ -231,18 +220,6 @@ class MediaService:
         )
         self._lag_ms = 0.0
 
-    def _observe(self, now_ns: int) -> None:
-        """Look at each peer's connection, and tell its counters in turns."""
-        turn = self._ticks // _REPORT_EVERY
-        peers = self.connections.peers
-        self._observers = {peer: self._observers.get(peer) or Observer(peer) for peer in peers.values()}
-        for index, (peer, observer) in enumerate(self._observers.items()):
-            verdict = observer.watchman.look(observer.look())
-            if verdict is not None:
-                self._emit(QualityChanged(peer.id, verdict.up, verdict.down, verdict.reason))
-            if (index + turn) % _STATS_EVERY_S == 0:
-                self._emit(observer.stats(now_ns))
-
     def _shed(self, shed: Shed) -> None:
         """Every peer looks at its choices once a second anyway, and then heeds this."""
         for peer in self.connections.peers.values():
@@ -255,30 +232,6 @@ class MediaService:
         busy = (process_s - self._process_s) * 1e9 / max(1, now_ns - self._counted_ns)
         self._process_s, self._counted_ns = process_s, now_ns
         return busy
-
-
-def _allowed_bps(peer: Peer, pictures: int) -> int:
-    """What the camera of this peer may send, all layers together, when so many are seen in its placement."""
-    layers = peer.camera.layers if peer.camera is not None else ()
-    if len(layers) < 2:
-        return picture_bps(pictures)
-    return layered_bps(pictures, watched=any(layer.lines or layer.pending for layer in layers))
-
-
-def _report_to_publisher(peer: Peer, bits_per_second: int, now_ns: int) -> None:
-    """What came of what it sent, and how much of a picture it may send: without both its encoder stays low."""
-    sending = [
-        (ssrc, layer)
-        for source in peer.sources.values()
-        for layer in source.layers
-        if (ssrc := layer.ssrc) and layer.statistics.received
-    ]
-    if not sending:
-        return
-    blocks = [report_block(ssrc, layer.statistics, layer.report, now_ns) for ssrc, layer in sending]
-    pictures = [ssrc for ssrc, layer in sending if layer.source is peer.camera]
-    estimate = receiver_estimate(peer.ssrc, bits_per_second, pictures) if pictures else b""
-    peer.send_rtcp(receiver_report(peer.ssrc, blocks) + estimate)
 
 
 def _now_ms() -> int:

@@ -55,7 +55,6 @@ class Layer:
         "pacer",
         "pending",
         "report",
-        "reported_ns",
         "rid",
         "route",
         "rtx_ssrc",
@@ -78,7 +77,6 @@ class Layer:
         self.meter = Meter()
         self.pacer = KeyframePacer()
         self.report: SenderReport | None = None
-        self.reported_ns = 0
         self.lines: tuple[Line, ...] = ()
         self.route: Any = None
         """What the compiled packet path made of `lines`."""

@@ -126,7 +126,7 @@ class World:
 
     def _send(self, now_ms: int) -> None:
         estimator, now_ns = self.estimator, now_ms * MS
-        if now_ms % 50 == 0:
+        if now_ms % 100 == 0:
             estimator.want(self.scenario.demand_bps)
             estimator.tick(now_ns)
         if now_ms % 20 == 0:
