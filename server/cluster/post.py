@@ -14,8 +14,8 @@ from typing import Any, Final, Protocol
 
 import msgspec
 import structlog
-from redis.exceptions import RedisError
 
+from server.cluster.connect import FAULTS, Client
 from server.cluster.links import Bundle, Link
 from server.cluster.pulses import PULSE_S, Pulses
 from server.ids import NodeId
@@ -44,9 +44,9 @@ class Receiver(Protocol):
 
 
 class Post:
-    """The channel of this node. `client`: redis-py's asyncio `Redis` or `RedisCluster`."""
+    """The channel of this node."""
 
-    def __init__(self, client: Any, node: NodeId, receiver: Receiver, prefix: str = "hs") -> None:  # noqa: ANN401 - two classes without a common type
+    def __init__(self, client: Client, node: NodeId, receiver: Receiver, prefix: str = "hs") -> None:
         self._client = client
         self._node: Final = node
         self._receiver = receiver
@@ -133,7 +133,7 @@ class Post:
             async with asyncio.timeout(SEND_S):
                 for channel, message in messages:
                     await self._client.publish(channel, message)
-        except (RedisError, OSError, TimeoutError):
+        except FAULTS:
             await asyncio.sleep(RETRY_S)
 
     def _channel(self, node: NodeId) -> bytes:
@@ -151,7 +151,7 @@ class Post:
                     message = await subscription.get_message(ignore_subscribe_messages=True, timeout=READ_S)
                     if message is not None and message["type"] == "message":
                         self._take(_bytes(message["channel"]), _bytes(message["data"]))
-            except (RedisError, OSError, TimeoutError):
+            except FAULTS:
                 await asyncio.sleep(RETRY_S)
             finally:
                 await _end(subscription)
@@ -197,5 +197,5 @@ def _bytes(value: str | bytes) -> bytes:
 async def _end(subscription: Any) -> None:  # noqa: ANN401 - of either kind of client
     try:
         await subscription.aclose()
-    except (RedisError, OSError):
+    except FAULTS:
         return  # it was lost already
