@@ -17,7 +17,7 @@ from server.media.congestion.history import SendHistory
 from server.media.congestion.loss import STALE_NS, LossBound
 from server.media.congestion.probe import THIN_BPS, Prober
 from server.media.congestion.rates import RECENT_NS, SHORT_NS, Rates
-from server.media.congestion.trains import Trains
+from server.media.congestion.trains import Trains, TrainsPort
 
 START_BPS: Final = 1_100_000
 """Enough for small pictures of a dozen; a link that bears less says so within some hundred milliseconds."""
@@ -70,8 +70,8 @@ class Estimator:
 
     __slots__ = (
         "_acknowledger", "_at_ns", "_cut_ns", "_delay", "_fed_ns", "_full_bps", "_futile", "_history", "_idle_bytes",
-        "_last_cut", "_loss", "_proven", "_rates", "_restore_bps", "_shared_until_ns", "_stalled_bps", "_trains",
-        "_trend", "_wanted_bps", "prober", "rtt_ns", "target_bps", "usage",
+        "_last_cut", "_loss", "_make_trains", "_make_trend", "_proven", "_rates", "_restore_bps", "_shared_until_ns",
+        "_stalled_bps", "_trains", "_wanted_bps", "prober", "rtt_ns", "target_bps", "usage",
     )  # fmt: skip
 
     def __init__(
@@ -79,14 +79,16 @@ class Estimator:
         history: SendHistory,
         acknowledger: AcknowledgerPort | None = None,
         trend: Callable[[], TrendPort] = Trend,
+        trains: Callable[[], TrainsPort] = Trains,
         start_bps: float = START_BPS,
     ) -> None:
         self._history = history
         self._acknowledger = acknowledger if acknowledger is not None else Acknowledger(history)
-        self._trend = trend
+        self._make_trend = trend
+        self._make_trains = trains
         self._delay = DelayDetector(trend())
         self._rates = Rates()
-        self._trains = Trains()
+        self._trains = self._make_trains()
         self._proven = (0, 0.0)
         self._stalled_bps = 0.0
         self._loss = LossBound()
@@ -132,9 +134,9 @@ class Estimator:
 
     def moved(self) -> None:
         """Another path: nothing of the former one holds but that a cautious start is wise."""
-        self._delay = DelayDetector(self._trend())
+        self._delay = DelayDetector(self._make_trend())
         self._rates = Rates()
-        self._trains = Trains()
+        self._trains = self._make_trains()
         self._proven = (0, 0.0)
         self._stalled_bps = 0.0
         self._loss = LossBound()

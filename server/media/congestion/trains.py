@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import deque
-from typing import Final
+from typing import Final, Protocol
 
 from server.media.congestion.acknowledged import Batch
 
@@ -27,9 +27,18 @@ SHORTEST_NS: Final = 5_000_000
 _LEAST_GAIN_NS: Final = TRAIN_NS * (COMPRESSION - 1) // COMPRESSION
 """By so much less its last packet is late than the first, if a train is compressed."""
 
+MARKS: Final = 64
+"""At most so many are kept; fewer, unless feedback comes much too often."""
+
 _MARK_NS: Final = 20_000_000
 _KEPT_NS: Final = 600_000_000
 NS: Final = 1_000_000_000
+
+
+class TrainsPort(Protocol):
+    """See `Trains`."""
+
+    def add(self, batch: Batch) -> float: ...
 
 
 class Trains:
@@ -39,7 +48,7 @@ class Trains:
 
     def __init__(self) -> None:
         # Every 20 ms of what was sent: sent ns, arrived ns, bytes that came before this packet.
-        self._marks: deque[tuple[int, int, int]] = deque()
+        self._marks: deque[tuple[int, int, int]] = deque(maxlen=MARKS)
         self._came = 0
         self._longest_ns = 0
         """No mark had a longer delay. Mostly that alone tells that nothing was compressed."""

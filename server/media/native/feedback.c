@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Transport-wide feedback: the twin of server/media/congestion/feedback.py, acknowledged.py and the trend of delay.py,
- * where each rule has its reason. The arithmetic is theirs to the last bit: the build forbids fused operations.
+ * trains.py, where each rule has its reason. The arithmetic is theirs to the last bit: the build forbids fused operations.
  */
 #include <stdint.h>
 #include <string.h>
@@ -14,7 +14,9 @@ enum {
     CHUNKS_AT = 20,
     LOST = 0,
     LARGE = 2,
-    RESERVED = 3
+    RESERVED = 3,
+    HEADERS = 28,            /* IPv4 and UDP */
+    MARKS = 64
 };
 
 enum { UNDER, NORMAL, OVER };
@@ -22,6 +24,11 @@ enum { UNDER, NORMAL, OVER };
 #define CYCLE ((int64_t)256 << 24)
 #define TICK_NS 250000
 #define BURST_NS 10000000
+#define MARK_NS 20000000
+#define KEPT_NS 600000000
+#define TRAIN_NS 100000000
+#define TRAIN_BYTES 4000
+#define SHORTEST_NS 5000000
 
 static uint32_t word16(const uint8_t *data)
 {
@@ -110,6 +117,7 @@ static void match(struct acknowledger *known, struct batch *batch, int64_t base,
         batch->sent[to] = sent;
         batch->ticks[to] = tick + origin;
         batch->sizes[to] = known->sizes[place];
+        batch->wire_bytes += known->sizes[place] + HEADERS;
         batch->lost -= number < first_new;
         known->times[place] = 0;
     }
@@ -136,6 +144,7 @@ int feedback_read(struct acknowledger *known, struct batch *batch, const uint8_t
     if (base <= next - HISTORY || told >= next)
         return 0;
     batch->count = batch->lost = 0;
+    batch->wire_bytes = 0;
     int64_t judged = told - (known->told > base - 1 ? known->told : base - 1);
     batch->judged = judged > 0 ? (int32_t)judged : 0;
     int64_t reference = (int64_t)data[16] << 16 | (int64_t)data[17] << 8 | data[18];
@@ -219,4 +228,51 @@ int trend_follow(struct trend *trend, const struct batch *batch)
     }
     trend->least_ns = least;
     return trend->usage;
+}
+
+/* Keep the train from a mark to here if it is faster than the fastest: by exact products, not by rates. */
+static void prove(struct trains *trains, int32_t place, int64_t sent, int64_t arrived)
+{
+    int64_t length = sent - trains->sent[place], took = arrived - trains->arrived[place];
+    int64_t octets = trains->came - trains->before[place];
+    took = took > SHORTEST_NS ? took : SHORTEST_NS;
+    if (length < TRAIN_NS || took * 3 > length || octets < TRAIN_BYTES)
+        return;
+    if (octets * trains->proven_ns >= trains->proven_bytes * took) {
+        trains->proven_bytes = octets;
+        trains->proven_ns = took;
+    }
+}
+
+static void mark(struct trains *trains, int64_t sent, int64_t arrived)
+{
+    while (trains->count > 0) {
+        int32_t last = (trains->first + trains->count - 1) % MARKS;
+        if (trains->sent[trains->first] >= sent - KEPT_NS && trains->sent[last] <= sent)
+            break;
+        trains->first = (trains->first + 1) % MARKS;
+        trains->count--;
+    }
+    for (int32_t index = 0; index < trains->count; index++)
+        prove(trains, (trains->first + index) % MARKS, sent, arrived);
+    if (trains->count == MARKS) {
+        trains->first = (trains->first + 1) % MARKS;
+        trains->count--;
+    }
+    int32_t place = (trains->first + trains->count++) % MARKS;
+    trains->sent[place] = sent;
+    trains->arrived[place] = arrived;
+    trains->before[place] = trains->came;
+}
+
+void trains_add(struct trains *trains, const struct batch *batch)
+{
+    trains->proven_bytes = 0;
+    trains->proven_ns = 1;
+    for (int32_t at = 0; at < batch->count; at++) {
+        int32_t last = (trains->first + trains->count - 1) % MARKS;
+        if (at == batch->count - 1 || trains->count == 0 || batch->sent[at] - trains->sent[last] >= MARK_NS)
+            mark(trains, batch->sent[at], batch->ticks[at] * TICK_NS);
+        trains->came += batch->sizes[at] + HEADERS;
+    }
 }

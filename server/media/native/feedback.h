@@ -16,6 +16,7 @@ struct batch {
     int32_t count;           /* packets that came */
     int32_t lost;
     int32_t judged;
+    int64_t wire_bytes;      /* of all that came */
     int64_t numbers[2048];
     int64_t sent[2048];      /* ns */
     int64_t ticks[2048];     /* 250 us, wraps undone */
@@ -42,6 +43,18 @@ struct trend {
     int32_t usage;           /* 0 under, 1 normal, 2 over */
 };
 
+/* server.media.congestion.trains.Trains. */
+struct trains {
+    int64_t came;            /* bytes */
+    int64_t sent[64];        /* the marks: a ring of `count` from `first` on */
+    int64_t arrived[64];
+    int64_t before[64];
+    int32_t first;
+    int32_t count;
+    int64_t proven_bytes;    /* of the fastest train of the last batch, 0 for none */
+    int64_t proven_ns;
+};
+
 /* Read one RTCP packet. 1: `batch` is filled; 0: it speaks of none of ours; -1: it cannot be read. */
 int feedback_read(struct acknowledger *known, struct batch *batch, const uint8_t *data, uint32_t length);
 
@@ -50,3 +63,6 @@ void trend_open(struct trend *trend);
 
 /* Follow what came; returns the usage. */
 int trend_follow(struct trend *trend, const struct batch *batch);
+
+/* Look for compressed trains that end in the batch. */
+void trains_add(struct trains *trains, const struct batch *batch);

@@ -10,6 +10,7 @@ from server.media.congestion.delay import Usage
 from server.media.congestion.estimator import Estimator
 from server.media.congestion.feedback import MalformedFeedback
 from server.media.congestion.history import SIZE, SendHistory
+from server.media.congestion.trains import NS
 from server.media.native.library import ffi
 
 _USAGES: Final = (Usage.UNDER, Usage.NORMAL, Usage.OVER)
@@ -22,6 +23,7 @@ class CompiledFeedback:
         self.read = functions.feedback_read
         self.follow = functions.trend_follow
         self.open = functions.trend_open
+        self.look = functions.trains_add
         self.batch = ffi.new("struct batch *")
         self.numbers = _view(self.batch.numbers, 8, "q")
         self.sent = _view(self.batch.sent, 8, "q")
@@ -30,7 +32,25 @@ class CompiledFeedback:
 
     def estimator(self, history: SendHistory) -> Estimator:
         """For one subscriber."""
-        return Estimator(history, CompiledAcknowledger(self, history), lambda: CompiledTrend(self))
+        acknowledger = CompiledAcknowledger(self, history)
+        return Estimator(history, acknowledger, lambda: CompiledTrend(self), lambda: CompiledTrains(self))
+
+
+class CompiledBatch(Batch):
+    """The same, and what all of it took on the link is known already."""
+
+    __slots__ = ("_wire_bytes",)
+
+    def __init__(self, shared: CompiledFeedback) -> None:
+        batch = shared.batch
+        count = batch.count
+        super().__init__(shared.numbers[:count], shared.sent[:count], shared.sizes[:count], shared.ticks[:count])
+        self.lost, self.judged = batch.lost, batch.judged
+        self._wire_bytes: int = batch.wire_bytes
+
+    def wire_bytes(self, low: int = 0, high: int | None = None) -> int:
+        """See `Batch`."""
+        return super().wire_bytes(low, high) if low or high is not None else self._wire_bytes
 
 
 class CompiledAcknowledger:
@@ -52,16 +72,12 @@ class CompiledAcknowledger:
     def read(self, message: bytes) -> Batch | None:
         """See `server.media.congestion.acknowledged.Acknowledger`."""
         shared = self._shared
-        batch = shared.batch
-        found = shared.read(self.struct, batch, message, len(message))
+        found = shared.read(self.struct, shared.batch, message, len(message))
         if found < 0:
             raise MalformedFeedback
         if not found:
             return None
-        count = batch.count
-        made = Batch(shared.numbers[:count], shared.sent[:count], shared.sizes[:count], shared.ticks[:count])
-        made.lost, made.judged = batch.lost, batch.judged
-        return made
+        return CompiledBatch(shared)
 
 
 class CompiledTrend:
@@ -83,6 +99,24 @@ class CompiledTrend:
     def follow(self, batch: Batch) -> Usage:  # noqa: ARG002 - it lies where C put it
         """See `server.media.congestion.delay.Trend`."""
         return _USAGES[self._follow(self.struct, self._batch)]
+
+
+class CompiledTrains:
+    """See `server.media.congestion.trains.Trains`; looks at what the acknowledger read last."""
+
+    __slots__ = ("_batch", "_look", "_struct")
+
+    def __init__(self, shared: CompiledFeedback) -> None:
+        self._batch = shared.batch
+        self._look = shared.look
+        self._struct = ffi.new("struct trains *")
+
+    def add(self, batch: Batch) -> float:  # noqa: ARG002 - it lies where C put it
+        """See `server.media.congestion.trains.Trains`."""
+        struct = self._struct
+        self._look(struct, self._batch)
+        octets = struct.proven_bytes
+        return octets * 8 * NS / struct.proven_ns if octets else 0.0
 
 
 def _view(field: Any, size: int, code: str) -> memoryview:  # noqa: ANN401

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -11,7 +12,8 @@ from server.media.congestion.arrivals import Arrivals
 from server.media.congestion.delay import Trend
 from server.media.congestion.feedback import MalformedFeedback
 from server.media.congestion.history import SendHistory
-from server.media.native.feedback import CompiledAcknowledger, CompiledFeedback, CompiledTrend
+from server.media.congestion.trains import Trains
+from server.media.native.feedback import CompiledAcknowledger, CompiledFeedback, CompiledTrains, CompiledTrend
 from server.media.native.library import load
 from tests.media.congestion.simulation import MS, Scenario, World
 from tests.media.paths import compiled_library, compiled_path
@@ -41,6 +43,7 @@ class Twins:
         self.python = Acknowledger(self.histories[0])
         self.compiled = CompiledAcknowledger(SHARED, self.histories[1])
         self.trends = Trend(), CompiledTrend(SHARED)
+        self.trains = Trains(), CompiledTrains(SHARED)
 
     def send(self, size: int | None, now_ns: int) -> int:
         """One number, and its packet unless that was refused (None)."""
@@ -60,6 +63,8 @@ class Twins:
             python, native = self.trends
             assert native.follow(compiled) is python.follow(batch)
             assert native.least_ns == python.least_ns
+            assert compiled.wire_bytes() == batch.wire_bytes()
+            assert self.trains[1].add(compiled) == self.trains[0].add(batch)
         return expected if isinstance(expected, str) else "read"
 
 
@@ -131,13 +136,14 @@ def test_foreign_and_wrapped_messages_are_read_alike() -> None:
     assert twins.check(wrapping.feedback(1, 2)[0]) == "read"
 
 
-def test_estimates_are_the_same() -> None:
-    """A link that loses, jitters and gets narrow: the same target at every moment."""
+@pytest.mark.parametrize("stalls_ms", [0, 250])
+def test_estimates_are_the_same(stalls_ms: int) -> None:
+    """A link that loses, jitters and gets narrow, and a receiver that sleeps: the same target at every moment."""
 
     def rate(at_s: float) -> float:
         return 3e6 if at_s < 5 else 6e5
 
-    scenario = Scenario(rate, loss=0.02, jitter_ms=4, rtt_ms=80, seconds=12)
+    scenario = Scenario(rate, loss=0.02, jitter_ms=4, rtt_ms=80, seconds=12, stalls_ms=stalls_ms)
     reference, world = World(scenario), World(scenario)
     path = compiled_path()
     world.estimator = path.estimator(world.history)
