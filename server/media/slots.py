@@ -133,12 +133,19 @@ def seat(cast: Cast, me: ParticipantId, shown: Sequence[Shown], before: Seats) -
 
 
 def assign(before: Seats, chosen: Sequence[ParticipantId]) -> Seats:
-    """Give slots to the chosen, not more than there are: who has one keeps it, newcomers take the lowest free ones."""
+    """Give slots to the chosen, not more than there are: who has one keeps it.
+
+    Newcomers take the lowest of those that were empty, then those that are given up in this moment. In an empty slot a
+    voice begins at half of the receiver's buffer; behind another one it waits until the whole buffer has been played.
+    """
     staying = set(chosen)
     after = [source if source in staying else None for source in before]
     seated = set(after)
-    newcomers = iter([source for source in chosen if source not in seated])
-    return tuple(source if source is not None else next(newcomers, None) for source in after)
+    free = [index for index, source in enumerate(after) if source is None]
+    free.sort(key=lambda index: before[index] is not None)
+    for index, newcomer in zip(free, (source for source in chosen if source not in seated), strict=False):
+        after[index] = newcomer
+    return tuple(after)
 
 
 def describe(seats: Seats, cast: Cast, paused: Callable[[int], PauseReason | None]) -> tuple[Slot, ...]:

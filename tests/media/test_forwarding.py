@@ -86,9 +86,9 @@ async def test_a_picture_that_may_not_be_seen_stops(stage: Stage) -> None:
     assert [(slot.audio, slot.video) for slot in told.slots] == [(True, False)]
 
 
-async def test_a_move_changes_the_person_in_the_slot_and_nothing_else(stage: Stage) -> None:
+async def test_a_move_changes_the_person_in_the_only_slot_and_nothing_else(stage: Stage) -> None:
     """Same SSRCs, next sequence numbers, no new answer, nothing of the room left behind."""
-    ana, bo, cleo = await stage.join("ana", "bo", "cleo")
+    ana, bo, cleo = await stage.join("ana", "bo", "cleo", slots=1)
     b1, b2 = Placement("b1"), Placement("b2")
     stage.route(group("ana", "bo", placement=b1), group("cleo", placement=b2))
     ana.speak(b"ana")

@@ -61,6 +61,12 @@ def test_a_newcomer_takes_the_lowest_free_slot() -> None:
     assert assign((ANA, BO, CLEO), (DAN, CLEO, ANA)) == (ANA, DAN, CLEO)
 
 
+def test_after_a_move_the_new_people_come_to_slots_that_were_empty() -> None:
+    """There nothing of others is left to be played before them; only when there are none, to slots just given up."""
+    assert assign((ANA, BO, None, None, None), (CLEO, DAN)) == (None, None, CLEO, DAN, None)
+    assert assign((ANA, BO, None), (CLEO, DAN)) == (DAN, None, CLEO)
+
+
 def test_the_important_displace_the_rest() -> None:
     """Who is not chosen is replaced, nobody else."""
     assert assign((ANA, BO), (CLEO, BO)) == (CLEO, BO)
