@@ -85,8 +85,9 @@ async def meet(browser: Browser, request: pytest.FixtureRequest) -> AsyncIterato
         size: tuple[int, int] = (320, 180),
         fps: int = 10,
         locale: str = "en-US",
+        measured: bool = False,
     ) -> Person:
-        person = await Person.create(where, name, size=size, fps=fps, locale=locale)
+        person = await Person.create(where, name, size=size, fps=fps, locale=locale, measured=measured)
         everyone.append(person)
         return person
 

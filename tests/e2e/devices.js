@@ -181,40 +181,53 @@
     listen();
     return [...listening.values()].map((one) => ({ slot: one.slot, hz: pitch(one) })).filter((one) => one.hz > 0);
   };
-  // The pitch of 10 ms of sound, from the time between its first and last zero crossing; 0 for silence.
-  const pitchOf = (samples, rate) => {
-    let energy = 0, first = -1, last = -1, crossings = 0;
-    for (let i = 1; i < samples.length; i++) {
-      energy += samples[i] * samples[i];
-      if (samples[i - 1] < 0 === samples[i] < 0) continue;
-      last = i - samples[i] / (samples[i] - samples[i - 1]);
-      if (crossings++ === 0) first = last;
-    }
-    if (energy / samples.length < 1e-5 || crossings < 3) return 0;
-    return Math.round(((crossings - 1) / 2 / (last - first)) * rate);
-  };
-  const noteVoice = (one, hz) => {
+  const noteVoice = (one, hz, at = Date.now()) => {
     if (Math.abs(hz - one.hz) <= 60) return;
     one.hz = hz;
-    watch.voices.push({ at: Date.now(), slot: one.slot, hz });
+    watch.voices.push({ at, slot: one.slot, hz });
   };
-  // Sound as it leaves the jitter buffer for whatever plays it: an analyser would add its own window and buffer.
-  const overhear = async (track, slot) => {
-    const one = { slot, hz: 0 };
-    const frames = new MediaStreamTrackProcessor({ track }).readable.getReader();
-    const samples = new Float32Array(4800);
-    for (;;) {
-      const { value: sound, done } = await frames.read();
-      if (done) return;
-      const heard = samples.subarray(0, sound.numberOfFrames);
-      sound.copyTo(heard, { planeIndex: 0, format: 'f32-planar' });
-      const hz = pitchOf(heard, sound.sampleRate);
-      sound.close();
-      noteVoice(one, hz);
-    }
+  // Sound as it leaves the jitter buffer for whatever plays it: an analyser would add its own window and buffer. In a
+  // thread of its own, since ears do not wait for the page's scripts, and a page with thousands of calls a second would.
+  const ears = () => {
+    const told = [];
+    // The pitch of 10 ms of sound, from the time between its first and last zero crossing; 0 for silence.
+    const pitchOf = (samples, rate) => {
+      let energy = 0, first = -1, last = -1, crossings = 0;
+      for (let i = 1; i < samples.length; i++) {
+        energy += samples[i] * samples[i];
+        if (samples[i - 1] < 0 === samples[i] < 0) continue;
+        last = i - samples[i] / (samples[i] - samples[i - 1]);
+        if (crossings++ === 0) first = last;
+      }
+      if (energy / samples.length < 1e-5 || crossings < 3) return 0;
+      return Math.round(((crossings - 1) / 2 / (last - first)) * rate);
+    };
+    onmessage = async ({ data: { slot, readable } }) => {
+      const frames = readable.getReader();
+      const samples = new Float32Array(4800);
+      for (;;) {
+        const { value: sound, done } = await frames.read();
+        if (done) return;
+        const heard = samples.subarray(0, sound.numberOfFrames);
+        sound.copyTo(heard, { planeIndex: 0, format: 'f32-planar' });
+        const hz = pitchOf(heard, sound.sampleRate);
+        sound.close();
+        if (Math.abs(hz - (told[slot] ?? 0)) <= 60) continue;
+        told[slot] = hz;
+        postMessage({ slot, hz, at: Date.now() });
+      }
+    };
+  };
+  const overhear = (tracks) => {
+    const listener = new Worker(URL.createObjectURL(new Blob([`(${ears})()`], { type: 'text/javascript' })));
+    listener.onmessage = ({ data }) => watch.voices.push(data);
+    tracks.forEach((track, slot) => {
+      const { readable } = new MediaStreamTrackProcessor({ track });
+      listener.postMessage({ slot, readable }, [readable]);
+    });
   };
   const overhearAll = () => {
-    if ('MediaStreamTrackProcessor' in window) return void receivers('audio').forEach((track, slot) => void overhear(track, slot));
+    if ('MediaStreamTrackProcessor' in window) return void overhear(receivers('audio'));
     listen();
     setInterval(() => { for (const one of listening.values()) noteVoice(one, pitch(one)); }, 10);
   };

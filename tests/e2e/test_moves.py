@@ -3,24 +3,17 @@
 
 from __future__ import annotations
 
-import gc
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import Callable
 from functools import partial
 from statistics import median
 
 import pytest
-from aiohttp import ClientSession
 from playwright.async_api import expect
 
-from loadtest.clip import Clip, Signatures, prepared
-from loadtest.pacer import Pacer
-from loadtest.participant import Participant
-from loadtest.peer import Peer
-from loadtest.sender import Voice
 from server.ids import MAIN, Placement
 from tests.e2e.conftest import Meet
+from tests.e2e.extras import CLIPS, extras
 from tests.e2e.moves import Move, Room, measure, summary
 from tests.e2e.people import LOOKS
 from tests.e2e.person import Person
@@ -31,8 +24,6 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 MOVES = 40
 PREPARED = 10
 ANYBODY_FINDS_THIS_TOO_SLOW_MS = 3_000
-CLIPS = {Placement("b1"): prepared(10), Placement("b2"): prepared(4)}
-"""Far apart in colour (0.18 and 0.47 of the circle) and tone (880 and 367 Hz)."""
 
 Report = Callable[[str], None]
 
@@ -41,71 +32,6 @@ Report = Callable[[str], None]
 def options() -> tuple[str, ...]:
     """Nobody waits in the lobby: here only the moves count."""
     return ("--auto-admit",)
-
-
-class Extras:
-    """People without a browser, who send prepared media and receive everything."""
-
-    def __init__(self, server: Server, http: ClientSession) -> None:
-        self.people: list[Participant] = []
-        self._server = server
-        self._http = http
-        self._pacer = Pacer()
-        self._signatures = Signatures(CLIPS.values())
-
-    async def arrive(self, count: int) -> None:
-        """Join, without media."""
-        for number in range(count):
-            token = await self._server.token("moves", "participant", f"Extra {number}")
-            ticket_holder = Participant(self._http, self._server.url, token["token"], name=f"Extra {number}")
-            await ticket_holder.join()
-            self.people.append(ticket_holder)
-
-    async def on_air(self) -> None:
-        """Send the picture and the tone of the breakout that each has come to."""
-        for person in self.people:
-            await person.until(lambda view, one=person: view.participants[one.id].placement in CLIPS)  # type: ignore[misc]
-            clip: Clip = CLIPS[person.view.participants[person.id].placement]
-            await person.publish(Peer(clip, self._pacer, signatures=self._signatures, slots=12))
-            await person.set_microphone(on=True, voice=Voice.STEADY)
-            await person.set_camera(on=True)
-
-    def on_time(self) -> None:
-        """Forget how late packets were sent so far."""
-        self._pacer.latest_s = 0.0
-
-    @property
-    def latest_ms(self) -> float:
-        """By how much a packet was sent too late at most: jitter of ours, not of the server's."""
-        return 1_000 * self._pacer.latest_s
-
-    async def close(self) -> None:
-        """Everybody goes."""
-        for person in self.people:
-            await person.close()
-        self._pacer.close()
-
-
-@asynccontextmanager
-async def extras(server: Server, count: int) -> AsyncIterator[Extras]:
-    """So many of them, joined."""
-    async with AsyncExitStack() as stack:
-        http = await stack.enter_async_context(ClientSession())
-        crowd = Extras(server, http)
-        stack.push_async_callback(crowd.close)
-        await crowd.arrive(count)
-        yield crowd
-
-
-@contextmanager
-def even_pace() -> Iterator[None]:
-    """No pauses for the garbage of this process, which sends what is measured."""
-    gc.collect()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 async def enter(server: Server, person: Person, role: str) -> None:
@@ -138,7 +64,7 @@ def judge(moves: list[Move], report: Report, load: str) -> None:
 
 async def test_moves_with_two_browsers_and_prepared_people(server: Server, meet: Meet, report: Report) -> None:
     """A mover and a moderator in browsers, ten prepared people who see and hear them: no encoder in the way."""
-    moderator, ana = await meet("Moderator"), await meet("Ana")
+    moderator, ana = await meet("Moderator"), await meet("Ana", measured=True)
     hues = {name: (one.colour.red, one.colour.green, one.colour.blue) for name, one in CLIPS.items()}
     await ana.context.add_init_script(f"window.__people = {json.dumps(hues)}; window.__bySaturation = true;")
     rooms = {name: Room(frozenset({name}), (clip.frequency_hz,)) for name, clip in CLIPS.items()}
@@ -151,14 +77,14 @@ async def test_moves_with_two_browsers_and_prepared_people(server: Server, meet:
         here = await placement_of(ana, moderator)
         before = await ana.media_identity()
         cpu, moves = Cpu(), []
-        crowd.on_time()
-        with even_pace():
-            for _ in range(MOVES):
-                to = next(name for name in CLIPS if name != here)
-                moves.append(await measure(moderator, ana, rooms[to], partial(moderator.move_in_board, "Ana", to)))
-                here = to
+        await crowd.on_time()
+        for _ in range(MOVES):
+            to = next(name for name in CLIPS if name != here)
+            moves.append(await measure(moderator, ana, rooms[to], partial(moderator.move_in_board, "Ana", to)))
+            here = to
         busy = f"{cpu.busy():.0%} of {cpu.cores()} cores busy"
-        load = f"2 browsers, {PREPARED} prepared peers late by {crowd.latest_ms:.0f} ms at most, {busy}"
+        late = f"{PREPARED} prepared peers {crowd.priority} late by {await crowd.latest_ms():.0f} ms at most"
+        load = f"2 browsers, {late}, {busy}"
         assert await ana.media_identity() == before
         judge(moves, report, load)
 
@@ -172,7 +98,7 @@ async def placement_of(person: Person, moderator: Person) -> Placement:
 async def test_moves_with_six_browsers(server: Server, meet: Meet, report: Report) -> None:
     """For honesty: six browsers that encode and decode on the same cores."""
     names = ("Moderator", "Ana", "Ben", "Cleo", "Dina", "Eli")
-    people = {name: await meet(name, size=(160, 90), fps=8) for name in names}
+    people = {name: await meet(name, size=(160, 90), fps=8, measured=name == "Ana") for name in names}
     moderator, ana = people["Moderator"], people["Ana"]
     for name, person in people.items():
         await enter(server, person, "moderator" if name == "Moderator" else "participant")
