@@ -7,8 +7,9 @@ from typing import Final
 
 from server.rooms.decide import decide
 from server.rooms.evolve import evolve
+from server.rooms.hard import is_hard
 from server.rooms.recent import recall, remember
 from server.rooms.timeouts import decide_timeout, next_timeout
 from server.runner.steps import Rules
 
-ROOM_RULES: Final = Rules(decide, evolve, next_timeout, decide_timeout, remember, recall)
+ROOM_RULES: Final = Rules(decide, evolve, next_timeout, decide_timeout, remember, recall, is_hard)

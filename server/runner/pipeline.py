@@ -128,9 +128,16 @@ class Pipeline:
             self._queue += (submission,)
 
     def hint(self, epoch: Epoch, first: Seq, entries: tuple[Entry, ...]) -> None:
-        """The log says, without any guarantee, that these entries were stored from position `first` on."""
+        """The log says, without any guarantee, that these entries were stored from position `first` on.
+
+        Without entries: that it stands right before that, in this epoch or (0) another one.
+        """
         for seq, entry in enumerate(entries, first):
             self.commit(epoch, Seq(seq), entry)
+        if not entries and (epoch == 0 or epoch > self.epoch):
+            self._want(_Need.LOAD)
+        elif not entries and epoch == self.epoch and first != self.seq + 1:
+            self._want(_Need.READ)
         self._acknowledge()
 
     def catch_up(self) -> None:
@@ -244,14 +251,16 @@ class Pipeline:
         need, self._need = self._need, _Need.NOTHING
         batch = self._batch
         if need is _Need.LOAD:
-            return Load()
+            return Load(self.epoch, self.seq, self.state, self._rules.next_timeout(self.state))
         if need is _Need.READ or (batch is not None and not batch.entries):
             return Read(self.epoch, self.seq)
         if batch is None:
             return None
         every, last = self._limits.snapshot_every, batch.base + len(batch.entries)
         snapshot = batch.states[-1] if batch.base // every != last // every else None
-        return Append(self.epoch, batch.base, batch.entries, snapshot)
+        wake_ms = self._rules.next_timeout(batch.states[-1])
+        hard = any(self._rules.is_hard(member.submission.command) for member in batch.members)
+        return Append(self.epoch, batch.base, batch.entries, snapshot, wake_ms, hard)
 
     # -- deciding ------------------------------------------------------------------------------------------------------
 

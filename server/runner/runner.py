@@ -166,12 +166,13 @@ class RoomRunner:
     async def _ask(self, request: Request) -> None:
         log, room, pipeline = self._env.log, self.room, self._pipeline
         match request:
-            case Append(epoch, expected_seq, entries, snapshot):
-                pipeline.appended(await log.append(room, epoch, expected_seq, entries, snapshot))
+            case Append(epoch, expected_seq, entries, snapshot, wake_ms, hard):
+                outcome = await log.append(room, epoch, expected_seq, entries, snapshot, wake_ms=wake_ms, hard=hard)
+                pipeline.appended(outcome)
             case Read(epoch, after):
                 pipeline.tail(await log.read(room, epoch, after))
-            case Load():
-                pipeline.reloaded(await log.load(room))
+            case Load(epoch, seq, state, wake_ms):
+                pipeline.reloaded(await log.restore(room, epoch, seq, state, wake_ms=wake_ms))
             case _:
                 assert_never(request)
 

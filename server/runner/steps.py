@@ -15,8 +15,17 @@ from server.rooms.events import Event
 from server.rooms.state import RoomState
 
 
+def never_hard(command: Command) -> bool:
+    """No command needs more than to be in the log."""
+    del command
+    return False
+
+
 class Rules(Struct, frozen=True):
-    """The pure core, as the pipeline needs it; `decide` raises a `HoldspaceError` to refuse."""
+    """The pure core, as the pipeline needs it; `decide` raises a `HoldspaceError` to refuse.
+
+    `is_hard`: whether this command should survive a failover of the log that comes right after it.
+    """
 
     decide: Callable[[RoomState, Command, ParticipantId | None, Context], Events]
     evolve: Callable[[RoomState, Event], RoomState]
@@ -24,6 +33,7 @@ class Rules(Struct, frozen=True):
     decide_timeout: Callable[[RoomState, Context], Events]
     remember: Callable[[RoomState, str, int], RoomState]
     recall: Callable[[RoomState, str], int | None]
+    is_hard: Callable[[Command], bool] = never_hard
 
     def fold(self, state: RoomState, entry: Entry, seq: int) -> RoomState:
         """The state after this entry, which also remembers the entry's command."""
@@ -110,12 +120,14 @@ Output = Committed | Reset | Acknowledged | Refused | Unanswered | Faulted
 
 
 class Append(Struct, frozen=True):
-    """Append these entries; answer with `appended`, or `failed`."""
+    """Append these entries; answer with `appended`, or `failed`. `wake_ms`, `hard`: as in `RoomLog.append`."""
 
     epoch: Epoch
     expected_seq: Seq
     entries: tuple[Entry, ...]
     snapshot: RoomState | None
+    wake_ms: int | None = None
+    hard: bool = False
 
 
 class Read(Struct, frozen=True):
@@ -126,7 +138,15 @@ class Read(Struct, frozen=True):
 
 
 class Load(Struct, frozen=True):
-    """Load the room anew; answer with `reloaded`, or `failed`."""
+    """Load the room anew, or begin a new life from this state if the log has lost it; answer with `reloaded`, `failed`.
+
+    `wake_ms`: as in `RoomLog.restore`.
+    """
+
+    epoch: Epoch
+    seq: Seq
+    state: RoomState
+    wake_ms: int | None = None
 
 
 Request = Append | Read | Load
