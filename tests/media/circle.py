@@ -23,7 +23,16 @@ from server.media.rtp import Packet, rtx_payload
 from server.media.sdp import parse_offer
 from server.media.sdp_answer import plan_lines
 from server.media.streams import Layer, Source
-from tests.media.offers import CAMERA_MID, MID_ID, REPAIRED_RID_ID, RID_ID, RTX, VP8, make_offer
+from tests.media.offers import (
+    CAMERA_MID,
+    MID_ID,
+    REPAIRED_RID_ID,
+    RID_ID,
+    RTX,
+    TRANSPORT_CC_ID,
+    VP8,
+    make_offer,
+)
 from tests.media.packets import rtp
 from tests.media.paths import Chosen
 
@@ -42,6 +51,7 @@ class Seat:
         parsed = parse_offer(offer)
         self.circle = circle
         self._packets: list[Packet] = []
+        self._numbers = 0
         self.reports: list[AnyRtcpPacket] = []
         self.feedback: list[bytes] = []
         self._socket = circle.open_socket()
@@ -86,6 +96,11 @@ class Seat:
     def audio(self, slot: int = 0) -> Line:
         """The audio line of a slot."""
         return self.peer.slots[slot][0]
+
+    def number(self) -> list[tuple[int, bytes]]:
+        """The header extension with the transport-wide number of its next packet, if it numbers them."""
+        self._numbers += 1
+        return [(TRANSPORT_CC_ID, (self._numbers & 0xFFFF).to_bytes(2))] if self.peer.number_id else []
 
     def send(self, data: bytes) -> None:
         """One RTP packet, protected."""
@@ -192,7 +207,7 @@ class Encoding:
             payload_type=payload_type,
             payload=payload,
             marker=marker,
-            extensions=[(MID_ID, str(CAMERA_MID).encode()), *named],
+            extensions=[(MID_ID, str(CAMERA_MID).encode()), *named, *self.seat.number()],
         )
 
 

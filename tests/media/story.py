@@ -13,12 +13,18 @@ from unittest import mock
 from hypothesis import strategies as st
 from pylibsrtp import Error
 
+from server.media.budget import Budget
+from server.media.meter import Meter
 from server.media.packet_path import PacketPath
+from server.media.picture import Picture
+from server.media.receive import ReceiveStatistics
 from server.media.rewriter import Rewriter
 from server.media.rtcp import negative_acknowledgement
 from server.media.rtp import Packet
+from server.media.speakers import Talker
+from server.media.streams import Source
 from tests.media.circle import Circle, Encoding, Seat
-from tests.media.offers import MICROPHONE_SSRC, OPUS
+from tests.media.offers import LEVEL_ID, MICROPHONE_SSRC, OPUS
 from tests.media.packets import rtp
 
 RIDS = ("q", "h", "f")
@@ -51,6 +57,14 @@ class Spoken:
 
     step: int
     padding: int
+
+
+@dataclass(frozen=True)
+class Ruled:
+    """What the room lets of the voice through, and whether there are people who do not get it."""
+
+    heard: bool
+    claims: bool
 
 
 @dataclass(frozen=True)
@@ -95,13 +109,14 @@ actions = st.one_of(
     sent,
     sent,
     spoken,
+    st.builds(Ruled, heard=st.booleans(), claims=st.booleans()),
     st.builds(Chosen, subscriber=subscribers, layer=st.one_of(st.none(), st.integers(0, 2))),
     st.builds(Missed, subscriber=subscribers, back=st.integers(0, 20)),
     st.builds(Padded, subscriber=subscribers, size=st.integers(1, 1_000)),
 )
 
 
-Action = Sent | Spoken | Chosen | Missed | Padded
+Action = Sent | Spoken | Ruled | Chosen | Missed | Padded
 
 
 def long_story(seed: int) -> list[Action]:
@@ -125,6 +140,8 @@ def long_story(seed: int) -> list[Action]:
         if kind < 0.85:
             step = 1 if dice.random() < 0.9 else dice.choice([-2, 3, 1_024, 1_500])
             return Spoken(step, dice.choice([0, 0, 4]))
+        if kind < 0.86:
+            return Ruled(heard=dice.random() < 0.8, claims=dice.random() < 0.3)
         if kind < 0.9:
             return Chosen(dice.randrange(3), dice.choice([None, 0, 1, 2]))
         if kind < 0.96:
@@ -142,23 +159,40 @@ def same_numbers() -> Iterator[None]:
 
 
 class World:
-    """Ana sends a voice and three layers; three subscribers: with transport-wide numbers, without, and over TCP."""
+    """Ana sends a voice and three layers; three subscribers: with transport-wide numbers, without, and over TCP.
 
-    def __init__(self, path: PacketPath) -> None:
+    Without `streamed` the third one gets datagrams, too.
+    """
+
+    def __init__(self, path: PacketPath, *, streamed: bool = True) -> None:
         with same_numbers():
             self.circle = Circle(path)
-            self.ana = self.circle.seat("ana", rids=RIDS)
+            self.ana = self.circle.seat("ana", rids=RIDS, transport_cc=True)
             self.seats = [
                 self.circle.seat("bo", transport_cc=True),
                 self.circle.seat("cleo"),
-                self.circle.seat("dan", transport_cc=True, stream=True),
+                self.circle.seat("dan", transport_cc=True, stream=streamed),
             ]
         self.layers = [Encoding(self.ana, rid, 5000 + 10 * index) for index, rid in enumerate(RIDS)]
         self.voice = 100
         self.picture = 0
+        self.claims: list[int] = []
+        self.unsteady = 0
+        """Packets that were not handled by compiled code, wholly."""
+        self._count_unsteady()
+        self.act(Ruled(heard=True, claims=False))
         for seat in self.seats:
             seat.audio().attach(self.ana.microphone)
             self.circle.watch(seat.video(), self.ana.camera.layers[0])
+
+    def _count_unsteady(self) -> None:
+        decrypted = self.circle.forwarder.decrypted
+
+        def counted(*of: Any) -> None:  # noqa: ANN401
+            self.unsteady += 1
+            decrypted(*of)
+
+        vars(self.circle.forwarder)["decrypted"] = counted
 
     def act(self, action: Action) -> None:
         """One step of the story."""
@@ -181,8 +215,14 @@ class World:
                 packet = rtp(
                     self.voice, timestamp=self.voice * 960, ssrc=MICROPHONE_SSRC, payload_type=OPUS,
                     payload=b"v" * 50, padding=action.padding,
+                    extensions=[(LEVEL_ID, bytes([self.voice * 29 % 128])), *self.ana.number()],
                 )  # fmt: skip
                 self.ana.send(packet)
+            case Ruled():
+                assert self.ana.microphone.voice is not None
+                self.ana.microphone.voice.rule(
+                    heard=action.heard, claim=(lambda _, now_ns: self.claims.append(now_ns)) if action.claims else None
+                )
             case Chosen():
                 layer = self.ana.camera.layers[action.layer] if action.layer is not None else None
                 self.circle.watch(self.seats[action.subscriber].video(), layer)
@@ -206,6 +246,10 @@ class World:
         return {
             "forwarder": (forwarder.received, forwarder.forwarded, forwarder.dropped, forwarder.keyframe_requests),
             "seats": [self._of(seat) for seat in self.seats],
+            "sources": [books(source, self.circle.now_ns) for source in self.ana.peer.sources.values()],
+            "peer": _fields(self.ana.peer.budget, Budget),
+            "arrivals": [list(each) for each in self.ana.peer.arrivals.take()] if self.ana.peer.arrivals else None,
+            "claims": self.claims,
         }
 
     def _of(self, seat: Seat) -> dict[str, Any]:
@@ -225,9 +269,46 @@ class World:
         }
 
 
-def told_on_both(story: list[Action], one: PacketPath, other: PacketPath) -> tuple[World, World]:
+def _fields(thing: object, of: type) -> list[object]:
+    return [getattr(thing, name) for name in of.__slots__]  # type: ignore[attr-defined]
+
+
+def _read(packet: Packet) -> list[object]:
+    """A packet with its picture."""
+    plain = [getattr(packet, name) for name in Packet.__slots__ if name != "picture"]
+    return plain + (_fields(packet.picture, Picture) if packet.picture is not None else [])
+
+
+def books(source: Source, now_ns: int) -> dict[str, Any]:
+    """What is counted and kept of a source."""
+    voice = source.voice
+    return {
+        "budget": _fields(source.budget, Budget),
+        "voice": (_fields(voice.talker, Talker), [(_read(packet), at) for packet, at in voice.early(1)])
+        if voice is not None
+        else None,
+        "layers": [
+            (
+                _fields(layer.statistics, ReceiveStatistics),
+                _fields(layer.meter, Meter),
+                (layer.bitrate_bps(now_ns), layer.meter.steady_bps(now_ns)),
+                (layer.ssrc, layer.codec, layer.arrived_ns, layer.height, layer.keyframes, layer.holes.open),
+                [
+                    _read(packet)
+                    for number in range(layer.statistics.highest - 300, layer.statistics.highest + 2)
+                    if (packet := layer.recall(number)) is not None
+                ],
+            )
+            for layer in source.layers
+        ],
+    }
+
+
+def told_on_both(
+    story: list[Action], one: PacketPath, other: PacketPath, *, streamed: bool = True
+) -> tuple[World, World]:
     """Both worlds after the story."""
-    worlds = World(one), World(other)
+    worlds = World(one, streamed=streamed), World(other, streamed=streamed)
     for action in story:
         for world in worlds:
             world.act(action)
