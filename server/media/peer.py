@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
@@ -56,7 +56,10 @@ class Peer:
         self.room = room
         self.participant = participant
         self.offer = offer
-        self.ssrc = _random_ssrc()
+        self._fresh_ssrcs = _fresh_ssrcs(
+            {ssrc for section in offer.sections for ssrc in (section.ssrc, section.rtx_ssrc) if ssrc is not None}
+        )
+        self.ssrc = next(self._fresh_ssrcs)
         """Ours, in the feedback we send."""
         self.ice: IceSession[Peer] | None = None
         self.dtls_receive: Callable[[bytes], None] | None = None
@@ -181,13 +184,13 @@ class Peer:
     def _line(self, media: MediaLine) -> Line:
         rewriter = self._outlet.packets.rewriter(
             self.leg,
-            ssrc=_random_ssrc(),
+            ssrc=next(self._fresh_ssrcs),
             clock_rate=media.codec.clock_rate,
             extension_id=_extension_id(media),
             start=(secrets.randbits(15), secrets.randbits(32)),
         )
         formats = {codec.name: (codec.payload_type, codec.rtx_payload_type) for codec in media.codecs}
-        return Line(self, rewriter, _random_ssrc(), formats)
+        return Line(self, rewriter, next(self._fresh_ssrcs), formats)
 
     def _latch(self, packet: Packet) -> Layer | None:
         value = next((mid for identifier in self._mid_ids if (mid := packet.extension(identifier))), None)
@@ -213,5 +216,10 @@ def _extension_id(line: MediaLine) -> int:
     return identifier if identifier < _TWO_BYTE_IDS else 0
 
 
-def _random_ssrc() -> int:
-    return secrets.randbits(31) | 1
+def _fresh_ssrcs(taken: set[int]) -> Iterator[int]:
+    """Random, and no number twice in one connection: under one key each means a key stream (RFC 7714 section 8.1)."""
+    while True:
+        ssrc = secrets.randbits(31) | 1
+        if ssrc not in taken:
+            taken.add(ssrc)
+            yield ssrc
