@@ -118,6 +118,9 @@ class WorkerStats(Struct, frozen=True, tag="worker_stats"):
     loop_lag_ms: float
     busy: float
     """Share of one core used in the last second, by the whole process."""
+    forward_p50_ms: float
+    forward_p99_ms: float
+    """From the kernel's receipt of a packet to the call that sends it on, in the last second (sampled; UDP)."""
     shed: int
     """What is left out for want of a faster core, as `overload.Shed` counts it."""
 

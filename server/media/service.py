@@ -201,6 +201,7 @@ class MediaService:
         for peer in ice.expire(now_ns // 1_000_000):
             self.connections.close(peer.id, CloseReason.CONSENT_EXPIRED)
         busy = self._busy(now_ns)
+        p50_ms, p99_ms = self.mux.latency.take_ms()
         self._overload.update(busy, self._lag_ms)
         self._shed(self._overload.shed)
         self._emit(
@@ -215,6 +216,8 @@ class MediaService:
                 peers=len(self.connections.peers),
                 loop_lag_ms=round(self._lag_ms, 3),
                 busy=round(busy, 3),
+                forward_p50_ms=round(p50_ms, 3),
+                forward_p99_ms=round(p99_ms, 3),
                 shed=self._overload.shed,
             )
         )

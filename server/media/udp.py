@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from server.media.ice import Address, Path
+from server.media.latency import ForwardLatency
 from server.media.packet_path import InboxPort, OutboxPort, PacketPath
 
 _BUFFER_BYTES: Final = 1 << 20
@@ -40,9 +41,10 @@ class UdpMux:
         self.addresses = addresses
         self.port: int = self._sockets[0].getsockname()[1]
         self._dropped = 0
+        self.latency = ForwardLatency()
         self._loop = asyncio.get_running_loop()
         for index, sock in enumerate(self._sockets):
-            self._loop.add_reader(sock.fileno(), self._readable, packets.inbox(sock, index))
+            self._loop.add_reader(sock.fileno(), self._readable, packets.inbox(sock, index), sock)
 
     def send(self, data: bytes, path: Path) -> None:
         """Send now or never: media that waits is late, and a request comes again."""
@@ -72,8 +74,9 @@ class UdpMux:
             self._loop.remove_reader(sock.fileno())
             sock.close()
 
-    def _readable(self, inbox: InboxPort) -> None:
+    def _readable(self, inbox: InboxPort, sock: socket.socket) -> None:
         self._flushing = True
+        since_ns = self.latency.begin(sock)
         try:
             inbox.deliver(self._on_datagram)
         except OSError:
@@ -81,6 +84,7 @@ class UdpMux:
             pass
         finally:
             self._flush()
+            self.latency.end(since_ns)
 
     def _begun(self) -> None:
         """Media waits that no received datagram caused, or not one of ours."""

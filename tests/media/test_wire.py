@@ -57,6 +57,8 @@ SAID_BY: list[FromWorker] = [
         peers=5,
         loop_lag_ms=0.5,
         busy=0.5,
+        forward_p50_ms=0.4,
+        forward_p99_ms=2.5,
         shed=1,
     ),
 ]
