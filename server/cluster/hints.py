@@ -213,6 +213,7 @@ class Hints:
         asked = self.positions.snapshot()
         for room, found in (await self._look(rooms)).items():
             if room in asked and self.positions.strays(room, asked[room], found):
+                self.positions.tell(room, found.epoch, found.seq, anew=True)
                 self.tell(room, found.epoch, Seq(found.seq + 1), ())
 
 

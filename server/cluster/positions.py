@@ -47,6 +47,4 @@ class Positions:
     def strays(self, room: RoomId, asked: Position, found: Position) -> bool:
         """Whether the log stands elsewhere than this node was told since the question was `asked`."""
         known = self._told.get(room)
-        if known is None:
-            return False
-        return not asked <= found <= known or found.epoch != known.epoch
+        return known is not None and not asked <= found <= known

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Log time of several nodes: each counts on its own, and asks Redis now and then what time it is."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Final
+
+from server.cluster.connect import Client, call
+from server.cluster.ending import end
+from server.cluster.keys import tags
+from server.cluster.log_time import LogTime
+from server.cluster.replies import number
+from server.cluster.scripts import TIME
+from server.ports import LogUnavailable
+
+REFRESH_S: Final = 5.0
+FIRST_READINGS: Final = 5
+_NS_PER_US: Final = 1_000
+_SLACK_NS: Final = 2_000_000
+
+
+class RedisClock:
+    """`Clock` that agrees with those of all nodes of the same Redis to a few ms; `start` before `now_ms`."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._time: LogTime | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Set the clock. Raises LogUnavailable."""
+        readings = [await self._read() for _ in range(FIRST_READINGS)]
+        _, local_ns, shared_ns = min(readings)
+        self._time = LogTime(local_ns, shared_ns)
+        self._task = asyncio.get_running_loop().create_task(self._run(self._time))
+
+    async def close(self) -> None:
+        """Ask no more; the clock goes on."""
+        await end(self._task)
+
+    def now_ms(self) -> int:
+        if self._time is None:
+            raise RuntimeError("the clock was not started")
+        return self._time.now_ms(time.monotonic_ns())
+
+    async def _run(self, clock: LogTime) -> None:
+        while True:
+            await asyncio.sleep(REFRESH_S)
+            try:
+                error_ns, local_ns, shared_ns = await self._read()
+            except LogUnavailable:
+                continue
+            clock.steer(local_ns, shared_ns, error_ns)
+
+    async def _read(self) -> tuple[int, int, int]:
+        """How wrong the reading may be, our time in its middle, and the shared time; in ns."""
+        sent_ns = time.monotonic_ns()
+        reply = await call(self._client, "EVAL", TIME.source, 1, tags()[0])
+        got_ns = time.monotonic_ns()
+        if not isinstance(reply, list):
+            raise LogUnavailable
+        seconds, micros = map(number, reply)
+        shared_ns = (seconds * 1_000_000 + micros) * _NS_PER_US
+        return (got_ns - sent_ns) // 2 + _SLACK_NS, (sent_ns + got_ns) // 2, shared_ns
