@@ -96,7 +96,6 @@ class Rooms:
         task = self._opening.get(room)
         if task is None:
             task = self._opening[room] = asyncio.get_running_loop().create_task(self._begin(room, ask))
-            task.add_done_callback(lambda _: self._opening.pop(room, None))
         return await asyncio.shield(task)
 
     async def _begin(self, room: RoomId, ask: Callable[[], Awaitable[Loaded | None]]) -> RoomRunner | None:
@@ -105,6 +104,9 @@ class Rooms:
                 loaded = await ask()
         except (LogUnavailable, TimeoutError):
             raise JoinRefused(DisconnectCode.SERVER_BUSY) from None
+        finally:
+            # Not by a callback: those who ask again at once would get the same answer for ever.
+            self._opening.pop(room, None)
         if self._closed:
             raise JoinRefused(DisconnectCode.SERVER_RESTARTING)
         if loaded is None:

@@ -43,6 +43,24 @@ async def seat(runner: RoomRunner) -> None:
     await runner.submit(command, None, CommandId("seat"))
 
 
+def test_whoever_comes_while_a_search_ends_is_not_kept_by_it() -> None:
+    """An answer that is there already is asked for once more, however the two meet in the loop."""
+
+    async def scenario() -> None:
+        rooms, _ = node()
+
+        async def later(turns: int) -> RoomRunner:
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            return await rooms.open(ROOM, FIRST)
+
+        missing, *runners = await asyncio.gather(rooms.find(ROOM), *map(later, range(12)))
+        assert missing is None or missing is runners[0]
+        assert len(set(map(id, runners))) == 1
+
+    virtually(scenario())
+
+
 def test_a_room_is_opened_once() -> None:
     """All who open it at once, or later, get the same runner."""
 
