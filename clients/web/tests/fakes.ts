@@ -113,6 +113,7 @@ export interface FakeLine {
   readonly kind: string;
   readonly direction: string | undefined;
   readonly sender: FakeSender;
+  readonly receiver: { readonly track: { readonly id: string }; jitterBufferTarget?: number | null };
   codecs: string[];
 }
 
@@ -126,13 +127,16 @@ export class FakePeer extends EventTarget {
   iceRestarts = 0;
   answers: string[] = [];
   closed = false;
+  /** Whether its receivers can be told how long to keep what comes. */
+  patient = false;
 
   addTransceiver(kind: string, init: RTCRtpTransceiverInit): unknown {
-    const line: FakeLine = { kind, direction: init.direction, sender: new FakeSender(init.sendEncodings), codecs: [] };
+    const receiver = { track: { id: `${kind}-${this.lines.length + 1}` }, ...(this.patient ? { jitterBufferTarget: null } : {}) };
+    const line: FakeLine = { kind, direction: init.direction, sender: new FakeSender(init.sendEncodings), receiver, codecs: [] };
     this.lines.push(line);
     return {
       sender: line.sender,
-      receiver: { track: { id: `${kind}-${this.lines.length}` } },
+      receiver,
       setCodecPreferences: (codecs: RTCRtpCodec[]) => void (line.codecs = codecs.map((codec) => codec.mimeType)),
     };
   }

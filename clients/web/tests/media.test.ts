@@ -2,6 +2,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { Devices } from "../src/core/devices.ts";
 import { Media, RECEIVE_SLOTS, slotOf } from "../src/core/media.ts";
+import type { StatsRow } from "../src/core/playback.ts";
 import { Publisher } from "../src/core/publisher.ts";
 import { person } from "../src/fixtures/views.ts";
 import type { Acknowledgement, ClientCommand } from "../src/protocol/messages.ts";
@@ -21,6 +22,7 @@ describe("the one peer connection", () => {
   let offers: string[];
   let accept: boolean;
   let retryMs: number;
+  let patient: boolean;
   let time: VirtualTime;
   let media: Media;
   const track = new FakeTrack("audio") as unknown as MediaStreamTrack;
@@ -30,10 +32,11 @@ describe("the one peer connection", () => {
     offers = [];
     accept = true;
     retryMs = 0;
+    patient = false;
     time = new VirtualTime();
     media = new Media({
       createPeer: (config) => {
-        peers.push(Object.assign(new FakePeer(), { configuration: config }));
+        peers.push(Object.assign(new FakePeer(), { configuration: config, patient }));
         return peers.at(-1) as unknown as RTCPeerConnection;
       },
       codecs: (kind) => CODECS.filter(([type]) => type.startsWith(kind)).map(([mimeType, sdpFmtpLine = ""]) => ({ mimeType, sdpFmtpLine, clockRate: 0 })),
@@ -111,6 +114,30 @@ describe("the one peer connection", () => {
     await media.answered({ type: "media_answer", offer: 1, sdp: "answer" });
     await media.answered({ type: "media_answer", offer: 1, sdp: "again" });
     expect(peers[0]!.answers).toEqual(["answer"]);
+  });
+
+  test("where the browser can be told, pictures do not wait for voices, and are brought together with them later", async () => {
+    const answer = "v=0\r\nm=audio 9\r\na=msid:s0 a0\r\nm=video 9\r\na=msid:s0 v0\r\n";
+    await media.answered({ type: "media_answer", offer: 1, sdp: answer });
+    expect(peers[0]!.answers).toEqual([answer]);
+    patient = true;
+    await media.restart();
+    await media.answered({ type: "media_answer", offer: 2, sdp: answer });
+    expect(peers[1]!.answers).toEqual([answer.replace("s0 a0", "s0-voice a0")]);
+    peers[1]!.become("connected");
+    media.assign([{ index: 0, source: "p2", audio: true, video: true, paused: null }]);
+    const [voice, picture] = [peers[1]!.lines[3]!.receiver, peers[1]!.lines[4]!.receiver];
+    for (const looks of [1, 2, 3]) {
+      const row = (trackIdentifier: string, delayMs: number): StatsRow => {
+        return { type: "inbound-rtp", trackIdentifier, jitterBufferEmittedCount: looks, jitterBufferDelay: (looks * delayMs) / 1_000 };
+      };
+      peers[1]!.statistics = [row(voice.track.id, 105), row(picture.track.id, 5)];
+      time.advance(2_000);
+      await settled();
+    }
+    expect(picture.jitterBufferTarget).toBe(80);
+    media.assign([{ index: 0, source: "p3", audio: true, video: true, paused: null }]);
+    expect(picture.jitterBufferTarget).toBe(null);
   });
 
   test("a slot remembers when its source changed, and only then", () => {

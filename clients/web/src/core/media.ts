@@ -3,6 +3,7 @@ import type { IceServer, MediaAnswer, ParticipantId, PauseReason, Slot } from ".
 import { CameraLine } from "./camera.ts";
 import { trimExtensions, wantedCodecs } from "./codecs.ts";
 import { offeredEncodings } from "./encodings.ts";
+import { Lips, withVoicesApart } from "./lips.ts";
 import type { StatsRow } from "./playback.ts";
 import { Recovery } from "./recovery.ts";
 import { Store } from "./store.ts";
@@ -65,6 +66,9 @@ export class Media {
     video: null,
   };
   private recovery: Recovery | null = null;
+  /** Of the pictures, by slot. */
+  private receivers: readonly RTCRtpReceiver[] = [];
+  private readonly lips: Lips;
   private map: readonly Slot[] = [];
   private offer: number;
   private reach: RTCConfiguration = {};
@@ -72,6 +76,13 @@ export class Media {
 
   constructor(private readonly ports: MediaPorts) {
     this.offer = ports.firstOffer - 1;
+    this.lips = new Lips({
+      slots: () => this.slots.get(),
+      statistics: () => this.statistics(),
+      hold: (slot, ms) => this.hold(slot, ms),
+      now: ports.now,
+      later: ports.later,
+    });
   }
 
   get connection(): RTCPeerConnection | null {
@@ -113,7 +124,9 @@ export class Media {
 
   async answered(answer: MediaAnswer): Promise<void> {
     if (!this.peer || answer.offer !== this.offer || this.peer.signalingState !== "have-local-offer") return;
-    await this.peer.setRemoteDescription({ type: "answer", sdp: answer.sdp });
+    const ours = this.steersPictures;
+    await this.peer.setRemoteDescription({ type: "answer", sdp: ours ? withVoicesApart(answer.sdp) : answer.sdp });
+    if (ours) this.lips.start();
     await this.senders?.camera.negotiated();
   }
 
@@ -135,6 +148,8 @@ export class Media {
   close(): void {
     this.recovery?.stop();
     this.recovery = null;
+    this.lips.stop();
+    this.receivers = [];
     this.senders?.camera.stop();
     this.peer?.close();
     this.peer = null;
@@ -162,7 +177,19 @@ export class Media {
   assign(map: readonly Slot[]): void {
     this.map = map;
     const now = this.ports.now();
-    this.slots.update((slots) => slots.map((slot) => assigned(slot, map, now)));
+    const before = this.slots.get();
+    this.slots.set(before.map((slot) => assigned(slot, map, now)));
+    for (const slot of before) if (slot.source !== this.slots.get()[slot.index]?.source) this.lips.changed(slot.index);
+  }
+
+  /** Whether this browser lets us say how long a picture waits; else lips and voice stay its own concern. */
+  private get steersPictures(): boolean {
+    return this.receivers.some((receiver) => "jitterBufferTarget" in receiver);
+  }
+
+  private hold(slot: number, ms: number): void {
+    const receiver = this.receivers[slot];
+    if (receiver) receiver.jitterBufferTarget = ms === 0 ? null : ms;
   }
 
   private addLines(peer: RTCPeerConnection): void {
@@ -173,9 +200,11 @@ export class Media {
     void microphone.replaceTrack(this.tracks.audio);
     void camera.send(this.tracks.video);
     const now = this.ports.now();
-    const slots = Array.from({ length: RECEIVE_SLOTS }, (_, index): ReceiveSlot => {
-      const audioTrack = this.line(peer, "audio", "recvonly").receiver.track;
-      const videoTrack = this.line(peer, "video", "recvonly").receiver.track;
+    const pairs = Array.from({ length: RECEIVE_SLOTS }, () => {
+      return [this.line(peer, "audio", "recvonly").receiver, this.line(peer, "video", "recvonly").receiver] as const;
+    });
+    this.receivers = pairs.map(([, picture]) => picture);
+    const slots = pairs.map(([{ track: audioTrack }, { track: videoTrack }], index): ReceiveSlot => {
       const empty = { index, source: null, audio: false, video: false, paused: null, changedMs: now, audioTrack, videoTrack };
       return assigned(empty, this.map, now);
     });

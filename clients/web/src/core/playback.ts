@@ -11,6 +11,9 @@ export interface StatsRow {
   readonly silentConcealedSamples?: number;
   readonly totalSamplesReceived?: number;
   readonly qualityLimitationReason?: string;
+  readonly trackIdentifier?: string;
+  readonly jitterBufferDelay?: number;
+  readonly jitterBufferEmittedCount?: number;
 }
 
 const SAMPLES_PER_MS = 48;
