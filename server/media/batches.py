@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from cffi import FFI
 
-BATCHES: Final = sys.platform == "linux"
+BATCHES: Final = sys.platform == "linux" and sys.byteorder == "little" and struct.calcsize("P") == 8
 MESSAGE: Final = struct.Struct("@PIPNPNi0PI0P")
 """struct mmsghdr: name, vectors, control, flags, and how much was sent or received; native layout."""
 

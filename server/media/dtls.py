@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from aiortc.rtcdtlstransport import (
     SRTP_AEAD_AES_128_GCM,
@@ -47,7 +47,6 @@ _OVERHEADS: Final = {
 """Bytes of the authentication tag (RFC 7714 section 12, RFC 3711 section 5.2)."""
 
 _SCRATCH: Final = ffi.new("char[]", MAX_PROTECTED)
-_SCRATCH_MEMORY: Final = memoryview(ffi.buffer(_SCRATCH))
 _LENGTH: Final = ffi.new("int *")
 """Where packets are decrypted, one at a time."""
 
@@ -139,12 +138,12 @@ class SrtpPair:
         length = len(packet)
         if length > MAX_PROTECTED:
             raise ValueError(length)
-        _SCRATCH_MEMORY[:length] = packet
+        ffi.memmove(_SCRATCH, packet, length)
         _LENGTH[0] = length
         status = self._unprotect()
         if status:
             raise SrtpError(ERRORS[status])
-        return bytes(_SCRATCH_MEMORY[: _LENGTH[0]])
+        return cast("bytes", ffi.unpack(_SCRATCH, _LENGTH[0]))
 
     def sender(self, ssrc: int) -> Sender:
         """For one SSRC: always the same, so that no number can go out twice."""

@@ -12,12 +12,13 @@ import errno
 import ipaddress
 import socket
 import struct
+from array import array
 from collections.abc import Callable
 from typing import Any, Final
 
 from cffi import FFI
 
-from server.media.batches import BATCHES, MESSAGE, address_of, memory
+from server.media.batches import BATCHES, address_of, memory
 from server.media.dtls import Sender, SrtpError, SrtpPair, protect_in_place
 from server.media.ice import Path
 
@@ -35,10 +36,15 @@ _PACKET_AT: Final = 16
 """In a slot: its length stands right before it, and behind it is room for what libsrtp adds."""
 
 LENGTH_BYTES: Final = 4
-_VECTORS: Final = tuple(struct.Struct("@" + "PN" * count) for count in range(MAX_SEGMENTS + 1))
-"""So many struct iovec: pointer and length."""
+_WORD: Final = 8
+_VECTOR_WORDS: Final = 2
+"""Of a struct iovec: address and length."""
+
+_MESSAGE_WORDS: Final = 8
+"""Of a struct mmsghdr: name and its length, vectors and how many, control and its length, flags, how much was sent."""
 
 _CONTROL: Final = struct.Struct("@NiiH0N")
+"""A struct cmsghdr with the size of a segment."""
 _CONTROL_LENGTH: Final = struct.calcsize("@NiiH")
 _SOL_UDP: Final = 17
 _UDP_SEGMENT: Final = 103
@@ -51,6 +57,17 @@ _UNABLE: Final = frozenset((errno.EIO, errno.EOPNOTSUPP, errno.ENOPROTOOPT))
 _ffi: Final = FFI()
 _ffi.cdef("int sendmmsg(int, void *, unsigned int, int);")
 _libc: Final = _ffi.dlopen(None)
+
+
+def _controls() -> tuple[Any, int]:
+    """What tells the kernel to cut up a message, for each size of a segment: memory, and where it lies."""
+    owner, at, view = memory(_SLOT * _CONTROL.size)
+    for size in range(_SLOT):
+        _CONTROL.pack_into(view, size * _CONTROL.size, _CONTROL_LENGTH, _SOL_UDP, _UDP_SEGMENT, size)
+    return owner, at
+
+
+_CONTROLS, _CONTROLS_AT = _controls()
 
 
 class Destination:
@@ -97,15 +114,11 @@ class Outbox:
     """
 
     __slots__ = (
-        "_control_memory",
-        "_controls",
-        "_controls_at",
-        "_message_memory",
+        "_message_words",
         "_messages",
-        "_messages_at",
         "_packets",
         "_socket",
-        "_vector_memory",
+        "_vector_words",
         "_vectors",
         "_vectors_at",
         "_waiting",
@@ -128,9 +141,10 @@ class Outbox:
         """Length of a `vector` that takes no more."""
         self._socket = sock
         self._packets, first, self.memory = memory(CAPACITY * _SLOT)
-        self._vectors, self._vectors_at, self._vector_memory = memory(CAPACITY * _VECTORS[1].size)
-        self._messages, self._messages_at, self._message_memory = memory(CAPACITY * MESSAGE.size)
-        self._controls, self._controls_at, self._control_memory = memory(CAPACITY * _CONTROL.size)
+        self._vectors, self._vectors_at, vectors = memory(CAPACITY * _VECTOR_WORDS * _WORD)
+        self._vector_words = vectors.cast("Q")
+        self._messages, _, messages = memory(CAPACITY * _MESSAGE_WORDS * _WORD)
+        self._message_words = messages.cast("Q")
         self.slots = [self._slot(first, at) for at in range(_PACKET_AT, CAPACITY * _SLOT, _SLOT)]
         self._waiting: list[tuple[Destination, list[int]]] = []
 
@@ -190,29 +204,27 @@ class Outbox:
 
     def _write(self) -> None:
         """The messages in the kernel's form."""
-        at = 0
-        for index, (to, vector) in enumerate(self._waiting):
+        at = self._vectors_at
+        vectors: list[int] = []
+        messages: list[int] = []
+        for to, vector in self._waiting:
             to.vector = None
-            packets = len(vector) // 2
-            control, control_length = 0, 0
-            if packets > 1:
-                control, control_length = self._controls_at + index * _CONTROL.size, _CONTROL.size
-                _CONTROL.pack_into(
-                    self._control_memory, index * _CONTROL.size, _CONTROL_LENGTH, _SOL_UDP, _UDP_SEGMENT, vector[1]
-                )
-            vectors = _VECTORS[packets]
-            vectors.pack_into(self._vector_memory, at, *vector)
-            MESSAGE.pack_into(
-                self._message_memory, index * MESSAGE.size,
-                to.pointer, to.length, self._vectors_at + at, packets, control, control_length, 0, 0,
+            words = len(vector)
+            # A message of one packet is not to be cut up.
+            control = _CONTROLS_AT + vector[1] * _CONTROL.size if words > _VECTOR_WORDS else 0
+            messages += (
+                to.pointer, to.length, at, words // _VECTOR_WORDS, control, _CONTROL.size if control else 0, 0, 0,
             )  # fmt: skip
-            at += vectors.size
+            vectors += vector
+            at += words * _WORD
+        self._vector_words[: len(vectors)] = array("Q", vectors)
+        self._message_words[: len(messages)] = array("Q", messages)
 
     def _send_all(self) -> None:
         total, done = len(self._waiting), 0
         descriptor = self._socket.fileno()
         while done < total:
-            taken = _libc.sendmmsg(descriptor, self._messages + done * MESSAGE.size, total - done, 0)
+            taken = _libc.sendmmsg(descriptor, self._messages + done * _MESSAGE_WORDS * _WORD, total - done, 0)
             if taken > 0:
                 done += taken
             else:

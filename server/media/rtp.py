@@ -34,7 +34,6 @@ class Packet:
     """One received packet. `payload` still holds the padding, if the padding bit is set.
 
     What forwarding adds, once for all subscribers: `extended`, the unwrapped sequence number; `picture`, for video;
-    `tail`, the end of the payload that every subscriber gets as it is (all of it, but for `picture.head`);
     `redundancy`, for audio that repeats itself: the forms in which it goes on, which are `redundant` or not.
     """
 
@@ -51,7 +50,6 @@ class Packet:
         "redundant",
         "sequence",
         "ssrc",
-        "tail",
         "timestamp",
     )
 
@@ -76,7 +74,7 @@ class Packet:
         self.flags = first & 0xA0
         self.marker = second & 0x80
         self.payload_type = second & 0x7F
-        self.payload = self.tail = data[start:]
+        self.payload = data[start:]
         self.extended = 0
         self.picture: Picture | None = None
         self.redundancy: Redundancy | None = None
@@ -88,7 +86,7 @@ class Packet:
         other.sequence, other.timestamp, other.ssrc = self.sequence, self.timestamp, self.ssrc
         other.extended, other.marker, other.payload_type = self.extended, self.marker, self.payload_type
         other.flags, other.extension_profile, other.extensions = 0x80, 0, b""
-        other.payload = other.tail = payload
+        other.payload = payload
         other.picture = other.redundancy = None
         other.redundant = redundant
         return other
@@ -100,6 +98,11 @@ class Packet:
         if self.extension_profile & 0xFFF0 == _TWO_BYTE:
             return _two_byte_extension(self.extensions, wanted)
         return None
+
+    @property
+    def tail(self) -> bytes:
+        """The end of the payload that every subscriber gets as it is: all of it, but for `picture.head`."""
+        return self.payload[len(self.picture.head) :] if self.picture is not None else self.payload
 
     def media_length(self) -> int:
         """Bytes of payload without padding; 0 for a packet that only fills the link."""
@@ -152,7 +155,7 @@ def retransmitted(packet: Packet, ssrc: int, payload_type: int) -> Packet | None
     if packet.media_length() < 2:
         return None
     (packet.sequence,) = _U16.unpack_from(packet.payload)
-    packet.payload = packet.tail = packet.payload[2:]
+    packet.payload = packet.payload[2:]
     packet.ssrc = ssrc
     packet.payload_type = payload_type
     return packet

@@ -155,8 +155,6 @@ class Layer:
             # An empty payload only moves the sequence on: it goes through, but starts nothing.
             picture = NO_PICTURE
         packet.picture = picture
-        if picture.head:
-            packet.tail = packet.payload[len(picture.head) :]
         if picture.keyframe:
             self.keyframes += 1
             self.height = picture.height or self.height

@@ -49,7 +49,6 @@ class Feed:
 def described(packet: Packet) -> Packet:
     """A VP8 packet with what a layer reads of it."""
     packet.picture = read_vp8(packet.payload)
-    packet.tail = packet.payload[len(packet.picture.head) :]
     return packet
 
 

@@ -189,8 +189,7 @@ class CompiledLayer(Layer):
         packet = Packet(bytes(ffi.buffer(kept.packet, kept.length)))
         packet.extended = extended
         # C keeps pictures of VP8 alone, and only what it could read.
-        picture = packet.picture = read_vp8(packet.payload)
-        packet.tail = packet.payload[len(picture.head) :]
+        packet.picture = read_vp8(packet.payload)
         return packet
 
 
