@@ -47,7 +47,6 @@ class Line:
         "peer",
         "pinned",
         "rank",
-        "redundant",
         "resent",
         "rewriter",
         "rtx_payload_type",
@@ -65,7 +64,6 @@ class Line:
         self.rtx_ssrc = rtx_ssrc
         self.formats = formats
         self.redundant = CodecName.RED in formats
-        """Whether a voice goes out with its redundancy; a thin link may be better off without."""
         if self.redundant:
             rewriter.redundant_type = formats[CodecName.RED][0]
         self.rtx_payload_type: int | None = None
@@ -84,6 +82,15 @@ class Line:
         self.padded = 0
         self.switches = 0
         self._rtx_sequence = 1
+
+    @property
+    def redundant(self) -> bool:
+        """Whether a voice goes out with its redundancy; a thin link may be better off without."""
+        return self.rewriter.redundant
+
+    @redundant.setter
+    def redundant(self, redundant: bool) -> None:
+        self.rewriter.redundant = redundant
 
     @property
     def chosen(self) -> Layer | None:

@@ -52,6 +52,7 @@ class Rewriter:
         "payload_type",
         "picture_id",
         "picture_offset",
+        "redundant",
         "redundant_type",
         "sequence_offset",
         "ssrc",
@@ -69,6 +70,8 @@ class Rewriter:
         self.numbered = _NUMBERED_END.pack(ssrc, ONE_BYTE, 1, extension_id << 4 | NUMBER_LENGTH)
         """The constant part of a header with a transport-wide number."""
         self.payload_type = 0
+        self.redundant = False
+        """Whether a voice goes out with its redundancy."""
         self.redundant_type = 0
         """Payload type of redundant audio, for packets in that form."""
         self.waiting = True

@@ -32,6 +32,7 @@ from tests.media.offers import (
     TRANSPORT_CC_ID,
     VP8,
     make_offer,
+    with_red,
 )
 from tests.media.packets import rtp
 from tests.media.paths import Chosen
@@ -154,10 +155,21 @@ class Circle:
         return sock
 
     def seat(
-        self, name: str, slots: int = 2, *, rids: tuple[str, ...] = (), transport_cc: bool = False, stream: bool = False
+        self,
+        name: str,
+        slots: int = 2,
+        *,
+        rids: tuple[str, ...] = (),
+        transport_cc: bool = False,
+        stream: bool = False,
+        red_of: int | None = None,
     ) -> Seat:
-        """A connected participant; with `stream` its packets leave one by one, as over TCP."""
-        return Seat(self, name, make_offer(slots, rids=rids, transport_cc=transport_cc), stream=stream)
+        """A connected participant; with `stream` its packets leave one by one, as over TCP.
+
+        `red_of`: it takes redundant audio, and this is its payload type of Opus.
+        """
+        offer = make_offer(slots, rids=rids, transport_cc=transport_cc)
+        return Seat(self, name, with_red(offer, red_of) if red_of is not None else offer, stream=stream)
 
     def wait(self, milliseconds: int) -> None:
         """Let time go on."""

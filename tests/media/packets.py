@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from aiortc.rtp import pack_header_extensions
 
 from server.media.rtp import HEADER
+from tests.media.offers import OPUS
 
 
 def rtp(
@@ -35,3 +38,13 @@ def vp8(
         bytes([0x80 | (0x10 if start else 0), 0xC0]) + (0x8000 | picture_id & 0x7FFF).to_bytes(2) + bytes([tl0])
     )
     return descriptor + bytes([0x00 if keyframe else 0x01]) + body
+
+
+def red(*blocks: bytes, opus: int = OPUS, ages: Sequence[int] = ()) -> bytes:
+    """RFC 2198 section 3: earlier blocks with their `ages` (each of the packet before) and length, then the newest."""
+    *earlier, newest = blocks
+    ages = ages or [960 * (len(earlier) - index) & 0x3FFF for index in range(len(earlier))]
+    heads = b"".join(
+        bytes([0x80 | opus]) + (age << 10 | len(block)).to_bytes(3) for age, block in zip(ages, earlier, strict=True)
+    )
+    return heads + bytes([opus]) + b"".join(earlier) + newest

@@ -24,10 +24,11 @@ from server.media.rtp import Packet
 from server.media.speakers import Talker
 from server.media.streams import Source
 from tests.media.circle import Circle, Encoding, Seat
-from tests.media.offers import LEVEL_ID, MICROPHONE_SSRC, OPUS
-from tests.media.packets import rtp
+from tests.media.offers import LEVEL_ID, MICROPHONE_SSRC, OPUS, RED
+from tests.media.packets import red, rtp
 
 RIDS = ("q", "h", "f")
+OTHER_OPUS = 109
 PAYLOADS: dict[str, Callable[[int], bytes]] = {
     "long": lambda number: bytes([0x90, 0xC0]) + (0x8000 | number & 0x7FFF).to_bytes(2) + bytes([number & 0xFF]),
     "short": lambda number: bytes([0x90, 0x80, number & 0x7F]),
@@ -57,6 +58,9 @@ class Spoken:
 
     step: int
     padding: int
+    repeated: int = 0
+    """Earlier blocks in it; below zero: malformed."""
+    size: int = 50
 
 
 @dataclass(frozen=True)
@@ -103,7 +107,13 @@ sent = st.builds(
     marker=st.booleans(),
     leap=st.sampled_from([0, 0, 1, 1, 200, -200, 0x3FFE, 0x3FFF, 0x4000]),
 )
-spoken = st.builds(Spoken, step=steps, padding=st.integers(0, 8))
+spoken = st.builds(
+    Spoken,
+    step=steps,
+    padding=st.integers(0, 8),
+    repeated=st.sampled_from([-1, 0, 0, 1, 2, 2, 2, 8, 9]),
+    size=st.sampled_from([0, 1, 50, 140, 600]),
+)
 actions = st.one_of(
     sent,
     sent,
@@ -123,6 +133,7 @@ def long_story(seed: int) -> list[Action]:
     """Mostly a stream in good order in one form, so that segments last; then everything that can happen to it."""
     dice = random.Random(seed)
     form = dice.choice(sorted(PAYLOADS))
+    usual = dice.choice([0, 2])
 
     def sent(layer: int) -> Sent:
         step = 1 if dice.random() < 0.9 else dice.choice([-3, -1, 2, 5, 300, 1_022, 1_023, 1_024, 1_025, 1_026, 40_000])
@@ -139,7 +150,8 @@ def long_story(seed: int) -> list[Action]:
             return sent(dice.choice([0, 0, 1, 2]))
         if kind < 0.85:
             step = 1 if dice.random() < 0.9 else dice.choice([-2, 3, 1_024, 1_500])
-            return Spoken(step, dice.choice([0, 0, 4]))
+            repeated = usual if dice.random() < 0.9 else dice.choice([-1, 0, 1, 8, 9])
+            return Spoken(step, dice.choice([0, 0, 4]), repeated, dice.choice([1, 50, 50, 600]))
         if kind < 0.86:
             return Ruled(heard=dice.random() < 0.8, claims=dice.random() < 0.3)
         if kind < 0.9:
@@ -167,11 +179,11 @@ class World:
     def __init__(self, path: PacketPath, *, streamed: bool = True) -> None:
         with same_numbers():
             self.circle = Circle(path)
-            self.ana = self.circle.seat("ana", rids=RIDS, transport_cc=True)
+            self.ana = self.circle.seat("ana", rids=RIDS, transport_cc=True, red_of=OPUS)
             self.seats = [
-                self.circle.seat("bo", transport_cc=True),
+                self.circle.seat("bo", transport_cc=True, red_of=OPUS),
                 self.circle.seat("cleo"),
-                self.circle.seat("dan", transport_cc=True, stream=streamed),
+                self.circle.seat("dan", transport_cc=True, stream=streamed, red_of=OTHER_OPUS),
             ]
         self.layers = [Encoding(self.ana, rid, 5000 + 10 * index) for index, rid in enumerate(RIDS)]
         self.voice = 100
@@ -213,8 +225,9 @@ class World:
             case Spoken():
                 self.voice += action.step
                 packet = rtp(
-                    self.voice, timestamp=self.voice * 960, ssrc=MICROPHONE_SSRC, payload_type=OPUS,
-                    payload=b"v" * 50, padding=action.padding,
+                    self.voice, timestamp=self.voice * 960, ssrc=MICROPHONE_SSRC,
+                    payload_type=RED if action.repeated else OPUS,
+                    payload=self._said(action), padding=action.padding,
                     extensions=[(LEVEL_ID, bytes([self.voice * 29 % 128])), *self.ana.number()],
                 )  # fmt: skip
                 self.ana.send(packet)
@@ -233,6 +246,12 @@ class World:
                 seat.send_report(negative_acknowledgement(1, line.rewriter.ssrc, [number]))
             case Padded():
                 self.seats[action.subscriber].video().pad(action.size, self.circle.now_ns)
+
+    def _said(self, action: Spoken) -> bytes:
+        if action.repeated < 0:
+            return red(b"cut", b"block")[:-6]
+        newest = bytes([self.voice & 0xFF]) * action.size
+        return red(*[b"e" * 20] * action.repeated, newest) if action.repeated else newest
 
     def _payload(self, action: Sent) -> bytes:
         if action.form == "empty":
@@ -275,7 +294,7 @@ def _fields(thing: object, of: type) -> list[object]:
 
 def _read(packet: Packet) -> list[object]:
     """A packet with its picture."""
-    plain = [getattr(packet, name) for name in Packet.__slots__ if name != "picture"]
+    plain = [getattr(packet, name) for name in Packet.__slots__ if name not in {"picture", "redundancy"}]
     return plain + (_fields(packet.picture, Picture) if packet.picture is not None else [])
 
 

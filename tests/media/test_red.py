@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,30 +8,12 @@ from hypothesis import strategies as st
 from server.media.red import MAX_REPEATED, Redundancy
 from server.media.rtp import MalformedPacket, Packet
 from tests.media.circle import Circle, Seat
-from tests.media.offers import MICROPHONE_SSRC, OPUS, make_offer
-from tests.media.packets import rtp
+from tests.media.offers import MICROPHONE_SSRC, OPUS, RED, make_offer, with_red
+from tests.media.packets import red, rtp
 
 pytestmark = pytest.mark.usefixtures("packet_path")
 
-RED = 63
 FIREFOX_OPUS = 109
-
-
-def red(*blocks: bytes, opus: int = OPUS, ages: Sequence[int] = ()) -> bytes:
-    """RFC 2198 section 3: earlier blocks with their `ages` (each of the packet before) and length, then the newest."""
-    *earlier, newest = blocks
-    ages = ages or [960 * (len(earlier) - index) & 0x3FFF for index in range(len(earlier))]
-    heads = b"".join(
-        bytes([0x80 | opus]) + (age << 10 | len(block)).to_bytes(3) for age, block in zip(ages, earlier, strict=True)
-    )
-    return heads + bytes([opus]) + b"".join(earlier) + newest
-
-
-def with_red(offer: str, opus: int = OPUS) -> str:
-    """Every audio section takes redundant audio too."""
-    offer = offer.replace(f"SAVPF {OPUS}", f"SAVPF {RED} {opus}")
-    lines = f"a=rtpmap:{opus} opus/48000/2\na=rtpmap:{RED} red/48000/2\na=fmtp:{RED} {opus}/{opus}"
-    return offer.replace(f"a=rtpmap:{OPUS} opus/48000/2", lines)
 
 
 class Voice:

@@ -16,11 +16,10 @@ from server.media.receive import ReceiveStatistics
 from server.media.rtcp import PLI_REPEAT_MS, negative_acknowledgement
 from server.media.rtp import Packet
 from tests.media.circle import Circle, Encoding, Seat
-from tests.media.offers import MICROPHONE_SSRC, OPUS, TRANSPORT_CC_ID, make_offer
-from tests.media.packets import rtp, vp8
+from tests.media.offers import MICROPHONE_SSRC, OPUS, RED, TRANSPORT_CC_ID, make_offer, with_red
+from tests.media.packets import red, rtp, vp8
 from tests.media.paths import compiled_path
 from tests.media.test_layers import losses
-from tests.media.test_red import RED, red, with_red
 
 PEOPLE = ("ana", "cleo")
 RIDS = ("q", "h")

@@ -19,8 +19,8 @@ LIBRARY: Final = FOLDER / "fan.so"
 HEADERS: Final = (FOLDER / "fan.h", FOLDER / "feedback.h", FOLDER / "stream.h", FOLDER / "intake.h")
 """What Python and C share, each after those whose types it names."""
 
-SOURCES: Final = (FOLDER / "fan.c", FOLDER / "feedback.c", FOLDER / "stream.c", FOLDER / "parse.c", FOLDER / "intake.c")
-_INNER: Final = (FOLDER / "parse.h",)
+SOURCES: Final = tuple(FOLDER / name for name in ("fan.c", "feedback.c", "stream.c", "parse.c", "red.c", "intake.c"))
+_INNER: Final = (FOLDER / "parse.h", FOLDER / "red.h")
 """What only C reads."""
 
 FLAGS: Final = (

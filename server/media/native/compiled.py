@@ -126,6 +126,7 @@ class CompiledRewriter(Rewriter):
 
     __slots__ = ("leg", "struct")
 
+    began: int = integer("began")
     extension_id: int = integer("extension_id")
     last_timestamp: int = integer("last_timestamp")
     next: int = integer("next")
@@ -135,6 +136,7 @@ class CompiledRewriter(Rewriter):
     picture_id: int = integer("picture_id")
     picture_offset: int = integer("picture_offset")
     sequence_offset: int = integer("sequence_offset")
+    redundant: bool = integer("redundant")
     redundant_type: int = integer("redundant_type")
     ssrc: int = integer("ssrc")
     start: int = integer("start")
@@ -221,13 +223,11 @@ class CompiledPath:
 
     def fan(self, layer: Layer, packet: Packet, now_ns: int) -> int:
         """See `PacketPath`."""
+        route = layer.route
+        if route is None or route.lines is not layer.lines or route.version != self._version:
+            route = layer.route = self._routed(layer)
         redundancy = packet.redundancy
         if redundancy is None:
-            route = layer.route
-            if route is None or route.lines is not layer.lines or route.version != self._version:
-                route = layer.route = _Route(layer.lines, self._version)
-                if isinstance(layer, CompiledLayer) and not route.others:
-                    layer.serve(route.array, route.count, self._version)
             return self._send(route, packet, now_ns)
         forms: dict[Packet, list[Line]] = {}
         for line in layer.lines:
@@ -237,6 +237,12 @@ class CompiledPath:
     def estimator(self, history: SendHistory) -> Estimator:
         """See `PacketPath`."""
         return self._feedback.estimator(history)
+
+    def _routed(self, layer: Layer) -> _Route:
+        route = _Route(layer.lines, self._version)
+        if isinstance(layer, CompiledLayer) and not route.others:
+            layer.serve(route.array, route.count, self._version)
+        return route
 
     def _begin(self) -> None:
         self._begun()

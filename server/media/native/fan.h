@@ -33,12 +33,14 @@ struct line {
     uint32_t ssrc;
     uint32_t timestamp_offset;
     uint32_t last_timestamp;
+    uint32_t began;          /* timestamp of the first packet of the segment, as the source has it */
     int32_t picture_id;
     int32_t picture_offset;
     int32_t tl0;
     int32_t tl0_offset;
     uint8_t payload_type;
     uint8_t redundant_type;  /* of redundant audio */
+    uint8_t redundant;       /* whether a voice goes out with its redundancy */
     uint8_t extension_id;    /* of the transport-wide number, 0: none */
 };
 

@@ -15,6 +15,7 @@
 
 #include "fan.h"
 #include "parse.h"
+#include "red.h"
 #include "stream.h"
 #include "intake.h"
 
@@ -163,16 +164,29 @@ static int32_t level_of(const struct rtp *rtp, const struct stream *stream)
     return rtp_extension(rtp, stream->level_id, &value) != 0 ? value[0] & 0x7F : SILENT;
 }
 
+static int is_redundant(const struct stream *stream, const struct rtp *rtp)
+{
+    return (rtp->data[1] & 0x7F) == stream->redundant_type;
+}
+
 /* Whether the packet only continues its stream, on a route that C knows. */
 static int continues(const struct intake *intake, const struct stream *stream, const struct rtp *rtp)
 {
     const uint8_t *data = rtp->data;
     int64_t highest = stream->statistics.highest;
 
-    return (data[1] & 0x7F) == stream->payload_type && highest >= 0 &&
+    return ((data[1] & 0x7F) == stream->payload_type || is_redundant(stream, rtp)) && highest >= 0 &&
            read16(data + 2) == (uint32_t)((highest + 1) & 0xFFFF) && rtp->length - rtp->payload_at <= MAX_PAYLOAD &&
            stream->pending == 0 && stream->voice != VOICE_CLAIMS && stream->routed &&
            (stream->count == 0 || stream->version == intake->handed.version);
+}
+
+/* Whether the payload is one that C reads. */
+static int readable(const struct stream *stream, const struct rtp *rtp, struct packet *packet, struct blocks *blocks)
+{
+    if (!stream->audio)
+        return rtp_vp8(rtp, packet);
+    return !is_redundant(stream, rtp) || red_read(rtp, stream->payload_type, blocks);
 }
 
 /* Arrivals.record */
@@ -198,10 +212,11 @@ static enum verdict forward(struct intake *intake, const struct entry *entry, st
     struct stream *stream = stream_of(entry, read32(rtp->data + 8));
     const uint8_t *data = rtp->data, *payload;
     struct packet packet = {.now_ns = rtp->now_ns};
+    struct blocks blocks;
 
     if (stream == NULL)
         return UNKNOWN;
-    if (!rtp_parse(rtp) || !continues(intake, stream, rtp) || (!stream->audio && !rtp_vp8(rtp, &packet)))
+    if (!rtp_parse(rtp) || !continues(intake, stream, rtp) || !readable(stream, rtp, &packet, &blocks))
         return PLAIN;
     record(entry, rtp);
     if (!budget_take(stream->budget, rtp->size, rtp->now_ns)) {
@@ -223,7 +238,10 @@ static enum verdict forward(struct intake *intake, const struct entry *entry, st
     packet.marker = data[1] & 0x80;
     packet.tail_length = rtp->length - rtp->payload_at - packet.head_length;
     payload = data + rtp->payload_at;
-    intake->handed.forwarded += fan(stream->lines, stream->count, &packet, payload, payload + packet.head_length);
+    intake->handed.forwarded +=
+        is_redundant(stream, rtp)
+            ? red_fan(stream->lines, stream->count, &packet, rtp, &blocks)
+            : fan(stream->lines, stream->count, &packet, payload, payload + packet.head_length);
     return DONE;
 }
 

@@ -140,9 +140,8 @@ class CompiledLayer(Layer):
     @codec.setter
     def codec(self, codec: CodecName) -> None:
         self._codec = codec
-        known = codec in {CodecName.OPUS, CodecName.VP8}
-        types = (payload_type for payload_type, name in self.source.formats.items() if known and name is codec)
-        self.struct.payload_type = next(types, _NO_TYPE)
+        self.struct.payload_type = self._type_of(codec) if codec in {CodecName.OPUS, CodecName.VP8} else _NO_TYPE
+        self.struct.redundant_type = self._type_of(CodecName.RED)
 
     @property
     def lines(self) -> tuple[Line, ...]:
@@ -164,6 +163,9 @@ class CompiledLayer(Layer):
     def pending(self, lines: tuple[Line, ...]) -> None:
         self._pending = lines
         self.struct.pending = len(lines)
+
+    def _type_of(self, codec: CodecName) -> int:
+        return next((value for value, name in self.source.formats.items() if name is codec), _NO_TYPE)
 
     def serve(self, array: Any, count: int, version: int) -> None:  # noqa: ANN401
         """C may send to these lines, which are all of `lines`, as long as the routes have this version."""

@@ -63,6 +63,7 @@ struct stream {
     int32_t pending;         /* lines that wait for this layer */
     uint8_t routed;          /* `lines` are all who get it */
     uint8_t payload_type;    /* of what is handled here; above 127: nothing is */
+    uint8_t redundant_type;  /* of redundant audio, above 127: none */
     uint8_t audio;           /* it is Opus, else VP8 */
     uint8_t voice;           /* of audio: what to do with it, see below */
     uint8_t level_id;        /* of the header extension with the level, 0: none */

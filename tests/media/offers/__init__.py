@@ -17,6 +17,7 @@ REPAIRED_RID_ID: Final = 11
 OPUS: Final = 111
 VP8: Final = 96
 RTX: Final = 97
+RED: Final = 63
 MICROPHONE_SSRC: Final = 1000
 CAMERA_SSRC: Final = 2000
 CAMERA_RTX_SSRC: Final = 2001
@@ -83,3 +84,10 @@ def _ssrcs(mid: int) -> list[str]:
         group = f"a=ssrc-group:FID {CAMERA_SSRC} {CAMERA_RTX_SSRC}"
         return [group, f"a=ssrc:{CAMERA_SSRC} cname:c", f"a=ssrc:{CAMERA_RTX_SSRC} cname:c"]
     return []
+
+
+def with_red(offer: str, opus: int = OPUS) -> str:
+    """Every audio section takes redundant audio too."""
+    offer = offer.replace(f"SAVPF {OPUS}", f"SAVPF {RED} {opus}")
+    lines = f"a=rtpmap:{opus} opus/48000/2\na=rtpmap:{RED} red/48000/2\na=fmtp:{RED} {opus}/{opus}"
+    return offer.replace(f"a=rtpmap:{OPUS} opus/48000/2", lines)
