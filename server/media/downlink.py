@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 from typing import TYPE_CHECKING, Final, assert_never
 
-from server.media.congestion.allocation import Choice, Offered, Wanted, allocate
+from server.media.congestion.allocation import RAISE, Choice, Offered, Wanted, allocate
 from server.media.congestion.fallback import Fallback
 from server.media.congestion.feedback import MalformedFeedback
 from server.media.overload import Shed
@@ -65,8 +66,8 @@ class Downlink:
     """
 
     __slots__ = (
-        "_allocated_ns", "_estimated_bps", "_fallback", "_heard_ns", "_heard_octets", "_keyframe", "_now_ns",
-        "_octets", "_peer", "_retell", "_sent_bps", "_ticked_ns", "_voices_bps", "estimator", "shed",
+        "_allocated_ns", "_enough_bps", "_estimated_bps", "_fallback", "_heard_ns", "_heard_octets", "_keyframe",
+        "_now_ns", "_octets", "_peer", "_retell", "_sent_bps", "_ticked_ns", "_voices_bps", "estimator", "shed",
     )  # fmt: skip
 
     def __init__(self, peer: Peer, keyframe: Callable[[Layer], None], retell: Callable[[ParticipantId], None]) -> None:
@@ -80,6 +81,7 @@ class Downlink:
         self._ticked_ns = 0
         self._allocated_ns = 0
         self._estimated_bps = 0.0
+        self._enough_bps = inf
         self._octets = 0
         self._heard_ns = 0
         self._heard_octets = 0
@@ -173,6 +175,9 @@ class Downlink:
         wanted = [self._wanted(line) for line in lines]
         before = [_present(line) for line in lines]
         allotment = allocate(self._estimated_bps - voices, wanted, before)
+        # From here on more changes nothing: neither pictures nor the redundancy of voices.
+        enough = max(COMFORTABLE_BPS, RAISE * allotment.desired_bps + voices)
+        self._enough_bps = enough if allotment.complete and self._estimated_bps > COMFORTABLE_BPS else inf
         if self.estimator is not None:
             self.estimator.want(allotment.desired_bps + voices if wanted else 0)
         urgent = self.estimator is not None and self.estimator.queue_ms > URGENT_MS
@@ -180,8 +185,8 @@ class Downlink:
             _apply(line, choice, urgent=urgent)
 
     def _review(self, now_ns: int, *, stalled: bool = False) -> None:
-        since = now_ns - self._allocated_ns
-        shifted = abs(self.target_bps - self._estimated_bps) > SHIFT * self._estimated_bps
+        since, target = now_ns - self._allocated_ns, self.target_bps
+        shifted = target < self._enough_bps and abs(target - self._estimated_bps) > SHIFT * self._estimated_bps
         if since < QUICK_REVIEW_NS or not (shifted or stalled or since >= REVIEW_NS):
             return
         before = [(video.awaited, video.paused) for _, video in self._peer.slots]
@@ -237,7 +242,8 @@ def _stalled(layer: Layer, now_ns: int) -> bool:
 
 def _waits_in_vain(line: Line, now_ns: int) -> bool:
     """Whether nothing comes of what flows, and nothing else is awaited yet."""
-    return line.flowing is not None and line.awaited is None and _stalled(line.flowing, now_ns)
+    flowing = line.flowing
+    return flowing is not None and flowing.index > 0 and line.awaited is None and _stalled(flowing, now_ns)
 
 
 def _present(line: Line) -> Choice:

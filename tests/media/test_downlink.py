@@ -2,10 +2,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 import pytest
 from aiortc.rtp import RtcpReceiverInfo
 
+from server.media import downlink
+from server.media.congestion.allocation import Allotment, Choice, Wanted, allocate
 from server.media.congestion.arrivals import Arrivals
 from server.media.congestion.estimator import START_BPS
 from server.media.downlink import Downlink
@@ -234,3 +237,29 @@ def test_feedback_is_cheap() -> None:
     costs = sorted(cost for _, cost in messages)
     print(f"median cost of one feedback about 80 packets: {costs[50] / 1000:.0f} us")
     assert costs[50] < MS
+
+
+def test_more_than_enough_is_not_shared_out_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With everything chosen a growing estimate is no reason to look before the second is over; a falling one is."""
+    scene = Scene()
+    scene.watch()
+    scene.play(8)
+    assert scene.line.flowing is scene.ana.camera.layers[2]
+    looked: list[float] = []
+
+    def counted(available_bps: float, wanted: Sequence[Wanted], before: Sequence[Choice]) -> Allotment:
+        looked.append(available_bps)
+        return allocate(available_bps, wanted, before)
+
+    monkeypatch.setattr(downlink, "allocate", counted)
+    estimator = scene.downlink.estimator
+    assert estimator is not None
+    for step in range(30):
+        estimator.target_bps = 4e6 * (1 + step % 2)
+        scene.frame()
+    seconds = len(looked)
+    assert seconds <= 2
+    estimator.target_bps = 600_000
+    scene.play(0.2)
+    assert len(looked) > seconds
+    assert scene.line.chosen is scene.ana.camera.layers[1]

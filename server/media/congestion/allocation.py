@@ -51,10 +51,14 @@ class Wanted(NamedTuple):
 
 
 class Allotment(NamedTuple):
-    """The choice for each picture, and what all of them in the size of their tiles would take."""
+    """The choice for each picture, and what all of them in the size of their tiles would take.
+
+    `complete`: that is what they got, and will get from any budget of `RAISE` times that.
+    """
 
     choices: tuple[Choice, ...]
     desired_bps: int
+    complete: bool
 
 
 def allocate(
@@ -74,6 +78,7 @@ def allocate(
     return Allotment(
         tuple(_choice(want, ladder, step) for want, ladder, step in zip(wanted, ladders, steps, strict=True)),
         sum(ladder[-1][1] for ladder in ladders if ladder),
+        all(step == len(ladder) - 1 for ladder, step in zip(ladders, steps, strict=True)),
     )
 
 
