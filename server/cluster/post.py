@@ -16,6 +16,7 @@ import msgspec
 import structlog
 
 from server.cluster.connect import FAULTS, Client
+from server.cluster.ending import end
 from server.cluster.links import Bundle, Link
 from server.cluster.pulses import PULSE_S, Pulses
 from server.ids import NodeId
@@ -67,9 +68,7 @@ class Post:
 
     async def close(self) -> None:
         """Send what waits, once, and fall silent."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(*self._tasks)
         await self._send()
 
     def send(self, node: NodeId, body: bytes, matter: Hashable = None) -> None:
@@ -105,15 +104,14 @@ class Post:
     # -- sending -------------------------------------------------------------------------------------------------------
 
     async def _beat(self) -> None:
-        """Pulses, and what must be sent again."""
-        every = round(PULSE_S / CHECK_S)
-        count = 0
+        """Pulses, and what must be sent again. A pulse that did not get through is sent again soon."""
+        due_s = 0.0
         while True:
-            if count % every == 0:
-                await self._publish([(self._pulse_channel, self._node.encode())])
+            now_s = time.monotonic()
+            if now_s >= due_s and await self._publish([(self._pulse_channel, self._node.encode())]):
+                due_s = now_s + PULSE_S
             if any(link.busy for link in self._links.values()):
                 self._wanted.set()
-            count += 1
             await asyncio.sleep(CHECK_S)
 
     async def _flush(self) -> None:
@@ -127,14 +125,15 @@ class Post:
         bundles = [(self._channel(node), link.take(now_ms)) for node, link in self._links.items()]
         await self._publish([(channel, _encode(bundle)) for channel, bundle in bundles if bundle is not None])
 
-    async def _publish(self, messages: list[tuple[bytes, bytes]]) -> None:
+    async def _publish(self, messages: list[tuple[bytes, bytes]]) -> bool:
         """What does not get through is lost, as pub/sub loses: links know that."""
         try:
             async with asyncio.timeout(SEND_S):
                 for channel, message in messages:
                     await self._client.publish(channel, message)
         except FAULTS:
-            await asyncio.sleep(RETRY_S)
+            return False
+        return True
 
     def _channel(self, node: NodeId) -> bytes:
         return f"{self._prefix}:node:{node}".encode()
