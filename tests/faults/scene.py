@@ -10,18 +10,26 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Protocol, Self
 
+import msgspec
+
 from server.ids import ParticipantId, RoomId
 from server.rooms.commands import SetAutoAdmit
-from server.rooms.state import Role
+from server.rooms.state import Role, RoomView
+from server.rooms.view import view_of
 from tests.faults.checker.history import Life, Run
+from tests.faults.checker.prefix import SHOWN
 from tests.faults.checker.verdict import check
+from tests.faults.checker.words import states
 from tests.faults.client import Client, now_ms
 from tests.faults.nodes import PROGRAM, Node, fresh_key, token
+from tests.faults.report import ROWS
 from tests.faults.workload import lead, take_part
 
 ROOM: Final = RoomId("circle")
 MODERATOR: Final = ParticipantId("mod")
 BACK_S: Final = 20.0
+CONVERGED_S: Final = 10.0
+FAILED: Final = ROWS / "failed.msgpack"
 SEED: Final = int(os.environ.get("FAULT_SEED", "1"))
 
 
@@ -59,6 +67,8 @@ class Scene:
         self.urls = tuple(node.url for node in self.nodes)
         self._truth = truth
         self._work: list[asyncio.Task[None]] = []
+        self.converged_ms = 0
+        """How long it took, at the end, until everybody saw what the log holds."""
 
     async def __aenter__(self) -> Self:
         try:
@@ -134,11 +144,28 @@ class Scene:
         return Run(histories=tuple(client.history for client in self.clients), lives=lives)
 
     async def _settle(self) -> tuple[Life, ...]:
-        """Until nothing has come to anybody for a while."""
-        told = -1
-        while told != (told := sum(len(c.records) for c in self.clients)):  # noqa: ASYNC110 - silence has no event
-            await asyncio.sleep(0.7)
-        return () if self._truth is None else await self._truth.lives()
+        """Until everybody sees what the log holds; without a log, until nothing has come for a while."""
+        if self._truth is None:
+            told = -1
+            while told != (told := sum(len(c.records) for c in self.clients)):  # noqa: ASYNC110 - silence has no event
+                await asyncio.sleep(0.7)
+            return ()
+        began = now_ms()
+        while not self._agree(lives := await self._truth.lives()):
+            if now_ms() - began > CONVERGED_S * 1000:
+                break
+            await asyncio.sleep(0.1)
+        self.converged_ms = now_ms() - began
+        return lives
+
+    def _agree(self, lives: tuple[Life, ...]) -> bool:
+        """Whether the view of everybody who is connected is that of the end of the log."""
+        *_, (_, state) = states(lives[-1])
+        return all(
+            view_of(state, client.person) == RoomView(**{name: getattr(client.view, name) for name in SHOWN})
+            for client in self.clients
+            if client.connected and client.person in state.participants
+        )
 
     def _all_back(self) -> bool:
         return all(client.connected for client in self.clients if client.staying)
@@ -153,7 +180,10 @@ async def until(condition: Callable[[], bool], timeout_s: float) -> int:
 
 
 def assert_survived(run: Run) -> None:
-    """The verdict, with the first violations in words."""
+    """The verdict, with the first violations in words; the whole run is kept beside the rows of the table."""
     violations = check(run)
+    if violations:
+        FAILED.parent.mkdir(parents=True, exist_ok=True)
+        FAILED.write_bytes(msgspec.msgpack.encode(run))
     listed = "\n".join(f"{violation.invariant}: {violation.detail}" for violation in violations[:20])
     assert not violations, f"{len(violations)} violations:\n{listed}"

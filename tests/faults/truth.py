@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 from typing import Final
 
-from server.cluster.connect import connect
+from server.cluster.connect import Client, connect, disconnect
 from server.cluster.redis_log import RedisLog
 from server.ids import RoomId
 from server.ports import Entry, Epoch, EpochChanged, LogUnavailable, Seq, Trimmed
@@ -38,13 +38,16 @@ class Truth:
     def __init__(self, url: str, room: RoomId) -> None:
         self._url = url
         self._room = room
+        self._client: Client | None = None
         self._log: RedisLog | None = None
         self._lives: list[_Growing] = []
         self._reading: asyncio.Task[None] | None = None
+        self._turn = asyncio.Lock()
 
     async def start(self) -> None:
         """Begin to read."""
-        self._log = RedisLog(await connect(self._url))
+        self._client = await connect(self._url)
+        self._log = RedisLog(self._client)
         await self._log.start()
         self._reading = asyncio.create_task(self._read())
 
@@ -55,16 +58,20 @@ class Truth:
             await asyncio.gather(self._reading, return_exceptions=True)
         if self._log is not None:
             await self._log.close()
+        if self._client is not None:
+            await disconnect(self._client)
 
     async def lives(self) -> tuple[Life, ...]:
         """Everything until now."""
-        await self._look()
+        async with self._turn:
+            await self._look()
         return tuple(life.frozen() for life in self._lives)
 
     async def _read(self) -> None:
         while True:
             with contextlib.suppress(LogUnavailable, TimeoutError):
-                await self._look()
+                async with self._turn:
+                    await self._look()
             await asyncio.sleep(EVERY_S)
 
     async def _look(self) -> None:
