@@ -9,6 +9,7 @@ import secrets
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable
 from importlib.metadata import version
 from typing import Final, Self
@@ -17,25 +18,32 @@ import structlog
 from aiohttp import web
 
 from server import logs
-from server.api.headers import access_log, add_headers
+from server.api.headers import ADDRESSES, access_log, add_headers
 from server.api.health import add_health
 from server.api.tickets import add_tickets
 from server.api.web import add_web, web_folder
+from server.cluster.caretaker import Caretaker
 from server.cluster.clock import MonotonicClock
+from server.cluster.connect import UnsuitableRedis
+from server.cluster.media import SharedPlane
 from server.cluster.memory import MemoryLog
+from server.cluster.nodes import NodeInfo, fresh_node
+from server.cluster.system import System
 from server.config import ANY_HOSTS, LOOPBACK_HOSTS, Config, ConfigError, load_secret, load_turn_secret
 from server.errors import DisconnectCode
+from server.ids import NodeId, RoomId, connection_at
 from server.media.interfaces import named_addresses
 from server.media.plane import WorkerPlane
 from server.media.reachable import parse_announced
 from server.media.supervisor import WorkerFailed, WorkerOptions
+from server.ports import LogUnavailable
 from server.rooms.state import Agreement, RoomSettings
 from server.rooms.templates import default_agenda
 from server.runner.core import ROOM_RULES
 from server.runner.registry import Rooms
-from server.runner.settings import Environment
+from server.runner.settings import Environment, RunnerSettings
 from server.signaling import origins
-from server.signaling.gateway import Gateway
+from server.signaling.gateway import Gateway, nowhere_else
 from server.signaling.joining import Joining, Opening
 from server.signaling.relays import REFRESH_S, Relays, is_turn_url
 from server.signaling.tokens import TokenKey
@@ -44,6 +52,11 @@ from server.signaling.transport import SignalingServer
 SOCKET_PATH: Final = "/socket.io/"
 GOODBYE_S: Final = 2.5
 """How long clients have to hear why they are disconnected; a little longer than the transport waits for each."""
+HAND_OVER_S: Final = 3.0
+SPREAD_MS: Final = 500
+"""Within this everybody of a node comes back, each at another moment."""
+CALL_MS: Final = 1_200
+"""A little more than a call of Redis itself may take."""
 SEED_BITS: Final = 63
 GC_THRESHOLD: Final = 50_000
 
@@ -56,14 +69,26 @@ class Server:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._draining = False
-        clock = MonotonicClock()
-        self.plane = WorkerPlane(_worker_options(config), config.worker_count)
-        self.rooms = Rooms(Environment(MemoryLog(clock), ROOM_RULES, clock, lambda: secrets.randbits(SEED_BITS)))
+        self._started_ms = time.time_ns() // 1_000_000
+        self.local = WorkerPlane(_worker_options(config), config.worker_count)
+        self.system = _system(config, self._facts)
+        self._alone = fresh_node()
+        environment = self._environment()
+        clock = environment.clock
+        self.rooms = Rooms(environment)
+        self.plane: WorkerPlane | SharedPlane = self.local
+        if self.system is not None:
+            self.plane = SharedPlane(self.local, self.system.client, self.system.nodes, self._load)
         key = TokenKey(config.api_key, load_secret(config))
         joining = Joining(self.rooms, clock, key, opening(config, lambda: self.plane.full), config.ticket_seconds)
-        self.gateway = Gateway(joining, clock, self.plane, _relays(config))
+        others = nowhere_else if self.system is None else self._others
+        self.gateway = Gateway(joining, clock, self.plane, _relays(config), others=others)
         self._refreshing: asyncio.Task[None] | None = None
-        self._sockets = SignalingServer(self.gateway)
+        self._sockets = SignalingServer(self.gateway, lambda name: connection_at(self.node, name))
+        if self.system is not None:
+            self._caretaker = Caretaker(self.rooms, self.system.log, self.system.nodes, clock, self.gateway.attends)
+            self.system.log.on_away(self._away)
+            self.system.nodes.on_buried(self._buried)
         self._runner = web.AppRunner(
             self._application(joining), access_log=None, handle_signals=False, shutdown_timeout=GOODBYE_S
         )
@@ -75,7 +100,8 @@ class Server:
         sockets = _bound(self._config)
         self.port = sockets[0].getsockname()[1]
         try:
-            self.media_path = (await self.plane.start())[0].path
+            self.media_path = (await self.local.start())[0].path
+            await self._join_others()
             await self._runner.setup()
             for bound in sockets:
                 await web.SockSite(self._runner, bound).start()
@@ -87,17 +113,94 @@ class Server:
             await self._stop()
             if isinstance(error, WorkerFailed):
                 raise ConfigError("the media worker did not start; its last words are above") from error
+            if isinstance(error, UnsuitableRedis | LogUnavailable):
+                raise ConfigError(f"redis: {str(error) or 'it does not answer'}") from error
             raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._stop()
 
+    @property
+    def node(self) -> NodeId:
+        """The name of this run of the server."""
+        return self._alone if self.system is None else self.system.nodes.node
+
+    def on_drain(self, callback: Callable[[], None]) -> None:
+        """Tell when somebody asks this node to end."""
+        if self.system is not None:
+            self.system.nodes.on_drain(callback)
+
     def drain(self) -> None:
-        """Not ready any more; clients are told to come back in a moment."""
+        """Not ready any more; clients are told to come back in a moment, to another node if there is one."""
         self._draining = True
         self.gateway.close()
-        self._sockets.end_all(DisconnectCode.SERVER_RESTARTING)
+        self._sockets.end_all(DisconnectCode.SERVER_RESTARTING, 0 if self.system is None else SPREAD_MS)
+
+    # -- among others --------------------------------------------------------------------------------------------------
+
+    def _facts(self) -> NodeInfo:
+        return NodeInfo(
+            NodeId(""),
+            url=self._config.node_url,
+            media_free=0.0 if self._draining else self.local.free,
+            started_ms=self._started_ms,
+            draining=self._draining,
+            version=version("holdspace"),
+        )
+
+    def _environment(self) -> Environment:
+        if self.system is None:
+            clock = MonotonicClock()
+            return Environment(MemoryLog(clock), ROOM_RULES, clock, _seed)
+        return Environment(
+            self.system.log,
+            ROOM_RULES,
+            self.system.clock,
+            _seed,
+            RunnerSettings(call_ms=CALL_MS),
+            note=self.system.nodes.note,
+            defer_ms=self.system.defer_ms,
+        )
+
+    async def _join_others(self) -> None:
+        if self.system is not None:
+            await self.system.start()
+            if isinstance(self.plane, SharedPlane):
+                await self.plane.start()
+            self._caretaker.start()
+
+    async def _load(self, room: RoomId) -> None:
+        """The media of this room is to be carried here."""
+        runner = await self.rooms.find(room)
+        if runner is not None:
+            self.gateway.attend(runner)
+
+    def _others(self) -> tuple[str, ...]:
+        return () if self.system is None or not self._config.node_url else self.system.others()
+
+    def _away(self, away: bool) -> None:  # noqa: FBT001 - the log's callback
+        self.gateway.set_read_only(on=away)
+        if not away:
+            for runner in self.rooms.all():
+                runner.catch_up()
+
+    def _buried(self) -> None:
+        """Others took this node for dead and have released its seats: everybody takes theirs again."""
+        self._sockets.end_all(DisconnectCode.CONNECTION_LOST, SPREAD_MS)
+
+    async def _hand_over(self) -> None:
+        """Let the other nodes take the media of rooms before anybody is sent away."""
+        if self.system is None or not self.port:
+            return
+        self._draining = True
+        try:
+            async with asyncio.timeout(HAND_OVER_S):
+                await self.system.nodes.beat()
+                if isinstance(self.plane, SharedPlane):
+                    await self.plane.drain()
+        except (LogUnavailable, TimeoutError):
+            log.info("not_handed_over")
 
     async def _refresh_relays(self) -> None:
         while True:
@@ -107,24 +210,48 @@ class Server:
     async def _stop(self) -> None:
         if self._refreshing is not None:
             self._refreshing.cancel()
+        await self._hand_over()
         self.drain()
         await self._runner.cleanup()
+        if self.system is not None:
+            await self._caretaker.close()
         await self.rooms.close()
-        await self.plane.close()
+        if isinstance(self.plane, SharedPlane):
+            await self.plane.close()
+        if self.system is not None:
+            await self.system.close()
+        await self.local.close()
 
     def _application(self, joining: Joining) -> web.Application:
         app = web.Application(middlewares=[access_log])
         app.on_response_prepare.append(add_headers)
         app.router.add_get(SOCKET_PATH, self._socket)
         add_tickets(app, joining.swap)
-        add_health(app, {"media": lambda: self.plane.ready, "open": lambda: not self._draining})
+        checks = {"media": lambda: self.plane.ready, "open": lambda: not self._draining}
+        if self.system is not None:
+            rooms_log = self.system.log
+            checks["log"] = lambda: not rooms_log.away
+            app[ADDRESSES] = self._others
+        add_health(app, checks)
         add_web(app, web_folder(self._config.web_dir))
         return app
 
     async def _socket(self, request: web.Request) -> web.StreamResponse:
-        if not origins.allowed(request.headers.get("Origin"), request.host, self._config.allowed_origins):
+        also = (*self._config.allowed_origins, *(() if self.system is None else self.system.origins()))
+        if not origins.allowed(request.headers.get("Origin"), request.host, also):
             raise web.HTTPForbidden
         return await self._sockets.handle(request)
+
+
+def _system(config: Config, facts: Callable[[], NodeInfo]) -> System | None:
+    try:
+        return System(config.redis, facts) if config.redis else None
+    except ValueError as error:
+        raise ConfigError(f"redis: {error}") from error
+
+
+def _seed() -> int:
+    return secrets.randbits(SEED_BITS)
 
 
 def opening(config: Config, full: Callable[[], bool]) -> Opening:
@@ -190,6 +317,7 @@ async def run(config: Config, ready: Callable[[str, int, str], None], *, as_json
     stop = _stop_event()
     async with Server(config) as server:
         log.info("listening", port=server.port, media_path=server.media_path, version=version("holdspace"))
+        server.on_drain(stop.set)
         ready(config.base_url(server.port), server.port, server.media_path)
         _settle_memory()
         await stop.wait()

@@ -88,6 +88,12 @@ class Config:
     media_path: MediaPath = MediaPath.AUTO
     """Code that brings media packets to everybody: `auto` takes the compiled one if it was built, else pure Python."""
 
+    redis: Annotated[str, Parameter(show_default=False)] = ""
+    """Redis or Valkey that makes several servers one: redis://HOST:6379 (or rediss, redis+sentinel, redis+cluster)."""
+
+    node_url: str = ""
+    """Where browsers reach this very server: https://b.example.org. Empty: one address leads to all of them."""
+
     public_url: str = ""
     """What stands before `/#TOKEN` in join links. Default: http://HOST:PORT."""
 
@@ -157,6 +163,8 @@ class Config:
         for origin in self.allowed_origins:
             if not is_origin(origin):
                 raise ConfigError(f"allowed_origins: {origin!r} is not an origin such as https://example.org")
+        if self.node_url and not is_origin(self.node_url):
+            raise ConfigError(f"node_url: {self.node_url!r} is not an address such as https://b.example.org")
         if self.relay_only and not self.turn_urls:
             raise ConfigError("relay_only needs turn_urls: without a relay nothing could go through one")
 
@@ -188,6 +196,7 @@ class Config:
         values = dataclasses.asdict(self)
         for name in ("api_secret", "turn_secret"):
             values[name] = None if values[name] is None else "(set)"
+        values["redis"] = without_password(self.redis)
         return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
 
 
@@ -195,6 +204,12 @@ SETTING_NAMES: Final = frozenset(item.name for item in dataclasses.fields(Config
 
 Settings = Annotated[Config, Parameter(name="*", group="Settings (also HOLDSPACE_..., holdspace.toml)")]
 """A command's parameter that takes all settings."""
+
+
+def without_password(url: str) -> str:
+    """An address that may be shown."""
+    login, at, place = url.rpartition("@")
+    return f"{login.rpartition(':')[0]}:(set){at}{place}" if at and login.count(":") > 1 else url
 
 
 def is_origin(text: str) -> bool:

@@ -6,14 +6,17 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
+from urllib.parse import urlsplit
 
 import structlog
 from aiohttp import web
 
 from server.logs import fault
 
+ADDRESSES: Final[web.AppKey[Callable[[], Iterable[str]]]] = web.AppKey("addresses")
+"""Addresses of the servers, beside this one, that its pages may connect to."""
 REQUEST_ID: Final = web.RequestKey("request_id", str)
 HOST: Final = re.compile(r"[A-Za-z0-9.\-\[\]:]{1,255}")
 
@@ -28,9 +31,13 @@ log = structlog.get_logger()
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def content_security_policy(host: str) -> str:
-    """Nothing but our own files; the WebSocket is named because older browsers leave it out of 'self'."""
-    socket = f" ws://{host} wss://{host}" if HOST.fullmatch(host) else ""
+def content_security_policy(host: str, others: Iterable[str] = ()) -> str:
+    """Nothing but our own files; the WebSocket is named because older browsers leave it out of 'self'.
+
+    `others`: addresses of further servers.
+    """
+    hosts = [host, *(urlsplit(other).netloc for other in others)]
+    socket = "".join(f" ws://{name} wss://{name}" for name in hosts if HOST.fullmatch(name))
     return "; ".join(
         (
             "default-src 'self'",
@@ -49,7 +56,8 @@ def content_security_policy(host: str) -> str:
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
     """Signal handler: every answer, also of files and errors, carries the policy."""
     response.headers.update(FIXED)
-    response.headers["Content-Security-Policy"] = content_security_policy(request.host)
+    others = request.app.get(ADDRESSES, tuple)
+    response.headers["Content-Security-Policy"] = content_security_policy(request.host, others())
     response.headers["X-Request-Id"] = request.get(REQUEST_ID, "-")
 
 

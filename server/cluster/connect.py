@@ -68,14 +68,19 @@ async def connect(url: str) -> Client:
     """
     client = client_of(url)
     try:
-        await _check(client)
-    except FAULTS as error:
-        await disconnect(client)
-        raise UnsuitableRedis(f"Redis does not answer: {type(error).__name__}") from error
+        await check(client)
     except UnsuitableRedis:
         await disconnect(client)
         raise
     return client
+
+
+async def check(client: Client) -> None:
+    """Reach the server. Raises UnsuitableRedis, also when nothing answers."""
+    try:
+        await _check(client)
+    except FAULTS as error:
+        raise UnsuitableRedis(f"Redis does not answer: {type(error).__name__}") from error
 
 
 def client_of(url: str) -> Client:

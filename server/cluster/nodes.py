@@ -20,6 +20,7 @@ import structlog
 from msgspec import Struct
 from redis.exceptions import RedisError
 
+from server.cluster.ending import end
 from server.cluster.lapse import LEASE_MS, TOUCH_MS, Watch
 from server.ids import NodeId, RoomId
 from server.ports import LogUnavailable
@@ -211,8 +212,7 @@ class Nodes:
     async def close(self) -> None:
         """End, and let the others release what is left of one's seats at once."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await end(self._task)
             try:
                 await self.registry.bury(self.node)
             except LogUnavailable:

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sees to what nobody is there for: seats that spoke through a node that is gone, and rooms that no node has loaded.
+
+Every node does this for its share of the work, and for more when another one does not. Doing it twice has no effect.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+
+from server.cluster.ending import end
+from server.cluster.home import home_of
+from server.cluster.nodes import Nodes
+from server.errors import CommandRejected, JoinRefused
+from server.ids import CommandId, NodeId, RoomId
+from server.ports import Clock, LogUnavailable, RoomLog
+from server.rooms.commands import LoseConnections
+from server.runner.registry import Rooms
+from server.runner.runner import RoomRunner
+
+LOOK_S: Final = 1.0
+LATE_MS: Final = 1_000
+"""Nodes that have a room loaded see to its time-outs themselves, within this."""
+DUE_LIMIT: Final = 200
+PATIENCE: Final = 3
+"""For so many looks the others leave a lost node to its home."""
+VISIT_LOOKS: Final = 10
+"""For so many looks a room stays loaded that nobody here needs."""
+
+log = structlog.get_logger()
+
+
+class Caretaker:
+    """`attended`: whether a room is needed here for more than what is done now."""
+
+    def __init__(
+        self, rooms: Rooms, rooms_log: RoomLog, nodes: Nodes, clock: Clock, attended: Callable[[RoomId], bool]
+    ) -> None:
+        self._rooms = rooms
+        self._log = rooms_log
+        self._nodes = nodes
+        self._clock = clock
+        self._attended = attended
+        self._waited: dict[NodeId, int] = {}
+        self._visits: dict[RoomId, int] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin."""
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def close(self) -> None:
+        """End."""
+        await end(self._task)
+
+    async def look(self) -> None:
+        """Do what is to be done now. Raises LogUnavailable, JoinRefused or CommandRejected while the log is away."""
+        await self._release()
+        await self._wake()
+        self._unload()
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_S)
+            try:
+                await self.look()
+            except (LogUnavailable, JoinRefused, CommandRejected) as error:
+                log.info("looked_in_vain", error=type(error).__name__)
+
+    async def _release(self) -> None:
+        """Let the grace of all seats begin that spoke through a lost node."""
+        orphans, live = self._nodes.orphans, [info.node for info in self._nodes.live()]
+        self._waited = {node: self._waited.get(node, 0) + 1 for node in orphans}
+        for node in orphans:
+            if home_of(node, live) == self._nodes.node or self._waited[node] > PATIENCE:
+                for room in await self._nodes.registry.rooms_of(node):
+                    await self._lose(room, node)
+                await self._nodes.registry.settled(node)
+
+    async def _lose(self, room: RoomId, node: NodeId) -> None:
+        runner = await self._visit(room)
+        if runner is not None:
+            # Asked even if no such seat is known here: the log may know more.
+            await runner.submit(LoseConnections(node), None, CommandId(f"lost:{node}:{runner.epoch}:{runner.seq}"))
+        await self._nodes.registry.unnote(node, room)
+
+    async def _wake(self) -> None:
+        """Load rooms whose time has come although nobody has them loaded; the rest happens by itself."""
+        live = sorted(info.node for info in self._nodes.live())
+        if self._nodes.node not in live:
+            return
+        share = live.index(self._nodes.node), len(live)
+        for room in await self._log.due(self._clock.now_ms() - LATE_MS, DUE_LIMIT, share):
+            await self._visit(room)
+
+    async def _visit(self, room: RoomId) -> RoomRunner | None:
+        known = self._rooms.get(room)
+        if known is not None:
+            return known
+        runner = await self._rooms.find(room)
+        if runner is not None:
+            self._visits[room] = VISIT_LOOKS
+        return runner
+
+    def _unload(self) -> None:
+        """Forget rooms again that were loaded only to see to them."""
+        for room in tuple(self._visits):
+            self._visits[room] -= 1
+            runner = self._rooms.get(room)
+            if runner is None or self._attended(room):
+                del self._visits[room]
+            elif self._visits[room] <= 0:
+                del self._visits[room]
+                self._rooms.unload(runner)

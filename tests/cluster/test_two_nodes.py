@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Two whole servers on one Redis are one system: people at different nodes are in the same room."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from server.app import Server
+from server.errors import DisconnectCode, RejectCode
+from server.ids import ParticipantId, RoomId
+from server.rooms.commands import RaiseHand, Rename
+from server.rooms.state import Presence, Role
+from server.signaling.messages import Ok, ReadOnly, Reject
+from tests.cluster.servers import RunningRedis, redis_server
+from tests.signaling.clients import Person, config, fresh_room, plain, token
+
+ANN, BEN = ParticipantId("ann"), ParticipantId("ben")
+AWAY, BACK = ReadOnly(on=True), ReadOnly(on=False)
+
+
+class Two:
+    """The servers, a room, and the people of one test."""
+
+    def __init__(self, redis: RunningRedis, servers: list[Server]) -> None:
+        self.redis = redis
+        self.servers = servers
+        self.room = fresh_room()
+        self.people: list[Person] = []
+
+    def url(self, node: int) -> str:
+        """Where a node listens."""
+        return f"http://127.0.0.1:{self.servers[node].port}"
+
+    async def join(self, node: int, sub: str, role: Role = Role.PARTICIPANT) -> Person:
+        """Somebody new, at this node."""
+        person = Person(self.url(node), self.room)
+        self.people.append(person)
+        return await person.join(sub, role)
+
+    async def back(self, node: int, earlier: Person, sub: str) -> Person:
+        """Somebody who comes back through this node."""
+        person = Person(self.url(node), self.room)
+        person.mirror = earlier.mirror
+        self.people.append(person)
+        return await person.connect(token=token(self.room, sub), resume=plain(earlier.resume()))
+
+
+@pytest.fixture
+async def two(tmp_path: Path) -> AsyncIterator[Two]:
+    """Two servers on one Valkey of their own."""
+    async with AsyncExitStack() as stack:
+        redis = await stack.enter_async_context(redis_server("valkey", appendonly=True))
+        servers = []
+        for number in range(2):
+            settings: dict[str, Any] = {"redis": redis.url, "media_workers": 1}
+            server = Server(config(tmp_path / str(number), **settings))
+            servers.append(await stack.enter_async_context(server))
+        two = Two(redis, servers)
+        yield two
+        for person in two.people:
+            await person.close()
+        assert [fault for person in two.people for fault in person.faults] == []
+
+
+async def until(holds: Callable[[], bool], within_s: float = 15.0) -> None:
+    """Wait until something is true that nobody tells."""
+    async with asyncio.timeout(within_s):
+        while not holds():  # noqa: ASYNC110 - of another server
+            await asyncio.sleep(0.02)
+
+
+def hands(person: Person) -> list[str]:
+    """Whose hands this person sees."""
+    return [hand.participant for hand in person.view.hands]
+
+
+async def test_people_at_two_nodes_are_in_one_room(two: Two) -> None:
+    """Each sees what the other does, in the same order; a seat is taken again through the other node."""
+    ann, ben = await two.join(0, "ann", Role.MODERATOR), await two.join(1, "ben")
+    await ann.until(lambda: BEN in ann.view.participants)
+    await asyncio.gather(*(person.do(RaiseHand()) for person in (ann, ben)))
+    await ann.until(lambda: len(hands(ann)) == 2)
+    await ben.until(lambda: len(hands(ben)) == 2)
+    assert hands(ann) == hands(ben)
+    await ben.close()
+    again = await two.back(0, ben, "ben")
+    assert again.welcome.tail is not None or again.welcome.view is not None
+    assert isinstance(await again.send(Rename("Benny"), "another"), Ok)
+    await ann.until(lambda: ann.view.participants[BEN].name == "Benny")
+    assert hands(ann) == hands(again)
+    assert ann.view.participants[BEN].presence is Presence.CONNECTED
+    system = two.servers[0].system
+    assert system is not None
+    await until(lambda: len(system.nodes.live()) == 2)
+
+
+async def test_a_second_tab_at_another_node_takes_over(two: Two) -> None:
+    """The older one is told; both are never there at once."""
+    ann, other = await two.join(0, "ann"), await two.join(1, "ann")
+    await ann.until(lambda: ann.gone)
+    assert ann.disconnecting == DisconnectCode.SUPERSEDED
+    await other.do(RaiseHand())
+
+
+async def test_redis_away_is_told_and_nothing_is_lost(two: Two) -> None:
+    """Within two seconds everybody knows, nothing is promised; once it is back all goes on."""
+    ann, ben = await two.join(0, "ann"), await two.join(1, "ben")
+    await ann.do(RaiseHand())
+    two.redis.kill()
+    await ann.until(lambda: AWAY in ann.notices)
+    await ben.until(lambda: AWAY in ben.notices)
+    answer = await ben.send(RaiseHand())
+    assert isinstance(answer, Reject)
+    assert answer.code is RejectCode.BUSY
+    assert answer.retry_after_ms
+    await two.redis.restart()
+    await ann.until(lambda: ann.notices[-1] == BACK)
+    await ben.until(lambda: ben.notices[-1] == BACK)
+    await ben.do(RaiseHand())
+    await ann.until(lambda: hands(ann) == ["ann", "ben"])
+    assert not ann.gone
+    assert not ben.gone
+
+
+async def test_an_emptied_redis_is_filled_by_the_nodes(two: Two) -> None:
+    """Under a new epoch; who was removed stays removed."""
+    ann, ben = await two.join(0, "ann", Role.MODERATOR), await two.join(1, "ben")
+    epoch = ann.welcome.epoch
+    await ann.do(Rename("Annie"))
+    with two.redis.admin() as admin:
+        admin.flushall()
+    await ben.do(RaiseHand())
+    await ann.until(lambda: hands(ann) == ["ben"])
+    assert ann.view.participants[ANN].name == "Annie"
+    assert ann.mirror.epoch == ben.mirror.epoch > epoch
+    assert not ann.gone
+    assert not ben.gone
+
+
+async def test_a_node_that_leaves_leaves_the_room_to_the_others(two: Two) -> None:
+    """Its people are told to come back, their seats are kept, and time-outs go on."""
+    ann, ben = await two.join(0, "ann", Role.MODERATOR), await two.join(1, "ben")
+    await ann.until(lambda: BEN in ann.view.participants)
+    leaving = two.servers[1]
+    stopping = asyncio.create_task(leaving.__aexit__())
+    await ben.until(lambda: ben.gone)
+    assert ben.disconnecting == DisconnectCode.SERVER_RESTARTING
+    again = await two.back(0, ben, "ben")
+    await stopping
+    assert isinstance(await again.send(RaiseHand(), "another"), Ok)
+    await ann.until(lambda: hands(ann) == ["ben"])
+
+
+async def test_a_lost_node_releases_its_seats_once(two: Two) -> None:
+    """Also in a room that nobody else has loaded."""
+    room, lost = RoomId(two.room), two.servers[1]
+    ben = await two.join(1, "ben")
+    assert lost.system is not None
+    await lost.system.nodes.registry.bury(lost.node)
+    system = two.servers[0].system
+    assert system is not None
+    await until(lambda: two.servers[0].rooms.get(room) is not None)
+    runner = two.servers[0].rooms.get(room)
+    assert runner is not None
+    await until(lambda: runner.state.seats[BEN].connection is None)
+    assert runner.state.participants[BEN].presence is Presence.LOST
+    assert [type(event).__name__ for event in ben.events].count("ConnectionLost") <= 1
