@@ -122,7 +122,7 @@ def signaling(data: bytes) -> None:
             continue
 
 
-class _GoodKeys:
+class GoodKeys:
     """As if every packet had been protected with the right keys."""
 
     unprotect = unprotect_rtcp = staticmethod(bytes)
@@ -141,16 +141,16 @@ def hostile(data: bytes) -> None:
     circle.watch(ana.video(0), eve.camera.layers[0])
     circle.watch(ana.audio(0), eve.microphone.layers[0])
     circle.watch(ben.video(0), ana.camera.layers[0])
-    keys = _GoodKeys(eve.peer.srtp)
+    keys = GoodKeys(eve.peer.srtp)
     eve.peer.srtp = cast("SrtpPair", keys)
-    for datagram in _datagrams(data):
+    for datagram in datagrams(data):
         circle.forwarder.receive(eve.peer, datagram, circle.now_ns)
         circle.wait(5)
     Encoding(ana, "q", 77).send(vp8(keyframe=True))
     assert len(ben.seen()) == 1
 
 
-def _datagrams(data: bytes) -> Iterator[bytes]:
+def datagrams(data: bytes) -> Iterator[bytes]:
     """The input as packets, each after its length in one byte."""
     at = 0
     while at < len(data):

@@ -176,16 +176,19 @@ def _served(line: Line) -> Any:  # noqa: ANN401
 
 
 class CompiledPath:
-    """See `PacketPath`. Raises NotBuilt when there is no library."""
+    """See `PacketPath`. Raises NotBuilt when there is no library.
+
+    `unprotect`: where the function lies that decrypts what comes in, None for libsrtp's.
+    """
 
     name = "compiled"
 
-    def __init__(self, library: File = LIBRARY) -> None:
+    def __init__(self, library: File = LIBRARY, unprotect: int | None = None) -> None:
         self._functions = load(library)
         self._fan = self._functions.fan
         self._feedback = CompiledFeedback(self._functions)
         self._packet = ffi.new("struct packet *")
-        opened = self._functions.intake_open(ffi.cast("unprotect_function", unprotect_function()))
+        opened = self._functions.intake_open(ffi.cast("unprotect_function", unprotect or unprotect_function()))
         if opened == ffi.NULL:
             raise MemoryError
         self._pointer = ffi.gc(opened, self._functions.intake_close)

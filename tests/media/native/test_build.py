@@ -71,7 +71,7 @@ def test_a_worker_that_must_be_compiled_and_cannot_does_not_start(tmp_path: Path
     """It says what to do instead of a slow night."""
     program = (
         "import sys; from pathlib import Path; import server.media.native.compiled as compiled;"
-        f"compiled.CompiledPath.__init__.__defaults__ = (Path({str(tmp_path / 'none.so')!r}),);"
+        f"compiled.CompiledPath.__init__.__defaults__ = (Path({str(tmp_path / 'none.so')!r}), None);"
         "sys.argv = ['worker', '--fd', '0', '--path', 'compiled'];"
         "import server.media.worker as worker; worker.main()"
     )
