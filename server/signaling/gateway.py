@@ -36,7 +36,7 @@ from server.signaling.limits import (
 )
 from server.signaling.link import Link
 from server.signaling.media import MediaDesk
-from server.signaling.mesh import pass_on
+from server.signaling.mesh import Carry, decode_signal, nowhere, pass_on
 from server.signaling.messages import (
     Acknowledgement,
     CommandFrame,
@@ -54,6 +54,7 @@ from server.signaling.relays import Relays
 log = structlog.get_logger()
 
 RELEASE_AGAIN_S: Final = 1.0
+PASS_AGAIN_S: Final = 0.5
 READ_ONLY_RETRY_MS: Final = 1_000
 NO_RELAYS: Final = Relays()
 _NS_PER_MS: Final = 1_000_000
@@ -137,6 +138,8 @@ class Gateway:
         self._attendances: dict[Link, Attendance] = {}
         self._joins: Buckets[tuple[RoomId, ParticipantId]] = Buckets(JOIN_RATE)
         self._others = others
+        self.carry: Carry = nowhere
+        """How words between two people's browsers get to another node."""
         self._closing = False
         self._read_only = False
 
@@ -156,6 +159,18 @@ class Gateway:
     def attends(self, room: RoomId) -> bool:
         """Whether the room is needed here: for its people, or for its media."""
         return room in self._halls
+
+    def passed(self, room: RoomId, sender: ParticipantId, signal: bytes, *, again: bool = True) -> None:
+        """Another node brings what its client says to one of ours. It may be ahead of what we know of the room."""
+        hall = self._halls.get(room)
+        if hall is None:
+            return
+        try:
+            pass_on(hall.runner, hall.delivery, sender, decode_signal(signal))
+        except CommandRejected:
+            if again:
+                later = partial(self.passed, room, sender, signal, again=False)
+                asyncio.get_running_loop().call_later(PASS_AGAIN_S, later)
 
     def set_read_only(self, *, on: bool) -> None:
         """The log is away, or there again: say so to everybody. Nothing that must be in it is promised meanwhile."""
@@ -282,7 +297,7 @@ class Gateway:
             return hall.runner.seq
         if isinstance(command, PeerSignal):
             self._take(attendance.signals)
-            pass_on(hall.runner.state, hall.delivery, client.participant, command)
+            pass_on(hall.runner, hall.delivery, client.participant, command, self.carry)
             return hall.runner.seq
         if isinstance(command, Playback):
             self._take(attendance.watches)

@@ -4,35 +4,57 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Final
 
+import msgspec
 from msgspec.structs import replace
 
 from server.errors import CommandRejected, RejectCode
-from server.ids import LOBBY, ParticipantId
-from server.rooms.state import MediaMode, RoomState
+from server.ids import LOBBY, NodeId, ParticipantId, RoomId, node_of
+from server.rooms.state import MediaMode
+from server.runner.runner import RoomRunner
 from server.signaling.codec import notice_frame
 from server.signaling.delivery import Delivery
 from server.signaling.messages import PeerSaid, PeerSignal
 
+Carry = Callable[[NodeId, RoomId, ParticipantId, bytes], None]
+"""Bring what a sender says in a room to another node, which passes it on if it agrees that this may be."""
 
-def pass_on(state: RoomState, delivery: Delivery, sender: ParticipantId, signal: PeerSignal) -> None:
+encode_signal: Final = msgspec.msgpack.Encoder().encode
+decode_signal: Final = msgspec.msgpack.Decoder(PeerSignal).decode
+
+
+def nowhere(_node: NodeId, _room: RoomId, _sender: ParticipantId, _signal: bytes) -> None:
+    """There are no other nodes."""
+    raise CommandRejected(RejectCode.NOT_HERE)
+
+
+def pass_on(
+    runner: RoomRunner, delivery: Delivery, sender: ParticipantId, signal: PeerSignal, carry: Carry = nowhere
+) -> None:
     """Give one person's word to another who is in the same place. Nothing of it is kept or logged.
 
     Raises CommandRejected: NOT_NOW in a room whose media goes through the server, NOT_ADMITTED from the lobby, NOT_HERE
     when the other is elsewhere or not connected (they say so when they are back).
     """
+    state = runner.state
     mode = state.settings.media_mode
     if mode is MediaMode.SFU:
         raise CommandRejected(RejectCode.NOT_NOW)
     here, there = state.participants.get(sender), state.participants.get(signal.to)
     if here is None or here.placement == LOBBY:
         raise CommandRejected(RejectCode.NOT_ADMITTED)
-    client = delivery.clients.get(signal.to)
-    if there is None or there.placement != here.placement or signal.to == sender or client is None:
+    if there is None or there.placement != here.placement or signal.to == sender:
         raise CommandRejected(RejectCode.NOT_HERE)
     if mode is MediaMode.MESH_RELAY:
         signal = _through_relays(signal)
+    client, seat = delivery.clients.get(signal.to), state.seats.get(signal.to)
+    if client is None:
+        if seat is None or seat.connection is None:
+            raise CommandRejected(RejectCode.NOT_HERE)
+        carry(node_of(seat.connection), runner.room, sender, encode_signal(signal))
+        return
     said = PeerSaid(sender, signal.connection, signal.other, signal.description, signal.candidate)
     client.link.send(notice_frame(said))
 
