@@ -37,6 +37,9 @@ SEND_WINDOW: Final = 512
 """How far behind the newest a late packet may still go out: seconds of a picture. A wider one costs time per packet."""
 
 MAX_PROTECTED: Final = 1_500
+_TRAILER: Final = 148
+"""Room that libsrtp may use behind a report: SRTP_MAX_TRAILER_LEN, and the index of SRTCP."""
+
 _PROFILES: Final = [SRTP_AEAD_AES_128_GCM, SRTP_AEAD_AES_256_GCM, SRTP_AES128_CM_SHA1_80]
 
 _OVERHEADS: Final = {
@@ -48,7 +51,7 @@ _OVERHEADS: Final = {
 
 _SCRATCH: Final = ffi.new("char[]", MAX_PROTECTED)
 _LENGTH: Final = ffi.new("int *")
-"""Where packets are decrypted, one at a time."""
+"""Where packets are decrypted and reports encrypted, one at a time."""
 
 __all__ = [
     "Certificate",
@@ -116,8 +119,8 @@ class SrtpPair:
     """The SRTP contexts of one connection; `SrtpError` is raised for what may not pass."""
 
     __slots__ = (
-        "_profile", "_receive", "_send_key", "_senders", "_unprotect", "protect_rtcp", "receiver",
-        "unprotect_rtcp",
+        "_profile", "_protect_rtcp", "_receive", "_send", "_send_key", "_senders", "_unprotect", "_unprotect_rtcp",
+        "receiver",
     )  # fmt: skip
 
     def __init__(self, receive_key: bytes, send_key: bytes, profile: int) -> None:
@@ -125,25 +128,24 @@ class SrtpPair:
         self.receiver: Any = self._receive._srtp[0]
         """Libsrtp's session of what comes in, for compiled code; it is good as long as this object."""
         self._unprotect = partial(libsrtp.srtp_unprotect, self.receiver, _SCRATCH, _LENGTH)
-        self.unprotect_rtcp: Callable[[bytes], bytes] = self._receive.unprotect_rtcp
-        self.protect_rtcp: Callable[[bytes], bytes] = Session(
-            _policy(send_key, profile, Policy.SSRC_ANY_OUTBOUND)
-        ).protect_rtcp
+        self._unprotect_rtcp = partial(libsrtp.srtp_unprotect_rtcp, self.receiver, _SCRATCH, _LENGTH)
+        self._send = Session(_policy(send_key, profile, Policy.SSRC_ANY_OUTBOUND))
+        self._protect_rtcp = partial(libsrtp.srtp_protect_rtcp, self._send._srtp[0], _SCRATCH, _LENGTH)
         self._send_key = send_key
         self._profile = profile
         self._senders: dict[int, Sender] = {}
 
     def unprotect(self, packet: bytes) -> bytes:
         """The RTP packet inside; ValueError for one that is too long."""
-        length = len(packet)
-        if length > MAX_PROTECTED:
-            raise ValueError(length)
-        ffi.memmove(_SCRATCH, packet, length)
-        _LENGTH[0] = length
-        status = self._unprotect()
-        if status:
-            raise SrtpError(ERRORS[status])
-        return cast("bytes", ffi.unpack(_SCRATCH, _LENGTH[0]))
+        return _passed(self._unprotect, packet, MAX_PROTECTED)
+
+    def unprotect_rtcp(self, packet: bytes) -> bytes:
+        """The compound RTCP packet inside; ValueError for one that is too long."""
+        return _passed(self._unprotect_rtcp, packet, MAX_PROTECTED)
+
+    def protect_rtcp(self, packet: bytes) -> bytes:
+        """A compound RTCP packet as it goes out; ValueError for one that is too long."""
+        return _passed(self._protect_rtcp, packet, MAX_PROTECTED - _TRAILER)
 
     def sender(self, ssrc: int) -> Sender:
         """For one SSRC: always the same, so that no number can go out twice."""
@@ -154,6 +156,19 @@ class SrtpPair:
             policy.window_size = SEND_WINDOW
             sender = self._senders[ssrc] = Sender(policy, _OVERHEADS[self._profile])
         return sender
+
+
+def _passed(function: Callable[[], int], packet: bytes, most: int) -> bytes:
+    """What one of libsrtp's functions makes of a packet of at most so many bytes."""
+    length = len(packet)
+    if length > most:
+        raise ValueError(length)
+    ffi.memmove(_SCRATCH, packet, length)
+    _LENGTH[0] = length
+    status = function()
+    if status:
+        raise SrtpError(ERRORS[status])
+    return cast("bytes", ffi.unpack(_SCRATCH, _LENGTH[0]))
 
 
 def _policy(key: bytes, profile: int, ssrc_type: int) -> Policy:

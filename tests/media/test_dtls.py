@@ -6,8 +6,17 @@ import asyncio
 import pytest
 from aiortc.rtcdtlstransport import RTCCertificate, RTCDtlsParameters, RTCDtlsTransport
 from cffi import FFI
+from pylibsrtp import Policy
 
-from server.media.dtls import PRIVATE_NAMES, Certificate, DtlsSession, HandshakeFailed, SrtpError, protect_in_place
+from server.media.dtls import (
+    PRIVATE_NAMES,
+    Certificate,
+    DtlsSession,
+    HandshakeFailed,
+    SrtpError,
+    SrtpPair,
+    protect_in_place,
+)
 from tests.media.packets import rtp
 from tests.media.peer import ClientWire, sha256_of
 
@@ -86,3 +95,19 @@ async def test_another_certificate_gets_no_keys() -> None:
     started.cancel()
     await session.close()
     await client.stop()
+
+
+def test_reports_pass_both_ways() -> None:
+    """What one side protects the other reads, once; and neither takes more than there is room for."""
+    profile = Policy.SRTP_PROFILE_AEAD_AES_128_GCM
+    here, there = SrtpPair(b"u" * 28, b"d" * 28, profile), SrtpPair(b"d" * 28, b"u" * 28, profile)
+    report = bytes([0x80, 201, 0, 1, 0, 0, 0, 7]) + bytes(1_200)
+    sent = here.protect_rtcp(report)
+    assert report not in sent
+    assert there.unprotect_rtcp(sent) == report
+    with pytest.raises(SrtpError):
+        there.unprotect_rtcp(sent)
+    with pytest.raises(ValueError, match="1408"):
+        here.protect_rtcp(report + bytes(200))
+    with pytest.raises(ValueError, match="1608"):
+        there.unprotect_rtcp(report + bytes(400))
