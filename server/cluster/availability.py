@@ -10,7 +10,7 @@ from typing import Final
 import structlog
 
 from server.cluster.connect import Executes, call
-from server.cluster.ending import end
+from server.cluster.ending import begin, end
 from server.cluster.shards import Shards
 from server.ports import LogUnavailable
 
@@ -39,7 +39,7 @@ class Availability:
 
     def start(self) -> None:
         """Begin."""
-        self._task = asyncio.get_running_loop().create_task(self._run())
+        self._task = begin(self._run())
 
     async def close(self) -> None:
         """End."""

@@ -1,26 +1,35 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How tasks that run until they are ended are ended."""
+"""Tasks that run until they are ended: how they begin and end."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Final
+from collections.abc import Coroutine
+from typing import Final
 
 AGAIN_S: Final = 0.1
 
 
-async def end(*tasks: asyncio.Task[Any] | None) -> None:
-    """Cancel these tasks and wait until they are over. Raises what one of them had raised before.
+def begin(work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+    """Start it. A fault in it is reported to the loop at once."""
+    task = asyncio.get_running_loop().create_task(work)
+    task.add_done_callback(_report)
+    return task
 
-    One cancellation is not enough: a library may take it for the end of a time-out of its own (redis-py does).
+
+async def end(*tasks: asyncio.Task[None] | None) -> None:
+    """Cancel these tasks and wait until they are over.
+
+    One cancellation is not enough: asyncio.wait_for of Python 3.11, which redis-py uses, may swallow it.
     """
     left = {task for task in tasks if task is not None}
-    done: set[asyncio.Task[Any]] = set()
     while left:
         for task in left:
             task.cancel()
-        ended, left = await asyncio.wait(left, timeout=AGAIN_S)
-        done |= ended
-    for task in done:
-        if not task.cancelled() and (error := task.exception()) is not None:
-            raise error
+        _, left = await asyncio.wait(left, timeout=AGAIN_S)
+
+
+def _report(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        message = f"fault in a task: {type(error).__name__}"
+        task.get_loop().call_exception_handler({"message": message, "exception": error, "task": task})

@@ -17,7 +17,7 @@ import structlog
 from server.cluster.canary import Canary
 from server.cluster.codec import UnknownFormat, hint_origin, unpack_hint
 from server.cluster.connect import Executes, call
-from server.cluster.ending import end
+from server.cluster.ending import begin, end
 from server.cluster.keys import Keys
 from server.cluster.positions import Position, Positions
 from server.cluster.shards import Shards
@@ -65,8 +65,7 @@ class Hints:
     def start(self, *, sharded: bool) -> None:
         """Begin to listen."""
         self._publish = "SPUBLISH" if sharded else "PUBLISH"
-        loop = asyncio.get_running_loop()
-        self._tasks = [loop.create_task(self._listen()), loop.create_task(self._check())]
+        self._tasks = [begin(self._listen()), begin(self._check())]
 
     async def close(self) -> None:
         """End all connections."""
@@ -179,12 +178,12 @@ class Hints:
         if not ear.subscriber.ready:
             ear.canary.restart()
             return
-        if ear.canary.silent(_now_ms()):
+        if ear.canary.silent:
             ear.canary.restart()
             _log.warning("redis_deaf", problem="a pub/sub connection delivers nothing: a new one is opened")
             await ear.subscriber.renew()
             return
-        number = ear.canary.send(_now_ms())
+        number = ear.canary.send()
         try:
             await call(self._client, self._publish, ear.channel, number)
         except LogUnavailable:
@@ -215,7 +214,3 @@ class Hints:
             if room in asked and self.positions.strays(room, asked[room], found):
                 self.positions.tell(room, found.epoch, found.seq, anew=True)
                 self.tell(room, found.epoch, Seq(found.seq + 1), ())
-
-
-def _now_ms() -> int:
-    return time.monotonic_ns() // 1_000_000

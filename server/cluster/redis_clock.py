@@ -8,7 +8,7 @@ import time
 from typing import Final
 
 from server.cluster.connect import Client, call
-from server.cluster.ending import end
+from server.cluster.ending import begin, end
 from server.cluster.keys import tags
 from server.cluster.log_time import LogTime
 from server.cluster.replies import number
@@ -34,7 +34,7 @@ class RedisClock:
         readings = [await self._read() for _ in range(FIRST_READINGS)]
         _, local_ns, shared_ns = min(readings)
         self._time = LogTime(local_ns, shared_ns)
-        self._task = asyncio.get_running_loop().create_task(self._run(self._time))
+        self._task = begin(self._run(self._time))
 
     async def close(self) -> None:
         """Ask no more; the clock goes on."""

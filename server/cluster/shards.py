@@ -8,6 +8,7 @@ from typing import Protocol
 from redis.asyncio import Redis, RedisCluster
 from redis.asyncio.connection import AbstractConnection
 from redis.crc import key_slot
+from redis.exceptions import ConnectionError  # noqa: A004 - one of the faults of a connection
 
 from server.cluster.connect import Client
 from server.cluster.keys import tags
@@ -26,7 +27,7 @@ class Shards(Protocol):
         """The server of a key; None while nobody has it."""
 
     def connection(self, name: str) -> AbstractConnection:
-        """A connection to this server, not connected yet. Raises KeyError if it is gone."""
+        """A connection to this server, not connected yet. Raises redis-py's ConnectionError if it is gone."""
 
 
 class OneShard:
@@ -75,7 +76,7 @@ class ClusterShards:
             if node.name == name:
                 connection: AbstractConnection = node.connection_class(**node.connection_kwargs)
                 return connection
-        raise KeyError(name)
+        raise ConnectionError("no primary any more")
 
 
 def shards_of(client: Client) -> Shards:

@@ -11,7 +11,7 @@ from typing import Any, Final
 from redis.asyncio.connection import AbstractConnection
 
 from server.cluster.connect import FAULTS
-from server.cluster.ending import end
+from server.cluster.ending import begin, end
 
 BACKOFF_S: Final = (0.02, 0.5)
 BATCH: Final = 256
@@ -46,7 +46,7 @@ class Subscriber:
         self._channels: dict[str, bool] = {}
         self._connection: AbstractConnection | None = None
         self._changed = asyncio.Event()
-        self._task = asyncio.get_running_loop().create_task(self._run())
+        self._task = begin(self._run())
 
     @property
     def channels(self) -> frozenset[str]:
@@ -81,8 +81,9 @@ class Subscriber:
     async def _run(self) -> None:
         wait = BACKOFF_S[0]
         while True:
-            connection = self._open()
+            connection: AbstractConnection | None = None
             try:
+                connection = self._open()
                 await connection.connect()  # type: ignore[no-untyped-call]
                 self._connection = connection
                 wait = BACKOFF_S[0]
@@ -93,12 +94,13 @@ class Subscriber:
             finally:
                 self._connection = None
                 self._channels = dict.fromkeys(self._channels, False)
-                await connection.disconnect(nowait=True)
+                if connection is not None:
+                    await connection.disconnect(nowait=True)
 
     async def _serve(self, connection: AbstractConnection) -> None:
         """Until the connection is lost; raises one of FAULTS then."""
         self._changed.set()
-        writer = asyncio.get_running_loop().create_task(self._write(connection))
+        writer = begin(self._write(connection))
         try:
             while True:
                 self._take(await connection.read_response(timeout=math.inf))

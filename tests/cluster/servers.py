@@ -48,14 +48,14 @@ def binary(kind: Kind) -> str:
 class RunningRedis:
     """One server process. It ends with the process that started it, however that ends.
 
-    `args` go to the command line as they are. `appendonly`: its data outlives `kill` and `restart` (fsync each second).
+    `args` go to the command line as they are, the first before all others.
     """
 
-    def __init__(self, kind: Kind, port: int, directory: Path, args: Sequence[str], *, appendonly: bool) -> None:
+    def __init__(self, kind: Kind, port: int, directory: Path, args: Sequence[str]) -> None:
         self.kind: Final = kind
         self.port: Final = port
         self.directory: Final = directory
-        self._args = ["--appendonly", "yes" if appendonly else "no", *args]
+        self._args = list(args)
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -77,7 +77,7 @@ class RunningRedis:
     def spawn(self) -> None:
         """Start the process; it does not answer yet."""
         network = ["--port", str(self.port), "--bind", HOST, "--dir", str(self.directory)]
-        command = [binary(self.kind), *network, "--save", "", "--logfile", "server.log", *self._args]
+        command = [binary(self.kind), *self._args[:1], *network, "--logfile", "server.log", *self._args[1:]]
         command = ["setpriv", "--pdeathsig", "KILL", *command]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
 
@@ -128,10 +128,15 @@ def started(
     directory: Path | None = None,
     args: Sequence[str] = (),
     appendonly: bool = False,
+    sentinel: bool = False,
 ) -> Iterator[RunningRedis]:
-    """A server that answers, for fixtures that outlive an event loop."""
+    """A server that answers, for fixtures that outlive an event loop. `sentinel`: it watches others, keeps nothing."""
     with tempfile.TemporaryDirectory(prefix="redis-", ignore_cleanup_errors=True) as temporary:
-        server = RunningRedis(kind, port or free_port(), directory or Path(temporary), args, appendonly=appendonly)
+        home = directory or Path(temporary)
+        configuration = home / "server.conf"
+        configuration.touch()
+        mode = ["--sentinel"] if sentinel else ["--save", "", "--appendonly", "yes" if appendonly else "no"]
+        server = RunningRedis(kind, port or free_port(), home, [str(configuration), *mode, *args])
         try:
             server.spawn()
             server.wait()

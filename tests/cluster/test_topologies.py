@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The log over Sentinel and over a Cluster keeps the contract, and survives a failover."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from server.ids import RoomId
+from server.ports import Appended, LogUnavailable, Seq
+from tests.cluster.contract import CONTRACT, ROOM, A, B, C, Heard, Promise, entry, name_of, opened
+from tests.cluster.nodes import joined
+from tests.cluster.servers import KINDS, Kind
+from tests.cluster.topologies import Cluster, Replicated, cluster, replicated
+from tests.runner.toys import FIRST
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def three_primaries(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    """A Cluster for tests that do it no harm."""
+    with cluster(request.param) as found:
+        yield found
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def with_sentinels(request: pytest.FixtureRequest) -> Iterator[Replicated]:
+    """A primary with a replica and Sentinels, for tests that do it no harm."""
+    with replicated(request.param) as found:
+        yield found
+
+
+@pytest.mark.parametrize("promise", CONTRACT, ids=name_of)
+async def test_cluster(promise: Promise, three_primaries: Cluster) -> None:
+    """Each promise holds over three primaries."""
+    async with joined(three_primaries.url) as nodes:
+        await promise(nodes)
+
+
+@pytest.mark.parametrize("promise", CONTRACT, ids=name_of)
+async def test_sentinel(promise: Promise, with_sentinels: Replicated) -> None:
+    """Each promise holds where Sentinel names the primary."""
+    async with joined(with_sentinels.url) as nodes:
+        await promise(nodes)
+
+
+async def test_rooms_spread_over_the_primaries(three_primaries: Cluster) -> None:
+    """Each has about a third; hints of all come, and one command's keys are in one slot."""
+    async with joined(three_primaries.url) as nodes:
+        log, listener = nodes(), nodes()
+        rooms = [RoomId(f"room {i}") for i in range(60)]
+        heard = {room: Heard() for room in rooms}
+        epochs = {room: (await log.create(room, FIRST, wake_ms=1)).epoch for room in rooms}
+        for room in rooms:
+            listener.subscribe(room, heard[room])
+        await nodes.settle()
+        counts = []
+        for server in three_primaries.primaries:
+            with server.admin() as admin:
+                counts.append(len(list(admin.scan_iter(f"{nodes.prefix}:*:room:*", count=1000))))
+        assert sum(counts) == 60
+        assert min(counts) >= 8
+        for room in rooms:
+            assert await log.append(room, epochs[room], Seq(0), (A,), wake_ms=1) == Appended()
+        for room in rooms:
+            await heard[room].until(lambda: bool(heard[room].hints))  # noqa: B023 - awaited at once
+            assert heard[room].hints == [(epochs[room], Seq(1), (A,))]
+        assert sorted(await log.due(5, 100)) == sorted(rooms)
+        assert {p.seq for p in (await log.positions(rooms)).values()} == {1}
+
+
+async def test_hard_batches_wait_for_a_replica(with_sentinels: Replicated) -> None:
+    """With a replica that answers a batch is safe; with one that does not, the author is told."""
+    async with joined(with_sentinels.url) as nodes:
+        log = nodes()
+        epoch = await opened(log)
+        assert await log.append(ROOM, epoch, Seq(0), (A,), hard=True) == Appended()
+        with_sentinels.replica.pause()
+        try:
+            assert await log.append(ROOM, epoch, Seq(1), (B,), hard=True) == Appended(safe=False)
+            assert await log.append(ROOM, epoch, Seq(2), (C,)) == Appended()
+        finally:
+            with_sentinels.replica.resume()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_sentinel_failover(kind: Kind) -> None:
+    """The primary is killed: the replica goes on with what was safe, hints included."""
+    with replicated(kind) as servers:
+        async with joined(servers.url) as nodes:
+            log, listener = nodes(), nodes()
+            epoch = await opened(log)
+            heard = Heard()
+            listener.subscribe(ROOM, heard)
+            await nodes.settle()
+            assert await log.append(ROOM, epoch, Seq(0), (A,), hard=True) == Appended()
+            servers.primary.kill()
+            await _again(log.append, ROOM, epoch, Seq(1), (B,))
+            assert await log.read(ROOM, epoch, Seq(0)) == (A, B)
+            await asyncio.wait_for(nodes.settle(), 30)
+            assert await log.append(ROOM, epoch, Seq(2), (C,)) == Appended()
+            await heard.until(lambda: (epoch, 3, (C,)) in heard.hints)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_cluster_failover(kind: Kind) -> None:
+    """One of three primaries is killed: its replica takes over, rooms of the others never stop."""
+    with cluster(kind, replicas=True) as servers:
+        async with joined(servers.url) as nodes:
+            log, listener = nodes(), nodes()
+            rooms = [RoomId(f"room {i}") for i in range(12)]
+            epochs = {room: (await log.create(room, FIRST)).epoch for room in rooms}
+            heard = {room: Heard() for room in rooms}
+            for room in rooms:
+                listener.subscribe(room, heard[room])
+            await nodes.settle()
+            for room in rooms:
+                assert await log.append(room, epochs[room], Seq(0), (A,), hard=True) == Appended()
+            servers.primaries[0].kill()
+            for room in rooms:
+                await _again(log.append, room, epochs[room], Seq(1), (B,))
+            deadline = time.monotonic() + 30
+            for seq in range(2, 10_000):
+                for room in rooms:
+                    assert await log.append(room, epochs[room], Seq(seq), (entry(f"c:{seq}"),)) == Appended()
+                if all(heard[room].hints[-1][1] == seq + 1 for room in rooms if heard[room].hints):
+                    break
+                assert time.monotonic() < deadline
+                await asyncio.sleep(0.3)
+            assert {room: await log.read(room, epochs[room], Seq(0)) for room in rooms} == {
+                room: (A, B, *(entry(f"c:{i}") for i in range(2, seq + 1))) for room in rooms
+            }
+
+
+async def _again(append: object, *what: object) -> None:
+    """Append until it is said to be there; what was open is settled by the command's key."""
+    deadline = time.monotonic() + 30
+    assert callable(append)
+    while True:
+        try:
+            outcome = await append(*what)
+        except LogUnavailable:
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.1)
+        else:
+            assert isinstance(outcome, Appended) or what[3] == getattr(outcome, "missing", None)
+            return
