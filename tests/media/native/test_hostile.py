@@ -16,6 +16,7 @@ from server.media.native.compiled import CompiledPath
 from server.media.native.library import ffi
 from server.media.packet_path import PacketPath, PurePath
 from server.media.rtp import HEADER
+from server.media.streams import MAX_PAYLOAD
 from tests.fuzz.targets import GoodKeys, datagrams
 from tests.media.circle import Circle
 from tests.media.offers import CAMERA_SSRC, LEVEL_ID, MICROPHONE_SSRC, OPUS, RED, TRANSPORT_CC_ID, VP8
@@ -72,7 +73,7 @@ class World:
         self.eve.peer.srtp = cast("SrtpPair", GoodKeys(self.eve.peer.srtp))
         self.numbers = {CAMERA_SSRC: 10, MICROPHONE_SSRC: 10}
         self.send(rtp(10, ssrc=CAMERA_SSRC, payload_type=VP8, payload=vp8(1, keyframe=True)))
-        self.send(rtp(10, ssrc=MICROPHONE_SSRC, payload_type=OPUS))
+        self.send(rtp(10, ssrc=MICROPHONE_SSRC, payload_type=OPUS, timestamp=10 * 960))
 
     def send(self, datagram: bytes) -> None:
         """From Eve."""
@@ -108,6 +109,42 @@ def both(told: Iterable[bytes]) -> None:
 def test_the_kept_inputs_come_to_the_same(path: Path) -> None:
     """Whatever once was interesting to the reference."""
     both(datagrams(path.read_bytes()))
+
+
+LEVEL_AND_NUMBER = bytes([LEVEL_ID << 4, 30, TRANSPORT_CC_ID << 4 | 1, 1, 2, 0, 0, 0])
+
+
+def raw(ssrc: int, payload_type: int, payload: bytes, block: bytes = b"") -> bytes:
+    """The packet that comes next."""
+    head = HEADER.pack(0x90 if block else 0x80, payload_type, 11, 11 * 960, ssrc)
+    return head + (b"\xbe\xde" + (len(block) // 4).to_bytes(2) + block if block else b"") + payload
+
+
+@pytest.mark.parametrize(
+    "packet",
+    [
+        raw(MICROPHONE_SSRC, OPUS, b"x", LEVEL_AND_NUMBER),
+        raw(MICROPHONE_SSRC, OPUS, b"x", b"\xf0\0\0\0" + LEVEL_AND_NUMBER),
+        raw(MICROPHONE_SSRC, OPUS, b"x", LEVEL_AND_NUMBER[:3] + b"\0"),
+        raw(MICROPHONE_SSRC, OPUS, b"x", b"\x0f\x10\x05\0"),
+        raw(MICROPHONE_SSRC, RED, red(b"secret", b"new", ages=[960 * 5])),
+        raw(MICROPHONE_SSRC, RED, red(b"secret", b"new", ages=[1])),
+        raw(MICROPHONE_SSRC, RED, red(b"secret", b"new")[:9]),
+        raw(MICROPHONE_SSRC, OPUS, bytes(MAX_PAYLOAD)),
+        raw(MICROPHONE_SSRC, OPUS, bytes(MAX_PAYLOAD + 1)),
+        raw(MICROPHONE_SSRC, OPUS, b""),
+        raw(CAMERA_SSRC, VP8, b"\x95\x80\x05" + bytes(20)),
+        raw(CAMERA_SSRC, VP8, b"\x90\xb0\x05" + bytes(1)),
+        raw(CAMERA_SSRC, VP8, b"\x90\x80\x85"),
+        raw(CAMERA_SSRC, VP8, b"\x90\xc0\x85\x01"),
+        raw(CAMERA_SSRC, VP8, b"\x90"),
+        raw(CAMERA_SSRC, VP8, b""),
+    ],
+)
+def test_the_edges_of_the_formats_come_to_the_same(packet: bytes) -> None:
+    """Each in the middle of a stream that goes on after it."""
+    after = packet[:2] + (12).to_bytes(2) + (12 * 960).to_bytes(4) + packet[8:12]
+    both([packet, after + (b"x" if packet[8:12] == MICROPHONE_SSRC.to_bytes(4) else vp8(9))])
 
 
 @given(st.lists(packets(), max_size=30))
