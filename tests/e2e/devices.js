@@ -237,16 +237,19 @@
     const followed = new WeakSet();
     const visible = (video) => video.checkVisibility({ opacityProperty: true, visibilityProperty: true });
     const follow = (video) => {
-      let last = null;
-      let tile = null;
+      let place = null, source = null, last = null, until = 0;
       const look = () => {
+        const here = video.parentElement;
+        if (here !== place || here?.dataset.source !== source) [place, source, last] = [here, here?.dataset.source, null];
+        // A look reads pixels back, which takes long: none at a tile that has shown the same person for a while.
+        if (!source || (last && Date.now() > until)) return;
         const track = video.srcObject?.getVideoTracks?.()[0];
         const person = track && video.videoWidth ? nearest(colourOf(video)) : null;
-        if (!person || (person === last && tile === video.parentElement)) return;
+        if (!person || person === last) return;
         // Painted, but the page does not show it yet: it counts from when it does.
         if (!visible(video)) return void requestAnimationFrame(look);
         last = person;
-        tile = video.parentElement;
+        until = Date.now() + 1500;
         watch.frames.push({ at: Date.now(), slot: trackSlot(track), person });
       };
       // After the page's own callbacks for this frame, whose changes are painted with it.
