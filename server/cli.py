@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 from importlib.metadata import version as installed_version
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 from cyclopts import App, Parameter
 from cyclopts.config import Env, Toml
@@ -32,6 +32,9 @@ from server.errors import JoinRefused
 from server.ids import RoomId
 from server.rooms.state import Role
 
+if TYPE_CHECKING:
+    from server.cluster.nodes import NodeInfo
+
 USAGE_ERROR = 2
 DEFAULTS = Config()
 
@@ -42,7 +45,9 @@ app = App(
 )
 token_app = App(name="token", help="Join tokens and links.")
 config_app = App(name="config", help="The settings in force.")
+node_app = App(name="node", help="The servers of a system that shares a Redis.")
 app.command(token_app)
+app.command(node_app)
 app.command(config_app)
 
 
@@ -127,6 +132,71 @@ def show_config(*, config: Settings = DEFAULTS, json: Json = False) -> None:
     """Print every setting as it is in force; the secret stays hidden."""
     values = config.shown()
     _answer(values, "\n".join(f"{name} = {json_format.dumps(value)}" for name, value in values.items()), as_json=json)
+
+
+@node_app.command(name="list")
+def list_nodes(*, config: Settings = DEFAULTS, json: Json = False) -> None:
+    """Print the servers that live, as they said last."""
+    import asyncio
+
+    nodes = asyncio.run(_nodes(config))
+    facts = [
+        {
+            "node": info.node,
+            "url": info.url,
+            "media_free": round(info.media_free, 2),
+            "started_ms": info.started_ms,
+            "draining": info.draining,
+            "version": info.version,
+        }
+        for info in nodes
+    ]
+    lines = [
+        f"{info.node}  {info.version}  {'draining' if info.draining else f'{info.media_free:.0%} free'}  {info.url}"
+        for info in nodes
+    ]
+    _answer({"nodes": facts}, "\n".join(lines) or "No server lives.", as_json=json)
+
+
+@node_app.command(name="drain")
+def drain_node(
+    node: Annotated[str, Parameter(help="Its name or its address, as `node list` prints them.")],
+    *,
+    config: Settings = DEFAULTS,
+    json: Json = False,
+) -> None:
+    """Let a server hand its media and its people to the others, and end."""
+    import asyncio
+
+    asked = asyncio.run(_nodes(config, drain=node))
+    if not asked:
+        _fail(f"no server lives that is called {node}")
+    _answer({"draining": [info.node for info in asked]}, "It ends within a few seconds.", as_json=json)
+
+
+async def _nodes(config: Config, drain: str = "") -> tuple[NodeInfo, ...]:
+    """The servers of the system; with `drain` those of this name or address, after they were asked to end."""
+    from server.cluster.connect import UnsuitableRedis, connect, disconnect
+    from server.cluster.nodes import Registry
+    from server.ports import LogUnavailable
+
+    if not config.redis:
+        raise ConfigError("redis is not set: there is no system of several servers")
+    try:
+        client = await connect(config.redis)
+    except (UnsuitableRedis, ValueError) as error:
+        raise ConfigError(f"redis: {error}") from error
+    try:
+        registry = Registry(client)
+        nodes = await registry.nodes()
+        named = tuple(info for info in nodes if drain and drain in {info.node, info.url})
+        for info in named:
+            await registry.drain(info.node)
+    except LogUnavailable as error:
+        raise ConfigError("redis does not answer") from error
+    finally:
+        await disconnect(client)
+    return named if drain else nodes
 
 
 @app.command(name="version")

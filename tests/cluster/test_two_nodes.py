@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -171,3 +173,25 @@ async def test_a_lost_node_releases_its_seats_once(two: Two) -> None:
     await until(lambda: runner.state.seats[BEN].connection is None)
     assert runner.state.participants[BEN].presence is Presence.LOST
     assert [type(event).__name__ for event in ben.events].count("ConnectionLost") <= 1
+
+
+async def test_nodes_are_listed_and_drained_from_a_terminal(two: Two) -> None:
+    """Which asks through Redis; the node that was named hears of it, no other."""
+    asked: list[int] = []
+    for number, server in enumerate(two.servers):
+        server.on_drain(lambda number=number: asked.append(number))  # type: ignore[misc]
+    listed = await _holdspace("node", "list", "--redis", two.redis.url)
+    assert {info["node"] for info in listed["nodes"]} == {server.node for server in two.servers}
+    name = two.servers[1].node
+    assert await _holdspace("node", "drain", name, "--redis", two.redis.url) == {"draining": [name]}
+    await until(lambda: bool(asked))
+    assert asked == [1]
+
+
+async def _holdspace(*words: str) -> Any:  # noqa: ANN401 - as JSON has it
+    """What the command answers."""
+    program = Path(sys.executable).with_name("holdspace")
+    process = await asyncio.create_subprocess_exec(program, *words, "--json", stdout=asyncio.subprocess.PIPE)
+    async with asyncio.timeout(30):
+        out, _ = await process.communicate()
+    return json.loads(out)
