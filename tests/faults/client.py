@@ -31,7 +31,7 @@ from tests.faults.checker.history import (
     Told,
 )
 
-OPEN_S: Final = 2.0
+OPEN_S: Final = 5.0
 ANSWER_S: Final = 2.0
 """Whoever is not answered for this long tries another node, as a page does whose server went quiet."""
 NOTICED_S: Final = 1.0

@@ -5,20 +5,26 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Coroutine
 from typing import Final, Self
 
 CHUNK: Final = 65_536
 
-Tap = Callable[[bytes], bytes]
-"""Sees what passes, and may change it."""
+
+class _Link:
+    """One connection through the proxy; `subscribes`: it has asked a Redis for pub/sub."""
+
+    def __init__(self) -> None:
+        self.subscribes = False
+        self.scripts = False
+        self.deaf = False
 
 
 class Proxy:
     """`async with Proxy(port) as proxy`: whoever connects to `proxy.port` talks to that server.
 
     While a direction is deaf its bytes wait, as they do when packets are dropped: nobody is told, nothing is refused.
-    `from_server` may swallow replies.
+    `lose_every`: of so many replies to scripts of a Redis one is lost, and its connection with it; 0: none.
     """
 
     def __init__(self, port: int, *, window: int = 0) -> None:
@@ -31,7 +37,10 @@ class Proxy:
         self._hearing = {"up": asyncio.Event(), "down": asyncio.Event()}
         self.delay_s = 0.0
         self.refuses = False
-        self.from_server: Tap = lambda data: data
+        self.lose_every = 0
+        self.lost = 0
+        self._replies = 0
+        self._links: set[_Link] = set()
         for event in self._hearing.values():
             event.set()
 
@@ -70,6 +79,11 @@ class Proxy:
         for event in self._hearing.values():
             event.set()
 
+    def half_open_subscriptions(self) -> None:
+        """The pub/sub connections of now stay open, and nothing ever comes through them again."""
+        for link in self._links:
+            link.deaf = link.deaf or link.subscribes
+
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self.refuses:
             writer.transport.abort()
@@ -80,8 +94,9 @@ class Proxy:
             writer.transport.abort()
             return
         self._writers |= {writer, server_writer}
-        for direction, source, sink in (("up", reader, server_writer), ("down", server_reader, writer)):
-            pump = asyncio.get_running_loop().create_task(self._pump(direction, source, sink))
+        link = _Link()
+        for pump_of in (self._up(reader, server_writer, link), self._down(server_reader, writer, link)):
+            pump = asyncio.get_running_loop().create_task(self._end_both(pump_of, writer, server_writer, link))
             self._pumps.add(pump)
             pump.add_done_callback(self._pumps.discard)
 
@@ -97,16 +112,47 @@ class Proxy:
             raise
         return await asyncio.open_connection(sock=upstream)
 
-    async def _pump(self, direction: str, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    async def _end_both(
+        self, pump: Coroutine[None, None, None], client: asyncio.StreamWriter, server: asyncio.StreamWriter, link: _Link
+    ) -> None:
+        """When one direction ends, so does the connection."""
+        self._links.add(link)
         try:
-            while data := await source.read(CHUNK):
-                if self.delay_s:
-                    await asyncio.sleep(self.delay_s)
-                await self._hearing[direction].wait()
-                sink.write(self.from_server(data) if direction == "down" else data)
-                await sink.drain()
+            await pump
         except OSError:
-            pass  # one side is gone: so is the other, below
+            pass
         finally:
-            self._writers.discard(sink)
-            sink.transport.abort()
+            self._links.discard(link)
+            self._writers -= {client, server}
+            client.transport.abort()
+            server.transport.abort()
+
+    async def _up(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, link: _Link) -> None:
+        while data := await source.read(CHUNK):
+            await self._travel("up")
+            link.subscribes = link.subscribes or b"SUBSCRIBE" in data
+            link.scripts = b"EVALSHA" in data
+            sink.write(data)
+            await sink.drain()
+
+    async def _down(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, link: _Link) -> None:
+        while data := await source.read(CHUNK):
+            await self._travel("down")
+            if self._loses(link):
+                return
+            if not link.deaf:
+                sink.write(data)
+                await sink.drain()
+
+    async def _travel(self, direction: str) -> None:
+        if self.delay_s:
+            await asyncio.sleep(self.delay_s)
+        await self._hearing[direction].wait()
+
+    def _loses(self, link: _Link) -> bool:
+        if not self.lose_every or not link.scripts:
+            return False
+        self._replies += 1
+        lost = self._replies % self.lose_every == 0
+        self.lost += lost
+        return lost

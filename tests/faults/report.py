@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from server.rooms.events import ChatSent
+from server.signaling.messages import Events, RoomMessage
 from tests.faults.checker.history import Run, Sent, Told
 from tests.faults.checker.limits import percentile
 from tests.faults.checker.verdict import check, tally
@@ -40,6 +42,24 @@ def spread(values: Sequence[float]) -> dict[str, float] | None:
     if not values:
         return None
     return {"p50": percentile(values, 0.5), "p99": percentile(values, 0.99), "max": max(values)}
+
+
+def delays(run: Run, since_ms: int = 0) -> list[int]:
+    """For each message and each client that saw it happen: how long after the first of all, in milliseconds."""
+    first: dict[int, int] = {}
+    behind: list[int] = []
+    seen = sorted((r.at_ms, _chats(r.message)) for h in run.histories for r in h.records if isinstance(r, Told))
+    for at_ms, numbers in seen:
+        for number in numbers:
+            began = first.setdefault(number, at_ms)
+            if began >= since_ms:
+                behind.append(at_ms - began)
+    return behind
+
+
+def _chats(message: RoomMessage) -> list[int]:
+    events = message.events if isinstance(message, Events) else ()
+    return [event.message.id for event in events if isinstance(event, ChatSent)]
 
 
 def record(fault: int, name: str, run: Run, *, column: str = "ours", **more: object) -> None:

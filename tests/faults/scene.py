@@ -27,9 +27,11 @@ from tests.faults.workload import lead, take_part
 
 ROOM: Final = RoomId("circle")
 MODERATOR: Final = ParticipantId("mod")
-BACK_S: Final = 20.0
-CONVERGED_S: Final = 10.0
+BACK_S: Final = 45.0
+CONVERGED_S: Final = 20.0
 FAILED: Final = ROWS / "failed.msgpack"
+MUTANT: Final = os.environ.get("FAULT_MUTANT")
+MUTATED: Final = ("-m", "tests.faults.mutants")
 SEED: Final = int(os.environ.get("FAULT_SEED", "1"))
 
 
@@ -47,22 +49,27 @@ class Reader(Protocol):
 
 
 class Scene:
-    """`async with Scene(folder) as scene`: nodes with these options of `serve`; `truth` reads the log."""
+    """`async with Scene(folder) as scene`. `options` of `serve` are for all nodes, `each` has those of one node.
+
+    `truth` reads the log.
+    """
 
     def __init__(
         self,
         folder: Path,
         *options: str,
-        nodes: int = 1,
+        each: tuple[tuple[str, ...], ...] = ((),),
         truth: Reader | None = None,
-        program: tuple[str, ...] = PROGRAM,
+        program: tuple[str, ...] = PROGRAM if MUTANT is None else (*MUTATED, MUTANT),
         seed: int = SEED,
     ) -> None:
         print(f"seed {seed}")
         self.seed = seed
         self.key = fresh_key()
         shared = ("--capacity", "400", *options)
-        self.nodes = [Node(f"node-{n}", self.key, folder, *shared, program=program) for n in range(nodes)]
+        self.nodes = [
+            Node(f"node-{number}", self.key, folder, *shared, *own, program=program) for number, own in enumerate(each)
+        ]
         self.clients: list[Client] = []
         self.urls = tuple(node.url for node in self.nodes)
         self._truth = truth

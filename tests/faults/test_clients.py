@@ -68,6 +68,7 @@ async def test_26_two_tabs(tmp_path: Path) -> None:
         assert_survived(run)
 
 
+@pytest.mark.slow
 async def test_25_half_open(tmp_path: Path) -> None:
     """A connection that goes deaf without a word is left for another one; what was sent meanwhile has one effect."""
     async with Scene(tmp_path) as scene, Proxy(scene.nodes[0].port) as network:
@@ -90,6 +91,7 @@ async def test_25_half_open(tmp_path: Path) -> None:
         assert_survived(run)
 
 
+@pytest.mark.slow
 async def test_28_away_and_back(tmp_path: Path) -> None:
     """Who was away for a moment hears what was missed; for too long or with a wrong position, sees the room anew."""
     async with Scene(tmp_path) as scene:

@@ -6,6 +6,8 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from server.errors import DisconnectCode
 from server.rooms import commands as c
 from server.rooms.state import Role, RoomView
@@ -35,6 +37,7 @@ async def test_33_the_moderator_vanishes_while_opening_breakouts(tmp_path: Path)
         assert_survived(run)
 
 
+@pytest.mark.slow
 async def test_34_two_moderators_split_and_merge_at_once(tmp_path: Path) -> None:
     """One wins, the other is told so; nobody is in two rooms."""
     async with Scene(tmp_path) as scene:
@@ -75,6 +78,7 @@ async def test_35_removed_while_reconnecting(tmp_path: Path) -> None:
         assert_survived(run)
 
 
+@pytest.mark.slow
 async def test_38_coming_and_going_during_a_split(tmp_path: Path) -> None:
     """Whoever joins, leaves or is admitted while rooms open has one place, and is in the room at the end."""
     async with Scene(tmp_path) as scene:
@@ -93,6 +97,7 @@ async def test_38_coming_and_going_during_a_split(tmp_path: Path) -> None:
         assert {client.placement for client in late} <= {room.id for room in moderator.view.breakouts.rooms}
 
 
+@pytest.mark.slow
 async def test_40_muting_races_with_unmuting(tmp_path: Path) -> None:
     """Whatever comes first: who was muted for good is muted for everybody, and no microphone goes on by itself."""
     async with Scene(tmp_path) as scene:

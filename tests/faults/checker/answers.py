@@ -12,7 +12,7 @@ from server.ids import CommandId, ParticipantId
 from server.rooms.commands import RoomCommand, SendChat
 from server.rooms.events import ChatSent
 from server.runner.steps import key_of
-from server.signaling.messages import Ok
+from server.signaling.messages import Ok, Snapshot
 from tests.faults.checker.history import Answered, Ended, Life, Opening, Run, Sent, Told
 from tests.faults.checker.replay import Step
 from tests.faults.checker.words import Invariant, Violation, Witness
@@ -24,14 +24,19 @@ def check(run: Run, seen: tuple[Witness, ...]) -> Iterator[Violation]:
         for witness in seen:
             yield from _not_in_log(run.lives, witness)
         yield from _twice_in_log(run.lives)
-    yield from _unseen_chat(seen)
+    else:
+        yield from _unseen_chat(seen)
     yield from _chat_twice(seen)
     for witness in seen:
         yield from _shown_twice(witness)
 
 
 class Done(Struct, frozen=True):
-    """An `ok` that stands for an entry of the log. `unbroken`: it came over the connection of the first sending."""
+    """An `ok` that stands for an entry of the log.
+
+    `unbroken`: it came over the connection of the first sending, and nothing was shown anew in between, as to somebody
+    who is moved elsewhere.
+    """
 
     epoch: int
     seq: int
@@ -49,6 +54,7 @@ def done(witness: Witness) -> Iterator[Done]:
         match record:
             case Told(message=message):
                 epoch = message.epoch
+                broken |= commands.keys() if isinstance(message, Snapshot) else set()
             case Sent():
                 commands[record.id] = record.command
             case Ended() | Opening():
@@ -105,10 +111,7 @@ def _chats(witness: Witness) -> Iterator[tuple[ParticipantId, str, int]]:
 
 
 def _unseen_chat(seen: tuple[Witness, ...]) -> Iterator[Violation]:
-    """`ok` follows the events: an author whose connection held has seen the own message.
-
-    Who came back in between may have been moved away from it.
-    """
+    """`ok` follows the events: an author who stayed has seen the own message."""
     told = {(who, text) for witness in seen for who, text, _ in _chats(witness)}
     for witness in seen:
         for one in done(witness):

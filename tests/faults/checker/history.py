@@ -146,4 +146,5 @@ class Run(Struct, frozen=True, kw_only=True):
     texts: tuple[Text, ...] = ()
     canaries: tuple[str, ...] = ()
     media_grace_ms: int = 1_000
+    seat_grace_ms: int = 60_000
     finished: bool = True

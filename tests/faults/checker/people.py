@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
 
 from server.ids import LOBBY, MAIN, ParticipantId, Placement
@@ -21,6 +22,7 @@ def check(run: Run, seen: tuple[Witness, ...]) -> Iterator[Violation]:
     """Both."""
     yield from _nowhere(run, seen)
     yield from _two_places(run, seen)
+    yield from _given_up(run, seen)
     if run.finished:
         yield from _lost(run, seen)
 
@@ -82,6 +84,31 @@ def _lost(run: Run, seen: tuple[Witness, ...]) -> Iterator[Violation]:
             yield Violation(Invariant.NOBODY_LOST, f"{person} did not come back")
         elif final is not None:
             yield from _absent(person, final)
+
+
+def _given_up(run: Run, seen: tuple[Witness, ...]) -> Iterator[Violation]:
+    """Nobody loses the seat who was away for less than the grace."""
+    given_up = {
+        event.participant
+        for witness in seen
+        for sight in witness.sights
+        for event in sight.events
+        if isinstance(event, ParticipantLeft) and event.reason is LeaveReason.TIMED_OUT
+    }
+    for history in run.histories:
+        if history.person in given_up and _longest_absence(history) < run.seat_grace_ms:
+            yield Violation(Invariant.NOBODY_LOST, f"{history.person} lost the seat within the grace")
+
+
+def _longest_absence(history: History) -> int:
+    """The longest time without a connection, in milliseconds; one that lasts to the end is without end."""
+    longest, since = 0, None
+    for record in history.records:
+        if isinstance(record, Ended) and since is None:
+            since = record.at_ms
+        elif isinstance(record, Told) and since is not None:
+            longest, since = max(longest, record.at_ms - since), None
+    return longest if since is None else sys.maxsize
 
 
 def _absent(person: ParticipantId, final: RoomState) -> Iterator[Violation]:

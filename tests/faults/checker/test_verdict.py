@@ -171,6 +171,22 @@ def test_left_on_purpose() -> None:
     assert found(story.run()) == set()
 
 
+def test_given_up_too_early() -> None:
+    """I2: a seat is kept for the grace; who was away for longer has no claim to it."""
+    story = circle()
+    story.drop(ANA)
+    story.now_ms += 10_000
+    story.join(ANA)
+    run = story.run(with_log=False)
+    seq = Seq(story.seq + 1)
+    left = e.ParticipantLeft(ANA, Placement("main"), e.LeaveReason.TIMED_OUT, 0)
+    later = h.Told(story.now_ms, Events(story.epoch, seq, seq, 0, (left,)))
+    early = with_records(run, MOD, *records_of(run, MOD), later)
+    assert "ana lost the seat within the grace" in [violation.detail for violation in check(early)]
+    late = [violation.detail for violation in check(replace(early, seat_grace_ms=5_000))]
+    assert "ana lost the seat within the grace" not in late
+
+
 def test_refused_on_return() -> None:
     """I2: who is refused on the way back is lost."""
     story = circle()
