@@ -109,7 +109,8 @@ sanitize: compiler install-dev
 	@FAN_FLAGS="-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all" \
 	LD_PRELOAD="$$(cc -print-file-name=libasan.so) $$(cc -print-file-name=libubsan.so)" ASAN_OPTIONS=detect_leaks=0 \
 	$(BIN)/python -m pytest -q -p no:cacheprovider tests/media/native tests/media/test_outbox.py tests/media/test_layers.py \
-		tests/media/test_forwarding.py tests/media/test_feedback.py tests/media/test_red.py tests/media/test_switching.py
+		tests/media/test_forwarding.py tests/media/test_feedback.py tests/media/test_red.py tests/media/test_switching.py \
+		tests/media/test_service.py
 
 docs: install-dev
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
