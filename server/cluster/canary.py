@@ -20,7 +20,6 @@ class Canary:
         self._number = 0
         self._waiting: set[int] = set()
 
-    @property
     def silent(self) -> bool:
         """Whether too many are out."""
         return len(self._waiting) >= OVERDUE

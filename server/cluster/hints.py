@@ -178,7 +178,7 @@ class Hints:
         if not ear.subscriber.ready:
             ear.canary.restart()
             return
-        if ear.canary.silent:
+        if ear.canary.silent():
             ear.canary.restart()
             _log.warning("redis_deaf", problem="a pub/sub connection delivers nothing: a new one is opened")
             await ear.subscriber.renew()
