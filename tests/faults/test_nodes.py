@@ -13,6 +13,7 @@ from tests.faults.scene import assert_survived
 from tests.faults.test_redis import three_nodes
 
 
+@pytest.mark.slow
 async def test_01_a_node_killed_in_the_middle_of_splits(tmp_path: Path) -> None:
     """Its people are back in their own rooms within three seconds, and nothing is lost or half done."""
     async with three_nodes(tmp_path) as (scene, _, _):
