@@ -143,10 +143,10 @@ class Carriers:
             carrier = self._carriers.get(room)
             if carrier is not None and carrier.generation == request.generation:
                 self._carry(carrier, home, request)
-            elif place is None:
-                self._deny(home, room, request.generation, "moved")
-            else:
+            elif place is not None and groups is None:
                 self._refuse(home, request)
+            else:
+                self._deny(home, room, request.generation, "moved")
         if self.draining and (carrier := self._carriers.get(room)) is not None:
             await self._hand_over(carrier, "moved")
 

@@ -158,7 +158,9 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
         stack.push_async_callback(disconnect, client)
         nodes = []
         for name in ("a", "b", "c"):
-            node = Node(name, key, tmp_path, "--auto-admit", "--redis", redis.url, "--media-workers", "1", "--media-port", "0")
+            node = Node(
+                name, key, tmp_path, "--auto-admit", "--redis", redis.url, "--media-workers", "1", "--media-port", "0"
+            )
             node._command += ("--node-url", node.url)  # noqa: SLF001 - known only now
             stack.push_async_callback(node.close)
             nodes.append(node)
