@@ -28,6 +28,7 @@ from server.ports import (
     Trimmed,
 )
 from server.rooms.events import HandLowered
+from tests.cluster.heard import Heard
 from tests.runner.toys import FIRST
 
 
@@ -305,30 +306,6 @@ async def what_is_forgotten_is_not_restored(connect: Connect) -> None:
     assert await other.restore(ROOM, epoch, Seq(1), LATER) is None
     anew = await log.create(ROOM, FIRST)
     assert await other.restore(ROOM, epoch, Seq(1), LATER) == anew
-
-
-class Heard:
-    """Collects hints; those without entries only tell positions."""
-
-    def __init__(self) -> None:
-        self.hints: list[tuple[Epoch, Seq, tuple[Entry, ...]]] = []
-        self.positions: list[tuple[Epoch, Seq]] = []
-        self._more = asyncio.Event()
-
-    def __call__(self, epoch: Epoch, first: Seq, entries: tuple[Entry, ...]) -> None:
-        """A hint."""
-        if entries:
-            self.hints.append((epoch, first, entries))
-        else:
-            self.positions.append((epoch, Seq(first - 1)))
-        self._more.set()
-
-    async def until(self, check: Callable[[], bool]) -> None:
-        """Wait until this is so."""
-        async with asyncio.timeout(5):
-            while not check():
-                self._more.clear()
-                await self._more.wait()
 
 
 @promise

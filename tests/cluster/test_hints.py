@@ -14,7 +14,8 @@ from server.cluster.keys import Keys
 from server.cluster.positions import Position, Positions
 from server.ids import RoomId
 from server.ports import Appended, Epoch, Loaded, Seq
-from tests.cluster.contract import LATER, OTHER, ROOM, A, B, C, Heard, entry, opened
+from tests.cluster.contract import LATER, OTHER, ROOM, A, B, C, entry, opened
+from tests.cluster.heard import Heard
 from tests.cluster.nodes import joined
 from tests.cluster.servers import KINDS, Kind, RunningRedis, redis_server
 from tests.runner.toys import FIRST

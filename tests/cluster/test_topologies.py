@@ -11,7 +11,8 @@ import pytest
 
 from server.ids import RoomId
 from server.ports import Appended, LogUnavailable, Seq
-from tests.cluster.contract import CONTRACT, ROOM, A, B, C, Heard, Promise, entry, name_of, opened
+from tests.cluster.contract import CONTRACT, ROOM, A, B, C, Promise, entry, name_of, opened
+from tests.cluster.heard import Heard
 from tests.cluster.nodes import joined
 from tests.cluster.servers import KINDS, Kind
 from tests.cluster.topologies import Cluster, Replicated, cluster, replicated
