@@ -141,8 +141,8 @@ class Client(Participant):
 
     async def _open(self, resume: Resume | None) -> Welcome:
         await self.cut()
-        self._http, self._url = ClientSession(), self.urls[self._node]
-        self.records.append(Opening(now_ms(), self._url, resumes=resume is not None))
+        self._http, self._urls = ClientSession(), [self.urls[self._node]]
+        self.records.append(Opening(now_ms(), self.urls[self._node], resumes=resume is not None))
         try:
             async with asyncio.timeout(OPEN_S):
                 return await super()._open(resume)
