@@ -38,7 +38,7 @@ def no_command_id() -> None:
 
 def no_epoch() -> None:
     """Another life of a room goes under the epoch of the one before."""
-    _edit(scripts.RESTORE, "begin(ARGV[1], highest,", "begin(ARGV[1], old,")
+    _edit(scripts.RESTORE, "math.max(old + 1, now)", "old")
 
 
 def no_grace() -> None:
