@@ -110,8 +110,7 @@ def put(lanes: Iterable[Lane], packet: Packet, now_ns: int) -> int:  # noqa: C90
     sent = 0
     for line, rewriter, leg, to, box, session, overhead, numbered, state, times, sizes in lanes:
         sequence = extended + rewriter.sequence_offset
-        if sequence != rewriter.next:
-            # Not in order.
+        if sequence != rewriter.next:  # not in order
             sent += extended >= rewriter.start and line.put(packet, now_ns)
             continue
         rewriter.next = sequence + 1

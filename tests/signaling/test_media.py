@@ -305,13 +305,13 @@ async def test_a_dead_worker_is_told_and_replaced(tmp_path: Path) -> None:
         ann = await venue.join("ann", Role.MODERATOR)
         await ann.do(MediaOffer(1, CHROMIUM))
         await ann.until(lambda: len(ann.notices) == 1)
-        pid = server.plane.pids[0]
+        pid = server.local.pids[0]
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
         await ann.until(lambda: len(ann.notices) == 2)
         assert ann.notices[1] == MediaLost("worker_lost", offer=1)
         assert code_of(await ann.send(MediaOffer(2, CHROMIUM))) == RejectCode.NO_MEDIA
-        await server.plane.until_ready()
+        await server.local.until_ready()
         await ann.do(MediaOffer(3, CHROMIUM))
         await ann.until(lambda: len(ann.notices) == 3)
         assert isinstance(ann.notices[2], MediaAnswer)

@@ -4,11 +4,17 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+from pathlib import Path
 
 import pytest
 
+from server.app import Server
 from server.ids import ParticipantId, RoomId
+from server.rooms.commands import Admit
+from server.rooms.state import Role
+from server.signaling.messages import IceServers
 from server.signaling.relays import LIFE_S, REFRESH_S, Relays, is_turn_url
+from tests.signaling.clients import Venue, config
 
 NOW = 1_795_299_334
 RELAYS = Relays(urls=("turn:turn.example.org:3478",), secret="s" * 32, wall=lambda: NOW + 0.9)
@@ -60,3 +66,20 @@ def test_without_servers_there_is_nothing() -> None:
 def test_addresses_are_those_a_browser_takes(text: str, good: bool) -> None:
     """RFC 7065."""
     assert is_turn_url(text) is good
+
+
+@pytest.mark.asyncio(loop_scope="session")
+async def test_relays_are_given_to_those_inside_only(tmp_path: Path) -> None:
+    """Whoever waits in the lobby could use them for anything; they come with being let in, before the room does."""
+    turn = {"turn_urls": ("turn:t.example.org",), "turn_secret": "s" * 32}
+    async with Server(config(tmp_path, auto_admit=False, **turn)) as server:
+        venue = Venue(server)
+        moderator, guest = await venue.join("mo", Role.MODERATOR), await venue.join("guest")
+        assert len(moderator.welcome.ice_servers) == 1
+        assert guest.welcome.ice_servers == ()
+        server.gateway.refresh_relays()
+        await moderator.until(lambda: len(moderator.notices) == 1)
+        await moderator.do(Admit((ParticipantId("guest"),)))
+        await guest.until(lambda: guest.snapshots == 2)
+        assert [type(notice) for notice in guest.notices] == [IceServers]
+        await venue.close()

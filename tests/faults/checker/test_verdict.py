@@ -5,98 +5,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import msgspec
 import pytest
 from msgspec.structs import replace
 
 from server.errors import DisconnectCode
-from server.ids import LOBBY, CommandId, ParticipantId, Placement, RoomId
+from server.ids import LOBBY, CommandId, Placement
 from server.ports import Entry, Seq
 from server.rooms import commands as c
 from server.rooms import events as e
-from server.rooms.state import AssignmentStrategy, Role, RoomView
+from server.rooms.state import Role
 from server.rooms.view import view_of
 from server.signaling.messages import Events, Ok, Snapshot, Welcome
 from tests.faults.checker import history as h
+from tests.faults.checker.retold import circle, found, last_told, moved, relife, retell, reviewed, shown_later, split
 from tests.faults.checker.story import Story, records_of, with_records
 from tests.faults.checker.verdict import Tally, check, tally
 from tests.faults.checker.words import Invariant
 from tests.rooms.builders import ANA, BEN, CLEO, MOD
-
-
-def circle() -> Story:
-    """A moderator and three people in main, who have talked."""
-    story = Story()
-    story.join(MOD, Role.MODERATOR)
-    for person in (ANA, BEN, CLEO):
-        story.join(person)
-    story.do(MOD, c.Admit((ANA, BEN, CLEO)))
-    story.do(ANA, c.SendChat("one"))
-    story.do(BEN, c.RaiseHand())
-    story.do(BEN, c.SendChat("two"))
-    return story
-
-
-def split() -> Story:
-    """The same people, in two breakouts."""
-    story = circle()
-    story.do(MOD, c.DraftPlan(AssignmentStrategy.EVEN, 2, 0))
-    plan = story.state.breakouts.plan
-    assert plan is not None
-    story.do(MOD, c.OpenBreakouts(plan.version, allow_alone=True))
-    story.do(ANA, c.SendChat("here"))
-    return story
-
-
-def found(run: h.Run) -> set[Invariant]:
-    """Which invariants are broken."""
-    return {violation.invariant for violation in check(run)}
-
-
-def last_told(run: h.Run, person: ParticipantId, *kinds: type) -> int:
-    """Where this person's last message of these kinds stands."""
-    records = records_of(run, person)
-    return max(i for i, r in enumerate(records) if isinstance(r, h.Told) and isinstance(r.message, kinds))
-
-
-def retell(run: h.Run, person: ParticipantId, place: int, message: object) -> h.Run:
-    """The run in which this person was told something else there."""
-    records = records_of(run, person)
-    told = records[place]
-    assert isinstance(told, h.Told)
-    records[place] = msgspec.structs.replace(told, message=message)
-    return with_records(run, person, *records)
-
-
-def reviewed(run: h.Run, person: ParticipantId, change: Callable[[RoomView], RoomView]) -> h.Run:
-    """The run in which this person's last view was another one."""
-    place = last_told(run, person, Welcome, Snapshot)
-    told = records_of(run, person)[place]
-    assert isinstance(told, h.Told)
-    assert isinstance(told.message, Welcome | Snapshot)
-    assert told.message.view is not None
-    return retell(run, person, place, replace(told.message, view=change(told.message.view)))
-
-
-def moved(view: RoomView, person: ParticipantId, to: str) -> RoomView:
-    """The view with this person elsewhere."""
-    there = replace(view.participants[person], placement=Placement(to))
-    return replace(view, participants={**view.participants, person: there})
-
-
-def relife(run: h.Run, change: Callable[[h.Life], h.Life]) -> h.Run:
-    """The run with another last life of the log."""
-    return replace(run, lives=(*run.lives[:-1], change(run.lives[-1])))
-
-
-def shown_later(story: Story, person: ParticipantId, view: RoomView, *, with_log: bool = False) -> h.Run:
-    """The story with one more snapshot for this person, at the next position."""
-    run = story.run(with_log=with_log)
-    later = h.Told(story.now_ms, Snapshot(story.epoch, Seq(story.seq + 1), 0, view))
-    return with_records(run, person, *records_of(run, person), later)
-
-
-# -- nothing is wrong --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("with_log", [True, False])
@@ -448,31 +373,3 @@ def test_media_from_elsewhere() -> None:
     assert found(with_records(run, ANA, *records, h.Heard(switch + 500, far))) == set()
     if near is not None:
         assert found(with_records(run, ANA, *records, h.Heard(end, near))) == set()
-
-
-@pytest.mark.parametrize(
-    ("change", "invariant"),
-    [
-        ({"gauges": (h.Gauge("outbox", 2, 1),)}, Invariant.BOUNDED),
-        ({"delays": (h.Delays(RoomId("other"), (1.0, 900.0), 500),)}, Invariant.ALIVE),
-        ({"delays": (h.Delays(RoomId("other"), (), 500),)}, Invariant.ALIVE),
-        ({"texts": (h.Text("log", "hello Zebra"),), "canaries": ("Zebra",)}, Invariant.PRIVATE),
-        ({"settled": (h.Settled("tasks", 3, 5, slack=1),)}, Invariant.NO_LEAK),
-    ],
-)
-def test_measured(change: dict[str, object], invariant: Invariant) -> None:
-    """I9 to I12: what was measured is held against its limit."""
-    run = circle().run()
-    assert found(msgspec.structs.replace(run, **change)) == {invariant}
-
-
-def test_measured_within_limits() -> None:
-    """I9 to I12: what keeps to its limits is no fault."""
-    run = replace(
-        circle().run(),
-        gauges=(h.Gauge("outbox", 1, 1),),
-        settled=(h.Settled("tasks", 3, 4, slack=1),),
-        texts=(h.Text("log", "hello"),),
-        canaries=("Zebra",),
-    )
-    assert found(run) == set()
