@@ -21,6 +21,7 @@ CONNECT_ERROR: Final = 4
 _TYPE_AT: Final = 6
 _KEY: Final = b"\xa4type"
 _EVENT: Final = b"\xa5event"
+_REFUSED: Final = b"\xa6reject"
 _HEAD: Final = 20
 _NAME: Final = 40
 """Where the type of a packet, and the name of an event, stand at the latest."""
@@ -37,7 +38,7 @@ class Disconnected(RuntimeError):
 
 
 class Client:
-    """One connection. `on_event` is called once for each event, `on_ack` once for each answer to a command."""
+    """One connection. `on_event` is called once for each event, `on_ack` once for each command that was taken."""
 
     __slots__ = ("_at", "_data", "_next", "on_ack", "on_event", "sock")
 
@@ -94,7 +95,7 @@ class Client:
                 kind = _kind(data, start, end)
                 if kind == EVENT and data.find(_EVENT, start, start + _NAME) >= 0:
                     self.on_event()
-                elif kind == ACK:
+                elif kind == ACK and data.find(_REFUSED, start, start + _NAME) < 0:
                     self.on_ack()
             elif opcode == 1 and data[start:end] == b"2":
                 self._write(b"\x81", b"3")

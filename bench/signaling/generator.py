@@ -227,25 +227,34 @@ def _hall(plan: Plan, crowd: Crowd) -> Work:
 
 
 def _acknowledge(plan: Plan, crowd: Crowd) -> Work:
-    """W4: everybody asks at once, and again as soon as they are answered; short, for our rate limits are on."""
-    answered = 0
+    """W4: everybody asks at once, and again as soon as they are answered, as often as our rate limits allow at once."""
+    answered = asked = 0
     going = True
+    left = dict.fromkeys(crowd.clients, _BURST)
+
+    def ask(client: Client) -> None:
+        nonlocal asked
+        if going and left[client]:
+            left[client] -= 1
+            asked += 1
+            client.command(plan.quiet)
 
     def again(client: Client) -> None:
         nonlocal answered
         answered += 1
-        if going:
-            client.command(plan.quiet)
+        ask(client)
 
     for client in crowd.clients:
         client.on_ack = partial(again, client)
     meter = _Meter(plan.pid)
+    end = time.monotonic() + 1.0
     for client in crowd.clients:
-        client.command(plan.quiet)
-    crowd.read_for(1.0)
+        ask(client)
+    while time.monotonic() < end and answered < asked:
+        crowd.read()
     work = meter.work(answered)
     going = False
-    crowd.read_for(1.0)
+    crowd.until(lambda: answered == asked, "answers")
     return work
 
 

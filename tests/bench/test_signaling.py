@@ -43,7 +43,7 @@ def packet(kind: int, *, number: int | None = None, number_first: bool = False, 
 
 @pytest.mark.parametrize("step", [1, 7, 100_000])
 def test_frames_are_counted_however_they_were_cut(step: int) -> None:
-    """Short, long and longest lengths; the number of an answer before or behind its type; notices do not count."""
+    """Short, long and longest lengths; the number of an answer before or behind its type; notices and refusals do not count."""
     stream = b"".join(
         (
             packet(2, data=("event", {"type": "events"})),
@@ -51,6 +51,7 @@ def test_frames_are_counted_however_they_were_cut(step: int) -> None:
             packet(2, data=("event", {"text": "x" * 70_000})),
             packet(2, data=("notice", {"type": "voices"})),
             packet(3, number=5, data=({"type": "ok"},)),
+            packet(3, number=6, data=({"type": "reject"},)),
             packet(3, number=70_000, number_first=True, data=({"type": "ok"},)),
         )
     )
