@@ -43,7 +43,7 @@ def packet(kind: int, *, number: int | None = None, number_first: bool = False, 
 
 @pytest.mark.parametrize("step", [1, 7, 100_000])
 def test_frames_are_counted_however_they_were_cut(step: int) -> None:
-    """Short, long and longest lengths; the number of an answer before or behind its type; notices and refusals do not count."""
+    """All lengths; the number of an answer before or behind its type; notices and refusals do not count."""
     stream = b"".join(
         (
             packet(2, data=("event", {"type": "events"})),
