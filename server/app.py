@@ -36,6 +36,9 @@ from server.media.interfaces import named_addresses
 from server.media.plane import WorkerPlane
 from server.media.reachable import parse_announced
 from server.media.supervisor import WorkerFailed, WorkerOptions
+from server.observe.log import MeteredLog
+from server.observe.looks import Look
+from server.observe.observatory import Observatory
 from server.ports import LogUnavailable
 from server.rooms.state import Agreement, RoomSettings
 from server.rooms.templates import default_agenda
@@ -73,6 +76,7 @@ class Server:
         self.local = WorkerPlane(_worker_options(config), config.worker_count)
         self.system = _system(config, self._facts)
         self._alone = fresh_node()
+        self.observatory = Observatory(self._look, self._checks())
         environment = self._environment()
         clock = environment.clock
         self.rooms = Rooms(environment)
@@ -104,6 +108,7 @@ class Server:
         try:
             self.media_path = (await self.local.start())[0].path
             await self._join_others()
+            await self._observe()
             await self._runner.setup()
             for bound in sockets:
                 await web.SockSite(self._runner, bound).start()
@@ -154,9 +159,9 @@ class Server:
     def _environment(self) -> Environment:
         if self.system is None:
             clock = MonotonicClock()
-            return Environment(MemoryLog(clock), ROOM_RULES, clock, _seed)
+            return Environment(MeteredLog(MemoryLog(clock), self.observatory.metrics), ROOM_RULES, clock, _seed)
         return Environment(
-            self.system.log,
+            MeteredLog(self.system.log, self.observatory.metrics),
             ROOM_RULES,
             self.system.clock,
             _seed,
@@ -223,18 +228,48 @@ class Server:
         if self.system is not None:
             await self.system.close()
         await self.local.close()
+        await self.observatory.close()
+
+    # -- for operators -------------------------------------------------------------------------------------------------
+
+    def _checks(self) -> dict[str, Callable[[], bool]]:
+        """What must all hold for new people to be sent here."""
+        checks: dict[str, Callable[[], bool]] = {
+            "media": lambda: self.plane.ready,
+            "open": lambda: not self._draining,
+        }
+        if self.system is not None:
+            rooms_log = self.system.log
+            checks["log"] = lambda: not rooms_log.away
+        return checks
+
+    def _look(self) -> Look:
+        system = self.system
+        return Look(
+            rooms=tuple(runner.state for runner in self.rooms.all()),
+            connections=self.gateway.connections,
+            draining=self._draining,
+            workers=self.local.stats,
+            peers=self.local.peer_stats,
+            log_away=None if system is None else system.log.away,
+            nodes=None if system is None else len(system.nodes.live()),
+        )
+
+    async def _observe(self) -> None:
+        config = self._config
+        try:
+            await self.observatory.start(config.ops_host, config.ops_port)
+        except OSError as error:
+            raise ConfigError(f"cannot listen on {config.ops_host} port {config.ops_port}: {error.strerror}") from error
 
     def _application(self, joining: Joining) -> web.Application:
         app = web.Application(middlewares=[access_log])
         app.on_response_prepare.append(add_headers)
         app.router.add_get(SOCKET_PATH, self._socket)
         add_tickets(app, joining.swap)
-        checks = {"media": lambda: self.plane.ready, "open": lambda: not self._draining}
         if self.system is not None:
-            rooms_log = self.system.log
-            checks["log"] = lambda: not rooms_log.away
             app[ADDRESSES] = self._others
-        add_health(app, checks)
+        add_health(app, self._checks())
         add_web(app, web_folder(self._config.web_dir))
         return app
 

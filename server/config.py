@@ -58,6 +58,12 @@ class Config:
     port: int = 8080
     """Port: TCP for pages and signaling, UDP for media. 0: any free one."""
 
+    ops_port: int | None = None
+    """Port for operators alone: /metrics, /healthz, /readyz. Default: none. 0: any free one."""
+
+    ops_host: str = "127.0.0.1"
+    """Address that `ops_port` listens on; nobody but your monitoring should reach it."""
+
     media_port: int | None = None
     """UDP port for media, when it cannot have the same number as `port`."""
 
@@ -148,6 +154,7 @@ class Config:
     def __post_init__(self) -> None:
         for name, low, high in (
             ("port", 0, MAX_PORT),
+            ("ops_port", 0, MAX_PORT),
             ("media_port", 0, MAX_PORT),
             ("media_tcp_port", 0, MAX_PORT),
             ("capacity", 1, MAX_PARTICIPANTS),

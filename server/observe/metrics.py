@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every metric that is counted as things happen. What is only looked at when somebody asks stands in `looks`.
+
+Labels are bounded by the code: kinds of commands and events, outcomes, numbers of workers. Nothing that a person wrote
+or is known by becomes a label (https://prometheus.io/docs/practices/naming/).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import cache
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, GCCollector, Histogram, PlatformCollector, ProcessCollector
+from prometheus_client.exposition import choose_encoder
+
+from server.rooms.events import Event
+
+NAMESPACE: Final = "holdspace"
+ANSWER_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+"""Buckets of what a person waits for; 0.3 s is when they notice."""
+APPEND_S: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
+LAG_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
+
+
+class Metrics:
+    """`ports.Meter`, and the registry that an exporter shows."""
+
+    def __init__(self) -> None:
+        self.registry: Final = CollectorRegistry()
+        for collector in (ProcessCollector, PlatformCollector, GCCollector):
+            collector(registry=self.registry)
+        self._joins = self._counter("joins", "Attempts to take a seat, by outcome.", "outcome")
+        self._join = self._histogram("join_seconds", "From the Socket.IO CONNECT to the seat in the log.", ANSWER_S)
+        self._commands = self._counter("commands", "Commands of people, by kind and outcome.", "command", "outcome")
+        self._command = self._histogram("command_seconds", "From reading a command to its answer.", ANSWER_S, "command")
+        self._disconnects = self._counter("disconnects", "Connections that the server ended, by reason.", "reason")
+        self._events = self._counter("events", "Events that this node put into the log, by kind.", "event")
+        self._appends = self._counter("appends", "Appends to the log, by outcome.", "outcome")
+        self._entries = self._counter("entries", "Entries that this node put into the log.")
+        self._log = self._histogram("log_seconds", "Time that a call of the log took.", APPEND_S, "call")
+        self._lag = self._histogram("loop_lag_seconds", "Lateness of the event loop, looked at often.", LAG_S)
+
+    def joined(self, outcome: str, seconds: float) -> None:
+        self._joins.labels(outcome).inc()
+        self._join.observe(seconds)
+
+    def answered(self, command: str, outcome: str, seconds: float) -> None:
+        _child(self._commands, command, outcome).inc()
+        _observer(self._command, command).observe(seconds)
+
+    def disconnected(self, reason: str) -> None:
+        self._disconnects.labels(reason).inc()
+
+    def called(self, call: str, seconds: float) -> None:
+        """The log has answered, or not, after so long."""
+        _observer(self._log, call).observe(seconds)
+
+    def appended(self, outcome: str) -> None:
+        """What came of an append."""
+        _child(self._appends, outcome).inc()
+
+    def stored(self, entries: int, events: Iterable[Event]) -> None:
+        """So much is new in the log, by this node."""
+        self._entries.inc(entries)
+        for event in events:
+            _child(self._events, kind_of(type(event))).inc()
+
+    def late(self, seconds: float) -> None:
+        """How late the event loop was just now."""
+        self._lag.observe(seconds)
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(name, text, labels, namespace=NAMESPACE, registry=self.registry)
+
+    def _histogram(self, name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+        return Histogram(name, text, labels, namespace=NAMESPACE, registry=self.registry, buckets=buckets)
+
+
+@cache
+def kind_of(message: type) -> str:
+    """The name of a kind of message, as the protocol has it."""
+    return str(message.__struct_config__.tag)  # type: ignore[attr-defined] # every message is a Struct
+
+
+@cache
+def _child(counter: Counter, *labels: str) -> Counter:
+    return counter.labels(*labels)
+
+
+@cache
+def _observer(histogram: Histogram, *labels: str) -> Histogram:
+    return histogram.labels(*labels)
+
+
+def exposition(registry: CollectorRegistry) -> Callable[[str], tuple[bytes, str]]:
+    """Shows what is in the registry as Prometheus or OpenMetrics text, whichever the Accept header asks for."""
+
+    def show(accept: str) -> tuple[bytes, str]:
+        encode, content_type = choose_encoder(accept)
+        return encode(registry), content_type
+
+    return show

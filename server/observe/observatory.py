@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All that watches a node, as one thing to start and to end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from server.observe.lag import LagWatch
+from server.observe.looks import Look, Looks
+from server.observe.metrics import Metrics, exposition
+from server.observe.operations import Operations
+
+
+class Observatory:
+    """Counts from the beginning; shows it from `start` on, if it is given a port."""
+
+    def __init__(self, look: Callable[[], Look], checks: Mapping[str, Callable[[], bool]]) -> None:
+        self.metrics: Final = Metrics()
+        self.metrics.registry.register(Looks(look))
+        self._lag = LagWatch(self.metrics.late)
+        self._operations = Operations(exposition(self.metrics.registry), checks)
+
+    @property
+    def port(self) -> int:
+        """Where operators look; 0: nowhere."""
+        return self._operations.port
+
+    async def start(self, host: str, port: int | None) -> None:
+        """Raises OSError when the port is in use."""
+        self._lag.start()
+        if port is not None:
+            await self._operations.start(host, port)
+
+    async def close(self) -> None:
+        """End."""
+        self._lag.close()
+        await self._operations.close()
