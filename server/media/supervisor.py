@@ -15,7 +15,8 @@ from msgspec import Struct, structs
 
 from server.media.channel import FromWorker, Shutdown, ToWorker, WorkerReady
 from server.media.reachable import Announced
-from server.media.wire import ChannelBroken, Reader, encode, from_worker
+from server.media.watchdog import Watchdog
+from server.media.wire import ChannelBroken, encode, from_worker
 from server.ports import MediaPath
 
 START_S: Final = 20.0
@@ -160,16 +161,22 @@ class MediaWorker:
         stream, self._writer = await asyncio.open_connection(sock=ours)
         reader = from_worker(stream)
         came_up = False
+        watchdog = Watchdog(START_S, self._process.kill)
         try:
-            while (message := await _read(reader, SILENCE_S if came_up else START_S)) is not None:
+            while (message := await reader.read()) is not None:
+                watchdog.heard()
                 if isinstance(message, WorkerReady):
                     came_up = True
+                    watchdog.close()
+                    watchdog = Watchdog(SILENCE_S, self._process.kill)
                     self._port = message.port
                     if self._ready is not None and not self._ready.done():
                         self._ready.set_result(message)
                 self._tell(partial(self._on_message, message))
-        except (ChannelBroken, TimeoutError):
+        except ChannelBroken:
             self._process.kill()
+        finally:
+            watchdog.close()
         self._drop_channel()
         await self._process.wait()
         return came_up
@@ -199,8 +206,3 @@ class MediaWorker:
         if self._options.tcp_port is not None:
             command += ["--tcp-port", str(self._options.tcp_port)]
         return [*command, "--path", self._options.path.value]
-
-
-async def _read(reader: Reader[FromWorker], patience_s: float) -> FromWorker | None:
-    async with asyncio.timeout(patience_s):
-        return await reader.read()

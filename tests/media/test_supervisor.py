@@ -4,6 +4,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
 from typing import Any
 
 import pytest
@@ -92,6 +93,21 @@ async def test_a_stuck_worker_is_replaced(monkeypatch: pytest.MonkeyPatch) -> No
     os.kill(stuck, signal.SIGSTOP)
     await until(lambda: next((m for m in said[1:] if isinstance(m, WorkerReady)), None))
     assert worker.pid != stuck
+    await worker.close()
+
+
+async def test_a_node_that_slept_keeps_its_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever was stopped itself finds old words, and does not take their writer for stuck."""
+    monkeypatch.setattr(supervisor, "SILENCE_S", 2.0)
+    said: list[FromWorker] = []
+    worker = MediaWorker(said.append, options=LOOPBACK)
+    await worker.start()
+    alive = worker.pid
+    time.sleep(3)  # noqa: ASYNC251 - as if the machine had been paused
+    before = len(said)
+    await until(lambda: len(said) > before + 1)
+    assert worker.pid == alive
+    assert sum(isinstance(message, WorkerReady) for message in said) == 1
     await worker.close()
 
 
