@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import secrets
 from collections.abc import Callable, Coroutine
 from typing import Final, assert_never
@@ -34,6 +33,7 @@ from server.signaling.messages import (
     IceServers,
     MediaAnswer,
     MediaLost,
+    MediaNotice,
     MediaOffer,
     Notice,
     Ok,
@@ -43,6 +43,7 @@ from server.signaling.messages import (
     Resume,
     Resync,
     RoomMessage,
+    Servers,
     Slots,
     Snapshot,
     Voices,
@@ -50,9 +51,6 @@ from server.signaling.messages import (
 )
 
 WAIT_S: Final = 10.0
-
-
-MediaNotice = MediaAnswer | MediaLost | Slots | Voices | ConnectionQuality | PeerSaid | IceServers
 
 
 class CommandRefused(Exception):
@@ -89,8 +87,10 @@ class Participant:
         self._broken: BaseException | None = None
         self._resyncing = False
         self._tasks: set[asyncio.Future[None]] = set()
-        self._offer_numbers = itertools.count(1)
-        self._answers: dict[int, asyncio.Future[str]] = {}
+        self._offers = 0
+        self._answer: asyncio.Future[str] | None = None
+        """Of the last offer, while its peer is being connected."""
+        self._patience: asyncio.Timeout | None = None
         self.connected = False
         self.goodbye: DisconnectCode | None = None
         """Why the server ended the last connection, if it said so."""
@@ -190,13 +190,19 @@ class Participant:
         return answer
 
     async def publish(self, peer: Peer) -> None:
-        """Connect this peer as the one RTCPeerConnection of the seat; an earlier one ends."""
+        """Connect this peer as the one RTCPeerConnection of the seat; an earlier one ends.
+
+        Raises TimeoutError, also as soon as the server says that it has no such peer (any more), and what `do` raises.
+        """
         self._media_lost()
         try:
-            await peer.connect(await self._negotiate(peer.offer()))
+            async with asyncio.timeout(None) as self._patience:
+                await peer.connect(await self._negotiate(peer.offer()))
         except BaseException:
             await peer.close()
             raise
+        finally:
+            self._patience = self._answer = None
         peer.on_lost = lambda: self._media_lost(peer)
         self.peer = peer
 
@@ -206,15 +212,12 @@ class Participant:
         return await self.do(msgspec.convert(wish, ClientCommand))
 
     async def _negotiate(self, offer: str) -> str:
-        number = next(self._offer_numbers)
+        self._offers += 1
         answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._answers[number] = answer
-        try:
-            await self.do(MediaOffer(offer=number, sdp=offer))
-            async with asyncio.timeout(WAIT_S):
-                return await answer
-        finally:
-            del self._answers[number]
+        self._answer = answer
+        await self.do(MediaOffer(offer=self._offers, sdp=offer))
+        async with asyncio.timeout(WAIT_S):
+            return await answer
 
     async def set_microphone(self, *, on: bool, voice: Voice = Voice.SPEECH) -> None:
         """Press the microphone. What is sent never goes beyond what the room has on record."""
@@ -297,28 +300,31 @@ class Participant:
         self._tell()
 
     def _notice(self, notice: Notice) -> None:
-        if isinstance(notice, ReadOnly):
-            self.read_only = notice.on
-        else:
-            self._hear(notice)
+        match notice:
+            case ReadOnly():
+                self.read_only = notice.on
+            case Servers():
+                self._urls = [self._urls[0], *notice.others]
+            case Disconnecting():
+                self.goodbye = notice.code
+            case _:
+                self._hear(notice)
         self._tell()
 
-    def _hear(self, notice: MediaNotice | Disconnecting) -> None:
+    def _hear(self, notice: MediaNotice) -> None:
         match notice:
             case MediaAnswer():
-                waiting = self._answers.get(notice.offer)
-                if waiting is not None and not waiting.done():
-                    waiting.set_result(notice.sdp)
+                answer = self._answer
+                if notice.offer == self._offers and answer is not None and not answer.done():
+                    answer.set_result(notice.sdp)
             case MediaLost():
-                self._media_lost()
+                self._media_ended(notice.offer)
             case Slots():
                 self.slots, self.slots_s = notice, asyncio.get_running_loop().time()
             case Voices():
                 self.voices = notice
             case IceServers() | ConnectionQuality() | PeerSaid():
                 pass  # we check the server's own addresses only, and have no display
-            case Disconnecting():
-                self.goodbye = notice.code
             case _:
                 assert_never(notice)
 
@@ -330,6 +336,15 @@ class Participant:
                 self.peer.speak(None)
             if not me.camera:
                 self.peer.show(on=False)
+
+    def _media_ended(self, offer: int) -> None:
+        """The server has no peer for this offer (0: for whichever it has answered) any more."""
+        unanswered = self._answer is not None and not self._answer.done()
+        if offer != self._offers and (offer != 0 or unanswered):
+            return
+        if self._patience is not None:
+            self._patience.reschedule(0.0)
+        self._media_lost()
 
     def _media_lost(self, gone: Peer | None = None) -> None:
         """The peer (this one, if it still is the present one) is gone; whoever drives this person publishes anew."""

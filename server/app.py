@@ -95,6 +95,7 @@ class Server:
             self._caretaker = Caretaker(self.rooms, self.system.log, self.system.nodes, clock, self.gateway.attends)
             self.system.log.on_away(self._away)
             self.system.nodes.on_buried(self._buried)
+            self.system.nodes.on_look(self.gateway.tell_others)
         self._runner = web.AppRunner(
             self._application(joining), access_log=None, handle_signals=False, shutdown_timeout=GOODBYE_S
         )

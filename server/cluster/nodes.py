@@ -182,6 +182,7 @@ class Nodes:
         self._on_lapse: list[Callable[[NodeId], None]] = []
         self._on_buried: list[Callable[[], None]] = []
         self._on_drain: list[Callable[[], None]] = []
+        self._on_look: list[Callable[[], None]] = []
         self._drained = False
         self._task: asyncio.Task[None] | None = None
 
@@ -203,6 +204,10 @@ class Nodes:
     def on_drain(self, callback: Callable[[], None]) -> None:
         """Tell when somebody asked this node to end."""
         self._on_drain.append(callback)
+
+    def on_look(self, callback: Callable[[], None]) -> None:
+        """Tell after each look at the others: `live` may have changed."""
+        self._on_look.append(callback)
 
     async def start(self) -> None:
         """Begin to live. Raises LogUnavailable."""
@@ -252,6 +257,7 @@ class Nodes:
         if drain and not self._drained:
             self._drained = True
             _tell(self._on_drain)
+        _tell(self._on_look)
 
     async def _run(self) -> None:
         while True:

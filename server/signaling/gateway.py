@@ -47,6 +47,7 @@ from server.signaling.messages import (
     ReadOnly,
     Reject,
     Resync,
+    Servers,
     reject,
 )
 from server.signaling.relays import Relays
@@ -138,6 +139,7 @@ class Gateway:
         self._attendances: dict[Link, Attendance] = {}
         self._joins: Buckets[tuple[RoomId, ParticipantId]] = Buckets(JOIN_RATE)
         self._others = others
+        self._told: tuple[str, ...] = ()
         self.carry: Carry = nowhere
         """How words between two people's browsers get to another node."""
         self._closing = False
@@ -179,6 +181,16 @@ class Gateway:
         for attendance in self._attendances.values():
             if attendance.client is not None:
                 attendance.client.link.send(frame)
+
+    def tell_others(self) -> None:
+        """Tell everybody of the other servers, if they have changed: a Welcome knows those of its moment only."""
+        others = self._others()
+        if others != self._told:
+            self._told = others
+            frame = notice_frame(Servers(others))
+            for attendance in self._attendances.values():
+                if attendance.client is not None:
+                    attendance.client.link.send(frame)
 
     def refresh_relays(self) -> None:
         """Give every client credentials of the relays for the time to come."""

@@ -297,6 +297,12 @@ class ReadOnly(Struct, frozen=True, tag_field="type", tag="read_only"):
     on: bool
 
 
+class Servers(Struct, frozen=True, tag_field="type", tag="servers"):
+    """Addresses of further servers from now on, in place of `others` of Welcome: one has come, or goes."""
+
+    others: tuple[str, ...]
+
+
 class Disconnecting(Struct, frozen=True, tag_field="type", tag="disconnecting"):
     """Sent right before the server ends the connection. `retry_after_ms`: come back that much later, not at once."""
 
@@ -307,7 +313,8 @@ class Disconnecting(Struct, frozen=True, tag_field="type", tag="disconnecting"):
     retry_after_ms: int | None = None
 
 
-Notice = MediaAnswer | MediaLost | Slots | Voices | ConnectionQuality | PeerSaid | IceServers | ReadOnly | Disconnecting
+MediaNotice = MediaAnswer | MediaLost | Slots | Voices | ConnectionQuality | PeerSaid | IceServers
+Notice = MediaNotice | ReadOnly | Servers | Disconnecting
 
 
 # -- HTTP: POST /api/tickets -------------------------------------------------------------------------------------------

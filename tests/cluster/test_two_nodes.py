@@ -13,12 +13,13 @@ from typing import Any
 
 import pytest
 
+from loadtest.serving import free_port
 from server.app import Server
 from server.errors import DisconnectCode, RejectCode
 from server.ids import ParticipantId, RoomId
 from server.rooms.commands import RaiseHand, Rename
 from server.rooms.state import Presence, Role
-from server.signaling.messages import Ok, ReadOnly, Reject
+from server.signaling.messages import Ok, ReadOnly, Reject, Servers
 from tests.cluster.servers import RunningRedis, redis_server
 from tests.signaling.clients import Person, config, fresh_room, plain, token
 
@@ -157,6 +158,25 @@ async def test_a_node_that_leaves_leaves_the_room_to_the_others(two: Two) -> Non
     await stopping
     assert isinstance(await again.send(RaiseHand(), "another"), Ok)
     await ann.until(lambda: hands(ann) == ["ben"])
+
+
+async def test_a_client_hears_of_nodes_that_come_and_go(tmp_path: Path) -> None:
+    """Not only at its Welcome: it may be the node it joined first that dies first."""
+    async with redis_server("valkey", appendonly=True) as redis, AsyncExitStack() as stack:
+
+        def node(name: str) -> Server:
+            port = free_port()
+            settings: dict[str, Any] = {"port": port, "node_url": f"http://127.0.0.1:{port}"}
+            return Server(config(tmp_path / name, redis=redis.url, media_workers=1, **settings))
+
+        first = await stack.enter_async_context(node("a"))
+        ann = await Person(f"http://127.0.0.1:{first.port}", fresh_room()).join("ann")
+        assert ann.welcome.others == ()
+        async with node("b") as second:
+            address = f"http://127.0.0.1:{second.port}"
+            await ann.until(lambda: Servers((address,)) in ann.notices)
+        await ann.until(lambda: ann.notices[-1] == Servers(()))
+        await ann.close()
 
 
 async def test_a_lost_node_releases_its_seats_once(two: Two) -> None:

@@ -105,6 +105,14 @@ describe("the connection", () => {
     expect(server.addresses.slice(4)).toEqual(["http://b.test", "http://a.test"]);
   });
 
+  test("hears of servers that come and go after the welcome", () => {
+    server.welcome({ others: ["http://b.test"] });
+    server.handlers?.notice({ type: "servers", others: ["http://c.test"] });
+    server.breakWire();
+    time.advance(100);
+    expect(server.addresses).toEqual([null, "http://c.test"]);
+  });
+
   test("a refused connect for good ends it, one for a while does not", () => {
     server.handlers?.refused({ code: 3003, reason: "server_busy", message: "", reconnect: true });
     time.advance(100);

@@ -158,6 +158,7 @@ export class Connection {
 
   private noticed(notice: Notice): void {
     if (notice.type === "disconnecting") this.announced = notice;
+    else if (notice.type === "servers") this.places = [this.places[0] ?? null, ...notice.others];
     else this.handlers.notice(notice);
   }
 

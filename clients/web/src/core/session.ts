@@ -324,6 +324,7 @@ export class Session {
       case "read_only":
         this.readOnly.set(notice.on);
         break;
+      case "servers":
       case "disconnecting":
         break;
     }

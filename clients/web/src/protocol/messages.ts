@@ -1350,6 +1350,12 @@ export interface ReadOnly {
   readonly on: boolean;
 }
 
+/** Addresses of further servers from now on, in place of `others` of Welcome: one has come, or goes. */
+export interface Servers {
+  readonly type: "servers";
+  readonly others: readonly string[];
+}
+
 /** Sent right before the server ends the connection. `retry_after_ms`: come back that much later, not at once. */
 export interface Disconnecting {
   readonly type: "disconnecting";
@@ -1360,16 +1366,9 @@ export interface Disconnecting {
   readonly retry_after_ms: number | null;
 }
 
-export type Notice =
-  | MediaAnswer
-  | MediaLost
-  | Slots
-  | Voices
-  | ConnectionQuality
-  | PeerSaid
-  | IceServers
-  | ReadOnly
-  | Disconnecting;
+export type MediaNotice = MediaAnswer | MediaLost | Slots | Voices | ConnectionQuality | PeerSaid | IceServers;
+
+export type Notice = MediaNotice | ReadOnly | Servers | Disconnecting;
 
 /** A join link carries a token in its fragment; the page swaps it for a ticket. */
 export interface TicketRequest {
