@@ -11,8 +11,8 @@ T = TypeVar("T")
 
 
 async def until(look: Callable[[], T | None], seconds: float = 15.0) -> T:
-    """What `look` finds, as soon as it finds something."""
+    """What `look` finds, as soon as that is something true."""
     async with asyncio.timeout(seconds):
-        while (found := look()) is None:  # noqa: ASYNC110 - what is looked at knows no events
+        while not (found := look()):  # noqa: ASYNC110 - what is looked at knows no events
             await asyncio.sleep(0.01)
         return found
