@@ -152,7 +152,7 @@ class Peer:
         if is_rtcp:
             self._feedback(data)
         else:
-            self.reception.receive(data, self._loop.time())
+            self.reception.receive(data, time.monotonic())
 
     def _feedback(self, data: bytes) -> None:
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from loadtest.clip import Signatures
 from loadtest.rtp import RED_PAYLOAD_TYPE, VIDEO_CLOCK_RATE, NotRtp, Packet, read_packet, read_red
@@ -117,6 +117,16 @@ def gap_s(before: Arrivals, after: Arrivals, kind: Kind) -> float | None:
     return min(first) - max(last) if first and last else None
 
 
+class Observer(Protocol):
+    """Told of media at the moment it comes: sound by the packet, pictures when they are whole."""
+
+    def sound(self, clip: int | None, now_s: float) -> None:
+        """A packet of this clip."""
+
+    def picture(self, clip: int | None, now_s: float) -> None:
+        """A picture of this clip can be shown."""
+
+
 class Reception:
     """All receive lines of one peer, found by the SSRCs that the answer gave them; `repairs` by those of RTX."""
 
@@ -130,6 +140,7 @@ class Reception:
         """Packets of nothing but padding."""
         self.arrivals: Arrivals = {}
         """Since the start or the last `take`."""
+        self.observer: Observer | None = None
         self.transport = TransportArrivals()
         self._repairs = repairs or {}
         self._signatures = signatures
@@ -184,3 +195,9 @@ class Reception:
         if arrival is None:
             arrival = self.arrivals[source] = Arrival(now_s)
         arrival.count(now_s)
+        if self.observer is None:
+            return
+        if line.kind is Kind.AUDIO:
+            self.observer.sound(source.clip, now_s)
+        elif line.pictures.shown_ms == now_s * 1_000:
+            self.observer.picture(source.clip, now_s)

@@ -210,6 +210,8 @@ def show_version(*, json: Json = False) -> None:
 
 if importlib.util.find_spec("loadtest.demo") is not None:
     app.command("loadtest.demo:demo", name="demo", help="Run a server with a room full of synthetic people to try out.")
+if importlib.util.find_spec("loadtest.cli") is not None:
+    app.command("loadtest.cli:loadtest_app", name="loadtest", help="Virtual participants against a deployment.")
 if importlib.util.find_spec("bench.command") is not None:
     app.command("bench.command:app", name="bench", help="Measure this server, and others beside it.")
 

@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`holdspace loadtest`: virtual participants with real connections and real media against any deployment.
+
+Exit status: 0 passed, 1 a requirement was not met, 2 wrong use, 3 the target could not be reached or went away.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import shlex
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Final, NoReturn
+from urllib.parse import urlsplit
+
+from cyclopts import App, Parameter
+from cyclopts.validators import Number
+from msgspec.structs import replace
+
+from loadtest.plan.library import BUILT_IN, scenario_of, text_of
+from loadtest.plan.scenario import BadScenario, Network, Scenario, checked
+from loadtest.plan.thresholds import BadRequirement, Requirement, parse
+from loadtest.plan.timeline import resized
+from server.config import Config, ConfigError, is_origin, load_secret
+
+USAGE: Final = 2
+
+loadtest_app = App(name="loadtest", help="Virtual participants against a deployment, and what they found.")
+scenario_app = App(name="scenario", help="The scenarios that come with it.")
+loadtest_app.command(scenario_app)
+
+Name = Annotated[str, Parameter(help=f"{', '.join(BUILT_IN)}, or a TOML file of your own.")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetOptions:
+    """Whom to test. Without `--url` a server is started for it."""
+
+    url: Annotated[str, Parameter(help="Address of a deployment, such as https://sessions.example.org.")] = ""
+    i_own_this_target: Annotated[
+        bool, Parameter(negative="", help="Needed for a target that is not on this machine.")
+    ] = False
+    api_key: Annotated[str, Parameter(help="As of `holdspace serve`: join tokens are signed with it.")] = "holdspace"
+    api_secret: Annotated[str | None, Parameter(show_default=False, help="Secret of the key.")] = None
+    api_secret_file: Annotated[Path | None, Parameter(help="File that holds the secret.")] = None
+    data_dir: Annotated[Path, Parameter(help="Where a server of this folder keeps its secret.")] = Path(".holdspace")
+    server_options: Annotated[
+        str, Parameter(help="Further options of the server that is started: '--media-path pure'.")
+    ] = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadOptions:
+    """Changes to the scenario."""
+
+    duration: Annotated[float | None, Parameter(help="Seconds.", validator=Number(gt=0, lte=86_400))] = None
+    rooms: Annotated[int | None, Parameter(help="How many rooms.", validator=Number(gte=1, lte=200))] = None
+    people: Annotated[int | None, Parameter(help="Participants of each room.", validator=Number(gte=1, lte=499))] = None
+    network: Annotated[str | None, Parameter(help="Put everybody's media behind dsl, lte or rural-3g.")] = None
+    seed: Annotated[int | None, Parameter(help="Another seed: other people leave, other packets are lost.")] = None
+    processes: Annotated[
+        int, Parameter(help="Generator processes; 0: half of the cores.", validator=Number(gte=0, lte=64))
+    ] = 0
+    require: Annotated[
+        tuple[str, ...] | None,
+        Parameter(negative="", help="Such as 'move_ms p95<300'; replaces those of the scenario. Repeatable."),
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputOptions:
+    """What to write, and what to show."""
+
+    json: Annotated[Path | None, Parameter(help="Everything, for machines and for --baseline.")] = None
+    html: Annotated[Path | None, Parameter(help="One file to look at, without any network.")] = None
+    csv: Annotated[Path | None, Parameter(help="The percentile table.")] = None
+    junit: Annotated[Path | None, Parameter(help="Requirements as test cases.")] = None
+    baseline: Annotated[Path | None, Parameter(help="JSON of an older run to compare with.")] = None
+    plain: Annotated[bool, Parameter(negative="", help="Lines instead of a live view; the default in a pipe.")] = False
+    quiet: Annotated[bool, Parameter(negative="", help="Nothing but the verdict.")] = False
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """All of it, understood and checked."""
+
+    scenario: Scenario
+    requirements: tuple[Requirement, ...]
+    target: TargetOptions
+    output: OutputOptions
+    processes: int
+    server_options: list[str]
+    secret: str
+    command: str
+    urls: tuple[str, ...] = field(default=())
+
+
+@loadtest_app.command(name="run")
+async def run_scenario(
+    scenario: Name,
+    *,
+    target: Annotated[TargetOptions, Parameter(name="*")] = TargetOptions(),
+    load: Annotated[LoadOptions, Parameter(name="*")] = LoadOptions(),
+    output: Annotated[OutputOptions, Parameter(name="*")] = OutputOptions(),
+) -> None:
+    """Run a scenario and judge it. Exit status 0: passed, 1: not, 2: wrong use, 3: nobody there."""
+    from loadtest.command import conduct
+
+    try:
+        wanted = _understood(scenario, target, load, output)
+    except (BadScenario, BadRequirement, ConfigError, ValueError) as error:
+        _refuse(str(error))
+    sys.exit(await conduct(wanted))
+
+
+@scenario_app.command(name="list")
+def list_scenarios() -> None:
+    """Name them, and say what they do."""
+    for name in BUILT_IN:
+        scenario = scenario_of(name)
+        print(f"{name:11} {scenario.people:4} people, {scenario.duration_s:5.0f} s  {scenario.about}")
+
+
+@scenario_app.command(name="show")
+def show_scenario(scenario: Name) -> None:
+    """Print its TOML: the beginning of one of your own."""
+    try:
+        print(text_of(scenario), end="")
+    except BadScenario as error:
+        _refuse(str(error))
+
+
+def is_loopback(url: str) -> bool:
+    """Whether this address cannot be anybody else's."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _understood(name: str, target: TargetOptions, load: LoadOptions, output: OutputOptions) -> Wanted:
+    scenario = resized(scenario_of(name), duration_s=load.duration, rooms=load.rooms, people=load.people)
+    changes: dict[str, object] = {}
+    if load.network is not None:
+        changes["network"] = Network(load.network)
+    if load.seed is not None:
+        changes["seed"] = load.seed
+    if load.require is not None:
+        changes["require"] = load.require
+    scenario = checked(replace(scenario, **changes), where=name)
+    url = target.url.rstrip("/")
+    secret = ""
+    if url:
+        if not is_origin(url):
+            raise ConfigError(f"--url: {url!r} is not an address such as https://sessions.example.org")
+        if not is_loopback(url) and not target.i_own_this_target:
+            raise ConfigError(
+                f"{url} is not this machine. A load test is an attack on whoever did not ask for it: if the target is "
+                "yours, and its users know, say --i-own-this-target"
+            )
+        if scenario.nodes > 1:
+            raise ConfigError(f"{scenario.name} strikes nodes that it has started itself: it cannot have a --url")
+        key = Config(
+            api_key=target.api_key,
+            api_secret=target.api_secret,
+            api_secret_file=target.api_secret_file,
+            data_dir=target.data_dir,
+        )
+        secret = load_secret(key)
+    return Wanted(
+        scenario=scenario,
+        requirements=tuple(parse(text) for text in scenario.require),
+        target=target,
+        output=output,
+        processes=load.processes or max(1, (os.cpu_count() or 2) // 2),
+        server_options=shlex.split(target.server_options),
+        secret=secret,
+        command=_command(),
+        urls=(url,) if url else (),
+    )
+
+
+def _command() -> str:
+    """The command to repeat the run; a secret stays out of it."""
+    words = ["holdspace", *sys.argv[1:]]
+    for number, word in enumerate(words):
+        if word == "--api-secret" and number + 1 < len(words):
+            words[number + 1] = "..."
+        elif word.startswith("--api-secret="):
+            words[number] = "--api-secret=..."
+    return shlex.join(words)
+
+
+def _refuse(message: str) -> NoReturn:
+    print(f"holdspace loadtest: {message}", file=sys.stderr)
+    sys.exit(USAGE)

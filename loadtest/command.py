@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One load test from beginning to end: target, conductor, display, files, exit status."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from rich.console import Console
+from rich.live import Live
+
+from loadtest.cli import USAGE, Wanted
+from loadtest.drive import machine
+from loadtest.drive.conductor import Conductor, Progress, Unreachable
+from loadtest.drive.fleet import Fleet, Target, own_fleet
+from loadtest.drive.generators import GeneratorFailed
+from loadtest.drive.jobs import planned
+from loadtest.report.assemble import Facts, assemble
+from loadtest.report.baseline import regressions
+from loadtest.report.data import EXIT_STATUS, BadReport, Environment, Run, from_json, to_json
+from loadtest.report.files import to_csv, to_junit
+from loadtest.report.live import ending, line, screen
+from loadtest.serving import ServerFailed
+from server.signaling.tokens import TokenKey
+
+LIVE_PER_S: Final = 2
+PLAIN_EVERY_S: Final = 5.0
+
+
+async def conduct(wanted: Wanted) -> int:
+    """Run it, write what is wanted, and tell the exit status."""
+    console = Console(stderr=True, highlight=False)
+    try:
+        baseline = _baseline(wanted.output.baseline)
+        _require_writable(wanted)
+    except (BadReport, OSError) as error:
+        console.print(f"holdspace loadtest: {error}", markup=False)
+        return USAGE
+    schedule = planned(wanted.scenario)
+    advice = machine.raise_file_limit(wanted.scenario.people)
+    if advice:
+        console.print(f"Note: {advice}", markup=False)
+    progress = Progress(wanted.scenario, schedule)
+    name = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+    started = datetime.now(UTC).isoformat(timespec="seconds")
+    facts = Facts(name, started, 0.0, wanted.command, Environment({}, wanted.processes, own_server=not wanted.urls))
+    facts = await _run(wanted, progress, facts, console)
+    run = assemble(facts, wanted.scenario, progress.totals, wanted.requirements, progress.marks, dict(progress.nodes))
+    if baseline is not None:
+        run = msgspec.structs.replace(run, regressions=regressions(baseline.metrics, run.metrics))
+    _write(run, wanted)
+    _tell(run, wanted, console)
+    return EXIT_STATUS[run.outcome]
+
+
+async def _run(wanted: Wanted, progress: Progress, facts: Facts, console: Console) -> Facts:
+    """What is known of the run when it is over, however it ended."""
+    unreachable, stopped = "", False
+    urls = wanted.urls
+    try:
+        async with _target(wanted) as (target, fleet):
+            urls = target.urls
+            conductor = Conductor(progress, target, fleet, wanted.processes)
+            ends = _stoppable(conductor)
+            async with _shown(wanted, progress, console):
+                await conductor.run(facts.name, lambda: _invite(wanted, progress, console))
+            stopped = ends.is_set()
+            unreachable = conductor.went_away
+    except (Unreachable, ServerFailed) as error:
+        unreachable = str(error)
+    except GeneratorFailed as error:
+        progress.totals.errors[f"generator: {error}"] += 1
+        stopped = True
+    options = " ".join(wanted.server_options)
+    about = machine.facts(urls, own_server=not wanted.urls, options=options)
+    return msgspec.structs.replace(
+        facts,
+        duration_s=min(progress.elapsed_s, wanted.scenario.duration_s),
+        environment=msgspec.structs.replace(facts.environment, facts=about),
+        unreachable=unreachable,
+        stopped=stopped,
+    )
+
+
+@asynccontextmanager
+async def _target(wanted: Wanted) -> AsyncIterator[tuple[Target, Fleet | None]]:
+    if wanted.urls:
+        yield Target(wanted.urls, TokenKey(wanted.target.api_key, wanted.secret)), None
+        return
+    async with own_fleet(wanted.scenario, wanted.server_options) as fleet:
+        yield fleet.target, fleet
+
+
+def _stoppable(conductor: Conductor) -> asyncio.Event:
+    """The first signal lets everybody leave, and the report be written."""
+    asked = asyncio.Event()
+
+    def stop() -> None:
+        asked.set()
+        conductor.stop()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop)
+    return asked
+
+
+@asynccontextmanager
+async def _shown(wanted: Wanted, progress: Progress, console: Console) -> AsyncIterator[None]:
+    """Show how it goes, on standard error: what is written to standard output stays for others."""
+    if wanted.output.quiet:
+        yield
+        return
+    if wanted.output.plain or not console.is_terminal:
+        showing = asyncio.create_task(_lines(progress))
+        try:
+            yield
+        finally:
+            showing.cancel()
+        return
+    with Live(
+        get_renderable=lambda: screen(progress, wanted.requirements),
+        console=console,
+        refresh_per_second=LIVE_PER_S,
+        transient=True,
+    ):
+        yield
+
+
+async def _lines(progress: Progress) -> None:
+    while True:
+        await asyncio.sleep(PLAIN_EVERY_S)
+        print(f"{progress.stage}: {line(progress)}", file=sys.stderr, flush=True)
+
+
+def _invite(wanted: Wanted, progress: Progress, console: Console) -> None:
+    """Links for one human into the running test; the live view shows them itself."""
+    if not wanted.output.quiet and (wanted.output.plain or not console.is_terminal):
+        for role, link in progress.links.items():
+            print(f"Join as {role}: {link}", file=sys.stderr, flush=True)
+
+
+def _tell(run: Run, wanted: Wanted, console: Console) -> None:
+    if wanted.output.quiet:
+        print(f"{run.outcome.value}: {run.reason}")
+    else:
+        console.print(ending(run))
+
+
+def _baseline(path: Path | None) -> Run | None:
+    return None if path is None else from_json(path.read_bytes(), where=str(path))
+
+
+def _require_writable(wanted: Wanted) -> None:
+    """Better now than after an hour. Raises OSError."""
+    for path in (wanted.output.json, wanted.output.html, wanted.output.csv, wanted.output.junit):
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("ab"):
+                pass
+
+
+def _write(run: Run, wanted: Wanted) -> None:
+    output = wanted.output
+    if output.json is not None:
+        output.json.write_bytes(to_json(run))
+    if output.csv is not None:
+        output.csv.write_text(to_csv(run))
+    if output.junit is not None:
+        output.junit.write_text(to_junit(run))

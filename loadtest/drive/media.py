@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The media of one guest: connected, connected again after a loss, watched during moves, and counted."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from aiohttp import ClientError
+
+from loadtest.connection import NotAcknowledged
+from loadtest.drive.orders import Seat
+from loadtest.drive.person import LoadPerson
+from loadtest.drive.place import Place
+from loadtest.dtls import HandshakeFailed
+from loadtest.measure.senses import Company, FirstSenses, MoveSenses
+from loadtest.participant import CommandRefused
+from loadtest.plan.scenario import Family, Habit
+from loadtest.receiver import Reception
+from loadtest.sender import Voice
+from server.rooms import commands as c
+
+SAMPLE_S: Final = 5.0
+AGAIN_S: Final = 0.5
+FAULT_LASTS_S: Final = 20.0
+_OPUS_KHZ: Final = 48
+_VIDEO_KHZ: Final = 90
+
+
+class Media:
+    """`company` tells who is there to be seen and heard at the moment."""
+
+    def __init__(
+        self, place: Place, family: Family, seat: Seat, person: LoadPerson, company: Callable[[], Company]
+    ) -> None:
+        self._place = place
+        self._family = family
+        self._seat = seat
+        self._person = person
+        self._company = company
+        self._recorder = place.recorder
+        self._lost = asyncio.Event()
+        self._ended = False
+        self._counted = (0, 0)
+        person.on_silence = self._lost.set
+
+    async def connect(self, since_s: float, metric: str = "connect_ms") -> None:
+        """Connect, and turn on what this person has on. Raises what can go wrong."""
+        self._lost.clear()
+        began_s = self._place.now_s()
+        peer = self._place.peer(self._seat.clip, self._family.slots, far=self._seat.far)
+        await self._person.publish(peer)
+        first = peer.reception.observer = FirstSenses(self._company())
+        self._counted = (0, 0)
+        await self._person.watch(self._family.slots, self._family.height)
+        if metric == "connect_ms":
+            self._recorder.record(metric, 1_000 * (self._place.now_s() - since_s))
+        asyncio.get_running_loop().call_later(
+            SAMPLE_S, self._note_first, first, peer.reception, since_s, began_s, metric
+        )
+        if self._seat.speaks and self._family.habit is Habit.ON_AIR:
+            await self.turn_on()
+
+    async def turn_on(self) -> None:
+        """Press microphone and camera."""
+        for command in (c.SetMicrophone(on=True), c.SetCamera(on=True)):
+            await self._person.do(command)
+        await self._person.until(lambda _: (me := self._person.me) is not None and me.microphone and me.camera)
+        self.perform(speaking=True)
+
+    def perform(self, *, speaking: bool) -> None:
+        """Send what the room has on record as on, and nothing else."""
+        me, peer = self._person.me, self._person.peer
+        if me is not None and peer is not None and self._seat.speaks:
+            open_voice = Voice.SPEECH if speaking else Voice.QUIET
+            peer.speak(open_voice if me.microphone else None)
+            peer.show(on=me.camera)
+
+    async def stay(self) -> None:
+        """Connect again whenever it is lost; count every few seconds."""
+        while not self._ended:
+            try:
+                async with asyncio.timeout(SAMPLE_S):
+                    await self._lost.wait()
+            except TimeoutError:
+                self.sample()
+            else:
+                await self._connect_again()
+
+    def end(self) -> None:
+        """Count for the last time."""
+        self._ended = True
+        self.sample()
+
+    def sample(self) -> None:
+        """Note loss and jitter since the last time."""
+        peer = self._person.peer
+        if peer is None:
+            return
+        lines = [line for line in peer.reception.lines.values() if line.packets]
+        received, lost = sum(line.packets for line in lines), sum(line.lost for line in lines)
+        packets, missed = received - self._counted[0], lost - self._counted[1]
+        self._counted = (received, lost)
+        if packets <= 0:
+            return
+        self._recorder.count("packets", packets)
+        self._recorder.count("packets_lost", max(0, missed))
+        self._recorder.record("loss_percent", 100 * max(0, missed) / (packets + max(0, missed)))
+        for line in lines:
+            khz = _OPUS_KHZ if line.kind == "audio" else _VIDEO_KHZ
+            self._recorder.record("jitter_ms", line.jitter / khz)
+
+    def watch_move(self, pressed_s: float, before: Company) -> MoveSenses | None:
+        """Watch from now on; None: there is no connection to watch."""
+        peer = self._person.peer
+        if peer is None:
+            return None
+        senses = peer.reception.observer = MoveSenses(pressed_s, before)
+        return senses
+
+    async def _connect_again(self) -> None:
+        since_s = self._place.now_s()
+        fault_s = self._place.fault_s
+        if fault_s is not None and since_s - fault_s < FAULT_LASTS_S:
+            since_s = fault_s
+        while not self._ended:
+            if self._person.connected:
+                try:
+                    await self.connect(since_s, "media_back_ms")
+                except (ConnectionError, TimeoutError, NotAcknowledged, HandshakeFailed, ClientError, OSError):
+                    pass  # tried again: how long it takes in the end is what counts
+                except CommandRefused as refusal:
+                    self._recorder.fail(f"media: {refusal.code.name.lower()}")
+                else:
+                    return
+            await asyncio.sleep(AGAIN_S)
+
+    def _note_first(
+        self, first: FirstSenses, reception: Reception, since_s: float, began_s: float, metric: str
+    ) -> None:
+        if reception.observer is first:
+            reception.observer = None
+        if metric == "media_back_ms" and first.sound_s is not None:
+            self._recorder.record(metric, 1_000 * (first.sound_s - since_s))
+        if metric == "connect_ms" and first.picture_s is not None:
+            self._recorder.record("first_frame_ms", 1_000 * (first.picture_s - began_s))

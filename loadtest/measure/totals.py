@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All intervals of all generator processes together: totals, and how it went over time. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from hdrh.histogram import HdrHistogram
+from msgspec import Struct
+
+from loadtest.measure.metrics import METRICS, Kind
+from loadtest.measure.recorder import Interval
+from loadtest.measure.summary import PER_UNIT, Summary, fresh_histogram, of_counter, of_trend
+
+
+class Point(Struct, frozen=True):
+    """A short stretch of a run, from `second` on, of one metric; for a counter only `count`."""
+
+    second: int
+    count: int
+    p50: float | None = None
+    p95: float | None = None
+    maximum: float | None = None
+
+
+class Totals:
+    """Intervals may come in any order and several for each second; the merge loses nothing but when in a second."""
+
+    def __init__(self) -> None:
+        self._trends: dict[str, HdrHistogram] = {}
+        self._counters: Counter[str] = Counter()
+        self._seconds: dict[str, dict[int, list[str]]] = {}
+        """Encoded, as they came: a soak test has many seconds, and a histogram in use takes 200 KB."""
+        self._counts: dict[str, Counter[int]] = {}
+        self._present: dict[int, dict[int, int]] = {}
+        self.errors: Counter[str] = Counter()
+
+    def add(self, second: int, interval: Interval, source: int = 0) -> None:
+        """Take in what one process (`source`) noted down in this second after the start."""
+        for name, encoded in interval.trends.items():
+            if name not in self._trends:
+                self._trends[name] = fresh_histogram()
+            self._trends[name].decode_and_add(encoded)
+            self._seconds.setdefault(name, {}).setdefault(second, []).append(encoded)
+        for name, count in interval.counters.items():
+            self._counters[name] += count
+            self._counts.setdefault(name, Counter())[second] += count
+        self.errors.update(interval.errors)
+        if source >= 0:
+            self._present.setdefault(second, {})[source] = interval.present
+
+    def summary(self, name: str, seconds: float) -> Summary:
+        """Figures of a metric over the whole run. Raises KeyError for a name that is no metric."""
+        if METRICS[name].kind is Kind.COUNTER:
+            return of_counter(self._counters[name], seconds)
+        return of_trend(self._trends.get(name) or fresh_histogram(), seconds)
+
+    def summaries(self, seconds: float) -> dict[str, Summary]:
+        """Of every metric of which something was recorded."""
+        return {name: self.summary(name, seconds) for name in METRICS if name in self._trends or self._counters[name]}
+
+    def points(self, name: str, width: int = 1) -> tuple[Point, ...]:
+        """How a metric went, in stretches of `width` seconds; those without a value are left out."""
+        if METRICS[name].kind is Kind.COUNTER:
+            counts: Counter[int] = Counter()
+            for second, count in self._counts.get(name, {}).items():
+                counts[second - second % width] += count
+            return tuple(Point(second, count) for second, count in sorted(counts.items()))
+        stretches: dict[int, HdrHistogram] = {}
+        for second, parts in self._seconds.get(name, {}).items():
+            whole = stretches.setdefault(second - second % width, fresh_histogram())
+            for encoded in parts:
+                whole.decode_and_add(encoded)
+        return tuple(_point(second, histogram) for second, histogram in sorted(stretches.items()))
+
+    def present(self) -> tuple[tuple[int, int], ...]:
+        """How many people were in their rooms: (second, people)."""
+        return tuple((second, sum(sources.values())) for second, sources in sorted(self._present.items()))
+
+
+def _point(second: int, histogram: HdrHistogram) -> Point:
+    median, high = (float(histogram.get_value_at_percentile(rank)) / PER_UNIT for rank in (50.0, 95.0))
+    return Point(second, int(histogram.get_total_count()), median, high, float(histogram.get_max_value()) / PER_UNIT)

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every way of generating load gives: who sits where from when until when. Pure."""
+
+from __future__ import annotations
+
+import random
+from itertools import groupby
+
+from msgspec import Struct
+
+
+class Visit(Struct, frozen=True):
+    """One person's stay in one seat, in seconds after the start."""
+
+    seat: int
+    at_s: float
+    until_s: float
+
+
+class Schedule(Struct, frozen=True):
+    """`dropped`: starts that found no free seat, by their time. An open load counts them; it never waits."""
+
+    visits: tuple[Visit, ...]
+    dropped: tuple[float, ...] = ()
+
+    def present(self, at_s: float) -> int:
+        """How many people should be there at this time."""
+        return sum(visit.at_s <= at_s < visit.until_s for visit in self.visits)
+
+
+class Churn(Struct, frozen=True, forbid_unknown_fields=True):
+    """People who go, and whose seats somebody else takes after a while."""
+
+    per_minute: float
+    back_after_s: float = 4.0
+
+
+def churned(schedule: Schedule, churn: Churn, chance: random.Random, duration_s: float) -> Schedule:
+    """The same schedule with this coming and going, at even times; the seats are drawn by `chance`."""
+    visits = list(schedule.visits)
+    every_s = 60.0 / churn.per_minute
+    for number in range(1, int(duration_s / every_s) + 1):
+        at_s = number * every_s
+        here = [visit for visit in visits if visit.at_s + churn.back_after_s < at_s < visit.until_s]
+        if not here:
+            continue
+        leaving = chance.choice(here)
+        visits.remove(leaving)
+        visits.append(Visit(leaving.seat, leaving.at_s, at_s))
+        if at_s + churn.back_after_s < leaving.until_s:
+            visits.append(Visit(leaving.seat, at_s + churn.back_after_s, leaving.until_s))
+    return Schedule(tuple(sorted(visits, key=_order)), schedule.dropped)
+
+
+def by_seat(schedule: Schedule) -> dict[int, tuple[Visit, ...]]:
+    """The visits to each seat, one after the other."""
+    ordered = sorted(schedule.visits, key=lambda visit: (visit.seat, visit.at_s))
+    return {seat: tuple(visits) for seat, visits in groupby(ordered, key=lambda visit: visit.seat)}
+
+
+def _order(visit: Visit) -> tuple[float, int]:
+    return visit.at_s, visit.seat

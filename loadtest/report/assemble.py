@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From what was gathered to a `Run`: verdicts, notes, outcome. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from msgspec import Struct
+
+from loadtest.measure.nodes import Moment, NodePoint, figures_of
+from loadtest.measure.summary import Summary, of_counter
+from loadtest.measure.totals import Totals
+from loadtest.plan.scenario import Scenario
+from loadtest.plan.thresholds import Requirement, Verdict, judge
+from loadtest.report.data import Environment, Outcome, Run
+
+MOST_POINTS: Final = 400
+BUSY_PERCENT: Final = 80.0
+LATE_MS: Final = 20.0
+
+
+class Facts(Struct, frozen=True):
+    """What is known of a run beside its figures. `unreachable`: why there was nobody (any more)."""
+
+    name: str
+    started: str
+    duration_s: float
+    command: str
+    environment: Environment
+    unreachable: str = ""
+    stopped: bool = False
+
+
+def assemble(
+    facts: Facts,
+    scenario: Scenario,
+    totals: Totals,
+    requirements: Sequence[Requirement],
+    moments: Sequence[Moment],
+    nodes: dict[str, Sequence[NodePoint]],
+) -> Run:
+    """All of it."""
+    metrics = totals.summaries(facts.duration_s)
+    nothing = of_counter(0, facts.duration_s)
+    verdicts = tuple(judge(requirement, metrics.get(requirement.metric, nothing)) for requirement in requirements)
+    outcome, reason = _outcome(facts, verdicts)
+    width_s = max(1, -(-round(facts.duration_s) // MOST_POINTS))
+    return Run(
+        name=facts.name,
+        outcome=outcome,
+        reason=reason,
+        started=facts.started,
+        duration_s=round(facts.duration_s, 1),
+        command=facts.command,
+        scenario=scenario,
+        environment=facts.environment,
+        verdicts=verdicts,
+        metrics=metrics,
+        series={name: totals.points(name, width_s) for name in metrics},
+        width_s=width_s,
+        present=totals.present(),
+        moments=tuple(sorted(moments, key=lambda moment: moment.at_s)),
+        errors=dict(totals.errors.most_common()),
+        nodes=tuple(figures_of(name, tuple(points)) for name, points in nodes.items()),
+        notes=notes(metrics, facts.environment),
+    )
+
+
+def _outcome(facts: Facts, verdicts: Sequence[Verdict]) -> tuple[Outcome, str]:
+    failed = [verdict for verdict in verdicts if not verdict.met]
+    if facts.unreachable:
+        return Outcome.UNREACHABLE, facts.unreachable
+    if facts.stopped:
+        return Outcome.STOPPED, "it was stopped before its end"
+    if failed:
+        return Outcome.FAILED, f"{len(failed)} of {len(verdicts)} requirements not met"
+    if not verdicts:
+        return Outcome.PASSED, "nothing was required"
+    return Outcome.PASSED, f"all {len(verdicts)} requirements met"
+
+
+def notes(metrics: dict[str, Summary], environment: Environment) -> tuple[str, ...]:
+    """What a reader must know before believing a figure: above all, what was the generator's own doing."""
+    found = []
+    cpu = metrics.get("generator_cpu_percent")
+    if cpu is not None and (busy := cpu.percentile(95) or 0.0) > BUSY_PERCENT:
+        found.append(
+            f"A generator process used {busy:.0f} % of its core (95th percentile of seconds): latencies contain "
+            "waiting for the generator. Use more --processes, more cores, or fewer people."
+        )
+    late = metrics.get("generator_late_ms")
+    if late is not None and (behind := late.percentile(95) or 0.0) > LATE_MS:
+        found.append(
+            f"The generator was up to {behind:.0f} ms late (95th percentile of seconds). Latencies are counted from "
+            "when something was due, so the worst of them contain it."
+        )
+    dropped = metrics.get("dropped_starts")
+    if dropped is not None and dropped.count:
+        found.append(f"{dropped.count} people could not start when they were due: the load was less than planned.")
+    if environment.own_server:
+        found.append(
+            "Server and generator shared this machine and competed for its cores: see CPU of each in the table."
+        )
+    return tuple(found)
