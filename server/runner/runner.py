@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from itertools import count
 from typing import Final, assert_never
 
@@ -34,8 +35,11 @@ from server.runner.steps import (
     Unanswered,
     key_of,
 )
+from server.runner.within import within
 
 _MS: Final = 0.001
+Answer = Callable[[Seq | Exception], None]
+"""Called once: with the position of a command in the log, or with why it has none. Must not raise."""
 
 
 class RoomRunner:
@@ -47,7 +51,7 @@ class RoomRunner:
         self._pipeline = Pipeline(environment.rules, loaded, environment.settings.limits)
         self._loop = asyncio.get_running_loop()
         self._listeners = Listeners(self._report)
-        self._answers: dict[int, asyncio.Future[Seq]] = {}
+        self._answers: dict[int, Answer] = {}
         self._tickets = count()
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -81,10 +85,16 @@ class RoomRunner:
         return await self.enqueue(command, actor, command_id)
 
     def enqueue(self, command: Command, actor: ParticipantId | None, command_id: CommandId) -> asyncio.Future[Seq]:
-        """Put a command into the mailbox; the future is done after listeners have seen its commit.
+        """As `post`, with a future for the answer."""
+        future: asyncio.Future[Seq] = self._loop.create_future()
+        self.post(command, actor, command_id, partial(_settle, future))
+        return future
 
-        The future fails with CommandRejected or JoinRefused as the room decides, with CommandRejected BUSY if the log
-        does not answer (open whether it takes effect; the same id may be sent again), or with the error of `close`.
+    def post(self, command: Command, actor: ParticipantId | None, command_id: CommandId, answer: Answer) -> None:
+        """Put a command into the mailbox; it is answered after listeners have seen its commit.
+
+        The answer is CommandRejected or JoinRefused as the room decides, CommandRejected BUSY if the log does not
+        answer (open whether it takes effect; the same id may be sent again), or the error of `close`.
         Raises CommandRejected BUSY if the mailbox is full, and the error of `close` after that.
         """
         if self._closed is not None:
@@ -93,11 +103,10 @@ class RoomRunner:
         if self._pipeline.backlog >= mailbox:
             raise self._busy()
         ticket = next(self._tickets)
-        answer = self._answers[ticket] = self._loop.create_future()
+        self._answers[ticket] = answer
         seed, now_ms = self._env.seeds(), self._env.clock.now_ms()
         self._pipeline.submit(Submission(ticket, key_of(actor, command_id), command, actor, seed, now_ms))
         self._pump()
-        return answer
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Tell this listener from now on; the returned function ends that."""
@@ -118,7 +127,7 @@ class RoomRunner:
         if self._task is not None and self._task is not asyncio.current_task():
             self._task.cancel()
         for ticket in tuple(self._answers):
-            self._fail(ticket, error)
+            self._answer(ticket, error)
         self._listeners.tell_closed(error)
 
     # -- asking the log ------------------------------------------------------------------------------------------------
@@ -155,8 +164,7 @@ class RoomRunner:
         """Ask the log and tell the pipeline what it said; False: it did not answer."""
         settings = self._env.settings
         try:
-            async with asyncio.timeout(settings.call_ms * _MS):
-                await self._ask(request)
+            await within(settings.call_ms * _MS, self._ask(request))
         except (LogUnavailable, TimeoutError):
             self._pipeline.failed()
             self._pipeline.expire(self._env.clock.now_ms() - settings.answer_ms)
@@ -230,22 +238,20 @@ class RoomRunner:
             case Reset():
                 self._listeners.tell_reset(output)
             case Acknowledged(ticket, seq):
-                answer = self._answers.pop(ticket, None)
-                if answer is not None and not answer.done():
-                    answer.set_result(seq)
+                self._answer(ticket, seq)
             case Refused(ticket, error):
-                self._fail(ticket, error)
+                self._answer(ticket, error)
             case Unanswered(ticket):
-                self._fail(ticket, self._busy())
+                self._answer(ticket, self._busy())
             case Faulted(error):
                 self._report(error)
             case _:
                 assert_never(output)
 
-    def _fail(self, ticket: int, error: Exception) -> None:
+    def _answer(self, ticket: int, outcome: Seq | Exception) -> None:
         answer = self._answers.pop(ticket, None)
-        if answer is not None and not answer.done():
-            answer.set_exception(error)
+        if answer is not None:
+            answer(outcome)
 
     def _busy(self) -> CommandRejected:
         return CommandRejected(RejectCode.BUSY, retry_after_ms=self._env.settings.backoff_ms[1])
@@ -256,3 +262,12 @@ class RoomRunner:
 
     def _report(self, error: Exception) -> None:
         self._loop.call_exception_handler({"message": f"fault in a room: {type(error).__name__}", "exception": error})
+
+
+def _settle(future: asyncio.Future[Seq], outcome: Seq | Exception) -> None:
+    if future.done():  # whoever waited has gone
+        return
+    if isinstance(outcome, Exception):
+        future.set_exception(outcome)
+    else:
+        future.set_result(outcome)

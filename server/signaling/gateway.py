@@ -7,7 +7,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Final
+from typing import Final, assert_never
 
 import structlog
 from msgspec import Raw
@@ -17,7 +17,7 @@ from server.ids import CommandId, ConnectionId, ParticipantId, RoomId
 from server.logs import digest
 from server.ports import Clock, MediaPlane, Seq, Watch
 from server.rooms.commands import LoseConnection
-from server.runner.runner import RoomRunner
+from server.runner.runner import Answer, RoomRunner
 from server.signaling.codec import Packet, acknowledgement_frame, notice_frame, read_command, read_connect
 from server.signaling.delivery import Client, Delivery
 from server.signaling.joining import Joining, Seated, SeatInDoubt
@@ -59,6 +59,9 @@ PASS_AGAIN_S: Final = 0.5
 READ_ONLY_RETRY_MS: Final = 1_000
 NO_RELAYS: Final = Relays()
 _NS_PER_MS: Final = 1_000_000
+Aside = MediaOffer | Watch | PeerSignal | Playback | Resync
+ELSEWHERE: Final = (MediaOffer, Watch, PeerSignal, Playback, Resync)
+"""Commands that are none of the room's: they leave nothing in its log."""
 
 
 def nowhere_else() -> tuple[str, ...]:
@@ -232,18 +235,21 @@ class Gateway:
             hall.media.remind(attendance.client)
         log.info("welcome", connection=link.id, room=digest(hall.runner.room), participant=digest(seated.participant))
 
-    async def command(self, link: Link, packet: Packet) -> None:
-        """Decide one command and answer it; the next one of this link is read after that."""
+    def command(self, link: Link, packet: Packet) -> None:
+        """Decide one command and answer it; the next one of this link is taken after that."""
         attendance = self._attendances.get(link)
         if attendance is None or attendance.client is None:
             return
         link.begin_command()
+        answer = partial(self._answer, link, packet.id)
         try:
-            answer = await self._answer(attendance, attendance.client, packet.data)
-            if packet.id is not None:
-                link.send(acknowledgement_frame(packet.id, answer))
-        finally:
+            frame = self._read(attendance, packet.data)
+            self._perform(attendance, attendance.client, frame, answer)
+        except (CommandRejected, JoinRefused) as refusal:
+            answer(refusal)
+        except BaseException:
             link.finish_command()
+            raise
 
     async def disconnect(self, link: Link) -> None:
         """Keep the seat for a while."""
@@ -256,14 +262,15 @@ class Gateway:
 
     # -- commands ------------------------------------------------------------------------------------------------------
 
-    async def _answer(self, attendance: Attendance, client: Client, data: Raw) -> Acknowledgement:
+    def _answer(self, link: Link, packet_id: int | None, outcome: Seq | Exception) -> None:
         try:
-            frame = self._read(attendance, data)
-            return Ok(await self._perform(attendance, client, frame))
-        except CommandRejected as rejection:
-            return reject(rejection)
-        except JoinRefused as refusal:  # the room has closed meanwhile; the connection ends with its number
-            return Reject(RejectCode.BUSY, refusal.code.name.lower(), DISCONNECT_MESSAGES[refusal.code])
+            answer = _acknowledgement(outcome)
+            if packet_id is not None:
+                link.send(acknowledgement_frame(packet_id, answer))
+        except Exception as error:  # noqa: BLE001 - no refusal, but a fault of the room
+            link.fail(error)
+        finally:
+            link.finish_command()
 
     def _read(self, attendance: Attendance, data: Raw) -> CommandFrame:
         """The command, if its sender may ask for that much."""
@@ -297,30 +304,36 @@ class Gateway:
             attendance.client.link.end(DisconnectCode.RATE_LIMITED)
         raise CommandRejected(RejectCode.RATE_LIMITED, retry_after_ms=wait_ms)
 
-    async def _perform(self, attendance: Attendance, client: Client, frame: CommandFrame) -> Seq:
+    def _perform(self, attendance: Attendance, client: Client, frame: CommandFrame, answer: Answer) -> None:
+        """What is no business of the room is done and answered at once. Raises what refuses it."""
         hall, command = attendance.hall, frame.command
-        if isinstance(command, MediaOffer):
-            self._take(attendance.offers)
-            hall.media.offer(client.participant, command)
-            return hall.runner.seq
-        if isinstance(command, Watch):
-            self._take(attendance.watches)
-            hall.media.watch(client.participant, command)
-            return hall.runner.seq
-        if isinstance(command, PeerSignal):
-            self._take(attendance.signals)
-            pass_on(hall.runner, hall.delivery, client.participant, command, self.carry)
-            return hall.runner.seq
-        if isinstance(command, Playback):
-            self._take(attendance.watches)
-            hall.media.played(client.participant, command)
-            return hall.runner.seq
-        if isinstance(command, Resync):
-            hall.delivery.snapshot(client)
-            return hall.runner.seq
-        if self._read_only:
+        if isinstance(command, ELSEWHERE):
+            self._aside(attendance, client, command)
+            answer(hall.runner.seq)
+        elif self._read_only:
             raise CommandRejected(RejectCode.BUSY, retry_after_ms=READ_ONLY_RETRY_MS)
-        return await hall.runner.submit(command, client.participant, frame.id)
+        else:
+            hall.runner.post(command, client.participant, frame.id, answer)
+
+    def _aside(self, attendance: Attendance, client: Client, command: Aside) -> None:
+        hall, participant = attendance.hall, client.participant
+        match command:
+            case MediaOffer():
+                self._take(attendance.offers)
+                hall.media.offer(participant, command)
+            case Watch():
+                self._take(attendance.watches)
+                hall.media.watch(participant, command)
+            case PeerSignal():
+                self._take(attendance.signals)
+                pass_on(hall.runner, hall.delivery, participant, command, self.carry)
+            case Playback():
+                self._take(attendance.watches)
+                hall.media.played(participant, command)
+            case Resync():
+                hall.delivery.snapshot(client)
+            case _:
+                assert_never(command)
 
     def _take(self, bucket: TokenBucket) -> None:
         """Pay for one of what is also counted by its kind; raises RATE_LIMITED."""
@@ -342,3 +355,16 @@ class Gateway:
         hall = self._halls.get(runner.room)
         if hall is not None and hall.runner is runner:
             del self._halls[runner.room]
+
+
+def _acknowledgement(outcome: Seq | Exception) -> Acknowledgement:
+    """What is answered; raises what is neither a position nor a refusal."""
+    match outcome:
+        case CommandRejected():
+            return reject(outcome)
+        case JoinRefused(code=code):  # the room has closed meanwhile; the connection ends with its number
+            return Reject(RejectCode.BUSY, code.name.lower(), DISCONNECT_MESSAGES[code])
+        case Exception():
+            raise outcome
+        case _:
+            return Ok(outcome)

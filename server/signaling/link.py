@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Protocol
 
 import structlog
@@ -10,6 +11,7 @@ from msgspec import Raw
 
 from server.errors import DisconnectCode
 from server.ids import ConnectionId
+from server.logs import fault
 from server.signaling.codec import Packet, disconnect_frame, notice_frame
 from server.signaling.messages import Disconnecting, disconnecting
 from server.signaling.outbox import Outbox
@@ -18,22 +20,36 @@ log = structlog.get_logger()
 
 
 class Link:
-    """A connection from its handshake to its end; before the handshake nothing can be sent."""
+    """A connection from its handshake to its end; before the handshake nothing can be sent.
+
+    While a command is under way, what is sent waits for its answer, until the loop turns: a client's own event and the
+    answer to it are one write.
+    """
+
+    __slots__ = ("_busy", "_ending", "_held", "_idle", "_loop", "_outbox", "id", "over")
 
     def __init__(self) -> None:
         self.id: ConnectionId | None = None
         self.over = False
         self._outbox: Outbox | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._busy = False
+        self._held: list[bytes] = []
+        self._idle: asyncio.Future[None] | None = None
         self._ending: Disconnecting | None = None
 
     def open(self, outbox: Outbox) -> None:
         """The handshake is done."""
         self._outbox = outbox
+        self._loop = asyncio.get_running_loop()
 
     def send(self, frame: bytes) -> None:
         """Write a frame; after the end of the connection it goes nowhere."""
-        if self._outbox is not None:
+        if self._busy and self._loop is not None:
+            if not self._held:
+                self._loop.call_soon(self._flush)
+            self._held.append(frame)
+        elif self._outbox is not None:
             self._outbox.write(frame)
 
     def end(self, code: DisconnectCode, retry_after_ms: int | None = None) -> None:
@@ -47,6 +63,16 @@ class Link:
         else:
             self._finish(goodbye)
 
+    def fail(self, error: BaseException) -> None:
+        """A fault of ours ends this connection, not the server."""
+        log.error("fault", connection=self.id, **fault(error))  # never the text
+        self.end(DisconnectCode.INTERNAL)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a command is under way."""
+        return self._busy
+
     def begin_command(self) -> None:
         """From here to `finish_command`, the end of the connection waits."""
         self._busy = True
@@ -54,18 +80,35 @@ class Link:
     def finish_command(self) -> None:
         """The command is answered."""
         self._busy = False
-        if self._ending is not None:
-            self._finish(self._ending)
+        self._flush()
+        ending, self._ending = self._ending, None
+        if ending is not None:
+            self._finish(ending)
+        idle, self._idle = self._idle, None
+        if idle is not None and not idle.done():
+            idle.set_result(None)
+
+    async def idle(self) -> None:
+        """Return when no command is under way; for one waiter."""
+        if self._busy and self._loop is not None:
+            self._idle = self._loop.create_future()
+            await self._idle
 
     def close(self) -> None:
         """Close after everything that was written; nothing more is said or heard."""
         self.over = True
+        self._flush()
         if self._outbox is not None:
             self._outbox.close()
 
     def lost(self) -> None:
         """The client is gone, or has been given up."""
         self.over = True
+
+    def _flush(self) -> None:
+        if self._held and self._outbox is not None:
+            held, self._held = self._held, []
+            self._outbox.write(held[0] if len(held) == 1 else b"".join(held))
 
     def _finish(self, goodbye: Disconnecting) -> None:
         log.info("disconnecting", connection=self.id, code=int(goodbye.code), reason=goodbye.reason)
@@ -83,8 +126,8 @@ class Handlers(Protocol):
     def welcome(self, link: Link) -> None:
         """The client knows that it is connected; the first event may be sent."""
 
-    async def command(self, link: Link, packet: Packet) -> None:
-        """Decide and answer; raises BadFrame."""
+    def command(self, link: Link, packet: Packet) -> None:
+        """Decide and answer, now or later (the link is busy meanwhile); raises BadFrame."""
 
     async def disconnect(self, link: Link) -> None:
         """The connection of a seated client is gone."""

@@ -17,7 +17,11 @@ from typing import Any, Final
 import engineio
 import socketio
 import structlog
-from aiohttp import WSMsgType, web
+from aiohttp import WSMessage, WSMsgType, web
+from aiohttp._websocket.models import WSMessageTextBytes
+from aiohttp._websocket.reader import WebSocketDataQueue, WebSocketReader
+from aiohttp._websocket.writer import WebSocketWriter
+from aiohttp.helpers import DEFAULT_CHUNK_SIZE
 from engineio import packet as engine_packet
 from engineio.async_socket import AsyncSocket
 from engineio.exceptions import SocketIsClosedError
@@ -58,6 +62,46 @@ class _Packet(socketio.packet.Packet):  # type: ignore[misc] # untyped base
         return packet_bytes(self.packet_type, self.data)
 
 
+class _Inbox(WebSocketDataQueue):
+    """What comes of one WebSocket: messages are handled where they arrive, unless something is still before them.
+
+    Only what has to wait takes the way through the queue and the task that reads it: joining, control frames, and a
+    message that comes while another one is under way.
+    """
+
+    direct: Callable[[bytes], None] | None = None
+    """Handles a binary message at once; must not raise. None: nobody has a seat yet."""
+    link: Link
+    taking = False
+    """Whether the task is at a message."""
+
+    def feed_data(self, data: WSMessage | WSMessageTextBytes, size: int) -> None:
+        behind = self.taking or self._buffer or self.link.busy
+        if self.direct is not None and data[0] is WSMsgType.BINARY and not behind:
+            self.direct(data[1])
+        else:
+            super().feed_data(data, size)
+
+
+class _WebSocket(web.WebSocketResponse):
+    """A WebSocket with an inbox of ours."""
+
+    def __init__(self, link: Link) -> None:
+        super().__init__(compress=False, max_msg_size=WEBSOCKET_LIMIT, autoclose=False)
+        self._link = link
+        self.inbox: _Inbox | None = None
+
+    def _post_start(self, request: web.BaseRequest, protocol: str | None, writer: WebSocketWriter) -> None:
+        self._ws_protocol = protocol
+        self._writer = writer
+        inbox = _Inbox(request.protocol, DEFAULT_CHUNK_SIZE, loop=asyncio.get_running_loop())
+        inbox.link = self._link
+        self.inbox = self._reader = inbox
+        self._parser = WebSocketReader(inbox, WEBSOCKET_LIMIT, compress=False, decode_text=True)
+        request.protocol.set_parser(self._parser)
+        request.protocol.keep_alive(False)  # noqa: FBT003 - aiohttp's signature
+
+
 class _EngineSocket(AsyncSocket):  # type: ignore[misc] # untyped base
     """An Engine.IO connection that is a WebSocket from the start."""
 
@@ -76,7 +120,7 @@ class _EngineSocket(AsyncSocket):  # type: ignore[misc] # untyped base
     async def serve(self, environ: dict[str, Any]) -> web.StreamResponse:
         """Run the connection from its handshake to its end."""
         request: web.Request = environ["aiohttp.request"]
-        websocket = web.WebSocketResponse(compress=False, max_msg_size=WEBSOCKET_LIMIT, autoclose=False)
+        websocket = _WebSocket(self.link)
         await websocket.prepare(request)
         transport = request.transport
         if transport is None:  # gone during the handshake
@@ -97,25 +141,43 @@ class _EngineSocket(AsyncSocket):  # type: ignore[misc] # untyped base
             await self.close(wait=False, abort=True, reason=self.server.reason.TRANSPORT_CLOSE)
         return websocket
 
-    async def _read(self, websocket: web.WebSocketResponse) -> None:
+    async def _read(self, websocket: _WebSocket) -> None:
+        inbox, link = websocket.inbox, self.link
+        if inbox is None:  # it is made with the handshake
+            raise AssertionError("no handshake")
         while True:
             try:
                 message = await websocket.receive(timeout=PING_INTERVAL_S + PING_TIMEOUT_S)
             except TimeoutError:
-                self.link.end(DisconnectCode.CONNECTION_LOST)
+                link.end(DisconnectCode.CONNECTION_LOST)
                 return
             if message.type not in (WSMsgType.BINARY, WSMsgType.TEXT):
                 # After a close frame of ours another one would break RFC 6455 section 5.5.1.
                 await self._closed_by_peer(websocket)
                 return
-            if not self.link.over:
+            inbox.taking = True
+            await link.idle()
+            if not link.over:
                 await self._take(message.data)
+            inbox.taking = False
+            if link.id is not None:
+                inbox.direct = self._take_at_once
 
     async def _closed_by_peer(self, websocket: web.WebSocketResponse) -> None:
         if self.queue.closed:
             self.queue.hang_up()
         else:
             await websocket.close(drain=False)
+
+    def _take_at_once(self, data: bytes) -> None:
+        """A message of somebody who has a seat."""
+        try:
+            if not self.link.over:
+                self.server.packet(self.link, data)
+        except BadFrame:
+            self.link.end(DisconnectCode.BAD_MESSAGE)
+        except Exception as error:  # noqa: BLE001 - a fault of ours ends this connection, not the server
+            self.link.fail(error)
 
     async def _take(self, data: bytes | str) -> None:
         """One message; what is not understood ends the connection with its number."""
@@ -127,8 +189,7 @@ class _EngineSocket(AsyncSocket):  # type: ignore[misc] # untyped base
         except BadFrame:
             self.link.end(DisconnectCode.BAD_MESSAGE)
         except Exception as error:  # noqa: BLE001 - a fault of ours ends this connection, not the server
-            log.error("fault", connection=self.link.id, **fault(error))  # noqa: TRY400 - never the text
-            self.link.end(DisconnectCode.INTERNAL)
+            self.link.fail(error)
 
     async def _take_text(self, text: str) -> None:
         """Engine.IO's own packets: only an answer to a ping, and a goodbye, have a use."""
@@ -160,6 +221,9 @@ class _EngineSocket(AsyncSocket):  # type: ignore[misc] # untyped base
 
 class _EngineServer(engineio.AsyncServer):  # type: ignore[misc] # untyped base
     """Engine.IO that makes our sockets."""
+
+    packet: Callable[[Link, bytes], None]
+    """Takes what comes of somebody who has a seat; raises BadFrame."""
 
     async def _handle_connect(
         self,
@@ -196,6 +260,7 @@ class SignalingServer(socketio.AsyncServer):  # type: ignore[misc] # untyped bas
         )
         self._gateway = gateway
         self._name = name
+        self.eio.packet = self._packet
         self.on("connect", self._on_connect)
         self.on("disconnect", self._on_disconnect)
 
@@ -226,12 +291,20 @@ class SignalingServer(socketio.AsyncServer):  # type: ignore[misc] # untyped bas
 
     async def _handle_eio_message(self, eio_sid: str, data: bytes) -> None:
         link = self._link(eio_sid)
+        if link.id is not None:
+            self._packet(link, data)
+            return
         packet = read_packet(data)
-        if packet.type is PacketType.CONNECT and link.id is None:
-            await self._seat(eio_sid, link, packet)
-        elif packet.type is PacketType.EVENT and link.id is not None:
-            await self._gateway.command(link, packet)
-        elif packet.type is PacketType.DISCONNECT and link.id is not None:
+        if packet.type is not PacketType.CONNECT:
+            raise BadFrame("out of turn")
+        await self._seat(eio_sid, link, packet)
+
+    def _packet(self, link: Link, data: bytes) -> None:
+        """Somebody who has a seat says this."""
+        packet = read_packet(data)
+        if packet.type is PacketType.EVENT:
+            self._gateway.command(link, packet)
+        elif packet.type is PacketType.DISCONNECT:
             link.close()
         else:
             raise BadFrame("out of turn")
