@@ -28,12 +28,16 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
 PORT ?= 8080
+# Tests at the same time; most of them wait, for a process or a clock. Browsers take the machine for themselves.
+JOBS ?= 3
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 
 VENV := .venv
 BIN := $(VENV)/bin
 STAMPS := $(VENV)/.stamps
 PIP := $(BIN)/python -m pip -qq
+PYTEST := $(BIN)/python -m pytest
+SPREAD := --numprocesses=$(JOBS) --dist=loadfile
 WEB := clients/web
 NPM := scripts/npm --prefix $(WEB)
 NPM_FLAGS := --no-audit --no-fund --loglevel=error
@@ -47,12 +51,14 @@ run: install web $(if $(filter embedded,$(REDIS)),$(STAMPS)/valkey)
 # A style fault does not keep the tests from running: everything reports, then the whole fails.
 test: compiler redis install-dev web browser
 	@status=0; $(MAKE) --keep-going lint || status=1; \
-	echo "==> tests"; HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest -m "not slow" || status=1; \
+	echo "==> tests"; HYPOTHESIS_PROFILE=quick $(PYTEST) -m "not slow and not e2e" $(SPREAD) || status=1; \
+	echo "==> browser tests"; HYPOTHESIS_PROFILE=quick $(PYTEST) -m "not slow and e2e" || status=1; \
 	exit $$status
 
 test-all: compiler redis install-dev web browser
 	@status=0; $(MAKE) --keep-going lint || status=1; \
-	echo "==> all tests"; HYPOTHESIS_PROFILE=full $(BIN)/python -m pytest --timeout=3600 || status=1; \
+	echo "==> all tests"; HYPOTHESIS_PROFILE=full $(PYTEST) -m "not e2e" $(SPREAD) --timeout=3600 || status=1; \
+	echo "==> all browser tests"; HYPOTHESIS_PROFILE=full $(PYTEST) -m e2e --timeout=3600 || status=1; \
 	exit $$status
 
 # The table is written even if a fault was not survived: then it says so.
