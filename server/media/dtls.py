@@ -21,7 +21,7 @@ from aiortc.rtcdtlstransport import (
     RTCDtlsTransport,
 )
 from OpenSSL import SSL
-from pylibsrtp import ERRORS, Policy, Session
+from pylibsrtp import ERRORS, Policy, Session, _binding
 from pylibsrtp import Error as SrtpError
 from pylibsrtp._binding import ffi
 from pylibsrtp._binding import lib as libsrtp
@@ -60,7 +60,10 @@ __all__ = [
     "Sender",
     "SrtpError",
     "SrtpPair",
+    "gcm_key_bytes",
     "is_dtls",
+    "make_sender",
+    "openssl_library",
     "protect_function",
     "protect_in_place",
     "unprotect_function",
@@ -83,6 +86,16 @@ def protect_function() -> int:
 def unprotect_function() -> int:
     """The same of `srtp_unprotect`."""
     return int(ffi.cast("uintptr_t", ffi.addressof(libsrtp, "srtp_unprotect")))
+
+
+def openssl_library() -> str:
+    """The file through which the OpenSSL that libsrtp uses can be reached, where it can."""
+    return str(_binding.__file__)
+
+
+def gcm_key_bytes(profile: int) -> int | None:
+    """Length of the key of a profile with AES-GCM, whose salt follows it; None for any other profile."""
+    return {Policy.SRTP_PROFILE_AEAD_AES_128_GCM: 16, Policy.SRTP_PROFILE_AEAD_AES_256_GCM: 32}.get(profile)
 
 
 def is_dtls(data: bytes) -> bool:
@@ -119,8 +132,8 @@ class SrtpPair:
     """The SRTP contexts of one connection; `SrtpError` is raised for what may not pass."""
 
     __slots__ = (
-        "_profile", "_protect_rtcp", "_receive", "_send", "_send_key", "_senders", "_unprotect", "_unprotect_rtcp",
-        "receiver",
+        "_protect_rtcp", "_receive", "_send", "_senders", "_unprotect", "_unprotect_rtcp", "compiled", "profile",
+        "receiver", "send_key",
     )  # fmt: skip
 
     def __init__(self, receive_key: bytes, send_key: bytes, profile: int) -> None:
@@ -131,8 +144,10 @@ class SrtpPair:
         self._unprotect_rtcp = partial(libsrtp.srtp_unprotect_rtcp, self.receiver, _SCRATCH, _LENGTH)
         self._send = Session(_policy(send_key, profile, Policy.SSRC_ANY_OUTBOUND))
         self._protect_rtcp = partial(libsrtp.srtp_protect_rtcp, self._send._srtp[0], _SCRATCH, _LENGTH)
-        self._send_key = send_key
-        self._profile = profile
+        self.send_key = send_key
+        self.profile = profile
+        self.compiled: Any = None
+        """What compiled code made of `send_key`: it sends all or nothing, lest a number goes out twice."""
         self._senders: dict[int, Sender] = {}
 
     def unprotect(self, packet: bytes) -> bytes:
@@ -151,11 +166,16 @@ class SrtpPair:
         """For one SSRC: always the same, so that no number can go out twice."""
         sender = self._senders.get(ssrc)
         if sender is None:
-            policy = _policy(self._send_key, self._profile, Policy.SSRC_SPECIFIC)
-            policy.ssrc_value = ssrc
-            policy.window_size = SEND_WINDOW
-            sender = self._senders[ssrc] = Sender(policy, _OVERHEADS[self._profile])
+            sender = self._senders[ssrc] = make_sender(self.send_key, self.profile, ssrc)
         return sender
+
+
+def make_sender(key: bytes, profile: int, ssrc: int) -> Sender:
+    """For one SSRC. There must never be two of the same under one key."""
+    policy = _policy(key, profile, Policy.SSRC_SPECIFIC)
+    policy.ssrc_value = ssrc
+    policy.window_size = SEND_WINDOW
+    return Sender(policy, _OVERHEADS[profile])
 
 
 def _passed(function: Callable[[], int], packet: bytes, most: int) -> bytes:

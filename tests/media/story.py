@@ -277,7 +277,9 @@ class World:
         numbers = range(0x10000)
         return {
             "packets": [
-                [getattr(packet, name) for name in Packet.__slots__ if name != "picture"] for packet in seat.packets
+                [getattr(packet, name) for name in Packet.__slots__ if name != "picture"]
+                # Streams may overtake each other on their way through the outbox; the packets of one do not.
+                for packet in sorted(seat.packets, key=lambda packet: packet.ssrc)
             ],
             "reports": [str(report) for report in seat.reports],
             "mapping": [[getattr(line.rewriter, name) for name in Rewriter.__slots__] for line in lines],

@@ -16,11 +16,12 @@ from typing import Final
 
 FOLDER: Final = Path(__file__).parent
 LIBRARY: Final = FOLDER / "fan.so"
-HEADERS: Final = (FOLDER / "fan.h", FOLDER / "feedback.h", FOLDER / "stream.h", FOLDER / "intake.h")
+HEADERS: Final = tuple(FOLDER / name for name in ("seal.h", "fan.h", "feedback.h", "stream.h", "intake.h"))
 """What Python and C share, each after those whose types it names."""
 
-SOURCES: Final = tuple(FOLDER / name for name in ("fan.c", "feedback.c", "stream.c", "parse.c", "red.c", "intake.c"))
-_INNER: Final = (FOLDER / "parse.h", FOLDER / "red.h")
+_NAMES: Final = ("seal.c", "outbox.c", "fan.c", "feedback.c", "stream.c", "parse.c", "red.c", "intake.c")
+SOURCES: Final = tuple(FOLDER / name for name in _NAMES)
+_INNER: Final = (FOLDER / "outbox.h", FOLDER / "parse.h", FOLDER / "red.h")
 """What only C reads."""
 
 FLAGS: Final = (

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from server.media.congestion.estimator import Estimator
 from server.media.congestion.history import SendHistory
-from server.media.dtls import SrtpPair, protect_function, unprotect_function
+from server.media.dtls import SrtpError, SrtpPair, unprotect_function
 from server.media.ice import Path
 from server.media.inbox import Inbox
 from server.media.line import Line
@@ -22,7 +22,8 @@ from server.media.native.feedback import CompiledFeedback
 from server.media.native.fields import integer
 from server.media.native.intake import CompiledEntry, CompiledInbox, CompiledIntake, CompiledLayer
 from server.media.native.library import ffi, load
-from server.media.outbox import Leg, segments_of, socket_address
+from server.media.native.seal import CompiledKeys, keys_of
+from server.media.outbox import segments_of, socket_address
 from server.media.packet_path import Send
 from server.media.picture import NO_PICTURE
 from server.media.rewriter import Rewriter
@@ -39,9 +40,7 @@ class CompiledOutbox:
     def __init__(self, functions: Any, sock: socket.socket, begun: Callable[[], None]) -> None:  # noqa: ANN401
         self.begun = begun
         self.dropped = 0
-        opened = functions.outbox_open(
-            sock.fileno(), ffi.cast("protect_function", protect_function()), segments_of(sock)
-        )
+        opened = functions.outbox_open(sock.fileno(), segments_of(sock))
         if opened == ffi.NULL:
             raise MemoryError
         self.pointer: Final = ffi.gc(opened, functions.outbox_close)
@@ -55,7 +54,9 @@ class CompiledOutbox:
 class CompiledLeg:
     """See `server.media.outbox.Leg`. `lines` point to `struct`, and it to the outbox and the history."""
 
-    __slots__ = ("_alone", "_arrays", "_functions", "_rerouted", "_sessions", "_srtp", "box", "lines", "struct")
+    __slots__ = (
+        "_arrays", "_functions", "_keys", "_path", "_put", "_refused", "_rerouted", "_srtp", "box", "lines", "struct",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -68,9 +69,11 @@ class CompiledLeg:
         self.box: CompiledOutbox | None = None
         self._rerouted = rerouted
         self._functions = functions
-        self._alone = Leg(put, rerouted)
+        self._put = put
+        self._path: Path | None = None
+        self._refused = 0
         self._srtp: SrtpPair | None = None
-        self._sessions: dict[int, Any] = {}
+        self._keys: CompiledKeys | None = None
         self.lines: list[Any] = []
         self._arrays: tuple[Any, ...] = ()
         if history is not None:
@@ -84,21 +87,20 @@ class CompiledLeg:
     @property
     def refused(self) -> int:
         """See `server.media.outbox.Leg`."""
-        return int(self.struct.refused) + self._alone.refused
+        return int(self.struct.refused) + self._refused
 
     def keys(self, srtp: SrtpPair | None) -> None:
         """See `server.media.outbox.Leg`."""
-        self._alone.keys(srtp)
-        self._srtp = srtp
-        self._sessions = {}
         # Before their memory goes; a route looks them up anew.
         for line in self.lines:
-            line.session = ffi.NULL
+            line.sender = ffi.NULL
+        self._srtp = srtp
+        self._keys = keys_of(self._functions, srtp) if srtp is not None else None
         self._rerouted()
 
     def move(self, path: Path | None, box: CompiledOutbox | None) -> None:
         """See `server.media.outbox.Leg`."""
-        self._alone.move(path, None)
+        self._path = path
         raw = socket_address(*path[1]) if path is not None and box is not None else b""
         if not self._functions.leg_move(self.struct, box.pointer if box is not None else ffi.NULL, raw, len(raw)):
             raise ValueError(path)
@@ -109,16 +111,24 @@ class CompiledLeg:
     def send(self, ssrc: int, head: bytes, tail: bytes) -> int:
         """See `server.media.outbox.Leg`."""
         if self.box is None:
-            return self._alone.send(ssrc, head, tail)
+            return self._send_alone(ssrc, head + tail)
         self.box.begun()
-        return int(self._functions.leg_send(self.struct, self.session(ssrc), head, len(head), tail, len(tail)))
+        return int(self._functions.leg_send(self.struct, self.sender(ssrc), head, len(head), tail, len(tail)))
 
-    def session(self, ssrc: int) -> Any:  # noqa: ANN401
-        """Libsrtp's for this SSRC, null without keys."""
-        session = self._sessions.get(ssrc)
-        if session is None:
-            session = self._sessions[ssrc] = self._srtp.sender(ssrc).pointer if self._srtp is not None else ffi.NULL
-        return session
+    def _send_alone(self, ssrc: int, packet: bytes) -> int:
+        if self._path is None or self._keys is None:
+            return 0
+        try:
+            protected = self._keys.sender(ssrc).protect(packet)
+        except (SrtpError, ValueError):
+            self._refused += 1
+            return 0
+        self._put(protected, self._path)
+        return len(protected)
+
+    def sender(self, ssrc: int) -> Any:  # noqa: ANN401
+        """Of this SSRC, as C takes it; null without keys."""
+        return self._keys.sender(ssrc).struct if self._keys is not None else ffi.NULL
 
 
 class CompiledRewriter(Rewriter):
@@ -167,11 +177,11 @@ class _Route:
 
 
 def _served(line: Line) -> Any:  # noqa: ANN401
-    """Its struct with a session in it, if C can send on this line."""
+    """Its struct with a sender in it, if C can send on this line."""
     rewriter = line.rewriter
     if not isinstance(rewriter, CompiledRewriter) or rewriter.leg.box is None:
         return None
-    rewriter.struct.session = rewriter.leg.session(rewriter.ssrc)
+    rewriter.struct.sender = rewriter.leg.sender(rewriter.ssrc)
     return rewriter.struct
 
 

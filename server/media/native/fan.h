@@ -3,9 +3,6 @@
 
 struct outbox;
 
-/* libsrtp's srtp_protect: the session, the packet with room behind it, its length; 0 when done. */
-typedef int (*protect_function)(void *session, void *packet, int *length);
-
 /* How packets get to one subscriber. */
 struct leg {
     struct outbox *box;      /* NULL: no datagrams reach it now */
@@ -13,10 +10,9 @@ struct leg {
     int64_t *times;
     uint16_t *sizes;
     uint64_t refused;        /* packets too long, or a number used before */
-    uint64_t batch;          /* of the outbox, that `message` belongs to */
-    int32_t message;
-    int32_t packets;         /* in that message */
-    int32_t size;            /* of its packets; -1: it is complete */
+    uint64_t batch;          /* of the outbox, that the messages belong to */
+    int32_t messages;        /* so many began */
+    int32_t open[2];         /* the messages that may take more, of pictures and of voices, say; -1: none */
     uint32_t address_length;
     uint8_t address[28];
 };
@@ -24,7 +20,7 @@ struct leg {
 /* The mapping of server.media.rewriter.Rewriter; what stands there is the reference. */
 struct line {
     struct leg *leg;
-    void *session;           /* libsrtp's of this SSRC; NULL: no keys */
+    struct sender *sender;   /* of this SSRC; NULL: no keys */
     int64_t start;
     int64_t next;
     int64_t sequence_offset;
@@ -62,7 +58,7 @@ struct packet {
 };
 
 /* Of one socket; `segments` is how many packets one message may have (1: the kernel cannot cut them up). */
-struct outbox *outbox_open(int descriptor, protect_function protect, int segments);
+struct outbox *outbox_open(int descriptor, int segments);
 void outbox_close(struct outbox *box);
 
 /* Hand all that waits to the kernel; returns how many packets it would not take. */
@@ -74,9 +70,9 @@ int outbox_waiting(const struct outbox *box);
 /* Where the leg leads now. `box` NULL: nowhere. Returns 0 when the address is too long. */
 int leg_move(struct leg *leg, struct outbox *box, const uint8_t *address, uint32_t length);
 
-/* One packet as it is, by the session of its SSRC; returns its length on the wire, 0 when it was refused. */
+/* One packet as it is, by the sender of its SSRC; returns its length on the wire, 0 when it was refused. */
 int leg_send(
-    struct leg *leg, void *session, const uint8_t *head, uint32_t head_length, const uint8_t *tail,
+    struct leg *leg, struct sender *sender, const uint8_t *head, uint32_t head_length, const uint8_t *tail,
     uint32_t tail_length);
 
 /* Rewrite, protect and queue for every line that has begun before this packet; returns for how many. */

@@ -48,7 +48,7 @@ def test_what_does_not_fit_is_not_loaded(tmp_path: Path) -> None:
     other = tmp_path / "other.so"
     command = compiler()
     assert command is not None
-    subprocess.run([command, "-shared", "-fPIC", "-DSOURCES=1u", "-o", other, SOURCES[0]], check=True)
+    subprocess.run([command, "-shared", "-fPIC", "-DSOURCES=1u", "-o", other, *SOURCES], check=True)
     with pytest.raises(NotBuilt, match="other sources"):
         load(other)
 

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.media.dtls import SrtpPair
+from server.media.line import Line
 from server.media.native.compiled import CompiledPath
 from server.media.native.library import ffi
 from server.media.packet_path import PacketPath, PurePath
@@ -80,12 +81,20 @@ class World:
         self.circle.wait(5)
         self.circle.receiver.receive(self.eve.peer, datagram, self.circle.now_ns)
 
+    def _came(self, line: Line) -> list[tuple[int, int, int, bytes]]:
+        return [
+            (packet.flags, packet.marker, packet.payload_type, packet.payload)
+            for packet in self.ana.packets
+            if packet.ssrc == line.rewriter.ssrc
+        ]
+
     def outcome(self) -> list[object]:
         """What came of it."""
         forwarder, arrivals = self.circle.forwarder, self.eve.peer.arrivals
         return [
             # Which random numbers a line has is another matter.
-            [(packet.flags, packet.marker, packet.payload_type, packet.payload) for packet in self.ana.packets],
+            self._came(self.ana.audio()),
+            self._came(self.ana.video()),
             (forwarder.received, forwarder.forwarded, forwarder.dropped, forwarder.keyframe_requests),
             [books(source, self.circle.now_ns) for source in self.eve.peer.sources.values()],
             [list(each) for each in arrivals.take()] if arrivals is not None else None,

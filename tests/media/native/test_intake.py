@@ -142,6 +142,6 @@ def test_the_order_is_that_of_coming() -> None:
             voices = [steady(MediaKind.AUDIO, number) for number in numbers]
             on.send(home, "ana", *(packet for both in zip(pictures, voices, strict=True) for packet in both))
             ssrcs = [bo.video().rewriter.ssrc, bo.audio().rewriter.ssrc]
-            came.append([(ssrcs.index(packet.ssrc), packet.payload) for packet in bo.packets])
+            came.append([[packet.payload for packet in bo.packets if packet.ssrc == ssrc] for ssrc in ssrcs])
     assert came[0] == came[1]
-    assert len(came[0]) > len(numbers)
+    assert sum(map(len, came[0])) > len(numbers)

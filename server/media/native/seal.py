@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The keys of what C sends: with AES-GCM it calls OpenSSL itself, everything else is left to libsrtp's sessions."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, Final, NamedTuple
+
+from cffi import FFI
+
+from server.media.dtls import (
+    Sender,
+    SrtpError,
+    SrtpPair,
+    gcm_key_bytes,
+    make_sender,
+    openssl_library,
+    protect_function,
+)
+from server.media.native.library import ffi
+from server.media.outbox import MAX_PACKET
+
+_SALT_BYTES: Final = 12
+_KEY_LABEL: Final = 0
+_SALT_LABEL: Final = 2
+_LABEL_AT: Final = 7
+_NONCE_BYTES: Final = 16
+_ROOM: Final = 144
+_CIPHERS: Final = {16: b"AES-128-GCM", 32: b"AES-256-GCM"}
+_COUNTERS: Final = {16: b"AES-128-CTR", 32: b"AES-256-CTR"}
+
+_openssl: Final = FFI()
+_openssl.cdef("""
+void *EVP_CIPHER_fetch(void *, const char *, const char *);
+void EVP_CIPHER_free(void *);
+void *EVP_CIPHER_CTX_new(void);
+void EVP_CIPHER_CTX_free(void *);
+int EVP_EncryptInit_ex(void *, const void *, void *, const uint8_t *, const uint8_t *);
+int EVP_EncryptUpdate(void *, uint8_t *, int *, const uint8_t *, int);
+int EVP_EncryptFinal_ex(void *, uint8_t *, int *);
+int EVP_CIPHER_CTX_ctrl(void *, int, int, void *);
+""")
+
+
+class _OpenSsl(NamedTuple):
+    """The functions, and where those lie that C calls."""
+
+    functions: Any
+    begin: int
+    update: int
+    finish: int
+    control: int
+
+
+@cache
+def _load() -> _OpenSsl | None:
+    """The one that libsrtp uses; None when it cannot be reached from outside, or is of another kind."""
+    try:
+        library: Any = _openssl.dlopen(openssl_library())
+        names = ("EVP_EncryptInit_ex", "EVP_EncryptUpdate", "EVP_EncryptFinal_ex", "EVP_CIPHER_CTX_ctrl")
+        found = [int(_openssl.cast("uintptr_t", _openssl.addressof(library, name))) for name in names]
+        _openssl.addressof(library, "EVP_CIPHER_fetch")
+    except (OSError, AttributeError):
+        return None
+    return _OpenSsl(library, *found)
+
+
+def _cipher(openssl: _OpenSsl, name: bytes, key: bytes, nonce: bytes | None) -> Any:  # noqa: ANN401 - cffi has no types
+    """A cipher that encrypts; it is freed with what is returned."""
+    functions = openssl.functions
+    kind = _openssl.gc(functions.EVP_CIPHER_fetch(_openssl.NULL, name, _openssl.NULL), functions.EVP_CIPHER_free)
+    cipher = _openssl.gc(functions.EVP_CIPHER_CTX_new(), functions.EVP_CIPHER_CTX_free)
+    if functions.EVP_EncryptInit_ex(cipher, kind, _openssl.NULL, key, nonce or _openssl.NULL) != 1:
+        raise SrtpError(name.decode())
+    return cipher
+
+
+def _derived(openssl: _OpenSsl, master: bytes, salt: bytes, label: int, octets: int) -> bytes:
+    """RFC 3711 section 4.3, with the salt of RFC 7714 section 11 and a key derivation rate of zero."""
+    nonce = bytearray(salt.ljust(_NONCE_BYTES, b"\0"))
+    nonce[_LABEL_AT] ^= label
+    cipher = _cipher(openssl, _COUNTERS[len(master)], master, bytes(nonce))
+    out, length = _openssl.new("uint8_t[]", octets), _openssl.new("int *")
+    if openssl.functions.EVP_EncryptUpdate(cipher, out, length, bytes(octets), octets) != 1:
+        raise SrtpError("key derivation")
+    return bytes(_openssl.buffer(out))
+
+
+class CompiledSender:
+    """See `server.media.dtls.Sender`; `struct` is what C sends by."""
+
+    __slots__ = ("_functions", "_libsrtp", "struct")
+
+    def __init__(self, functions: Any, keys: Any, libsrtp: Sender | None) -> None:  # noqa: ANN401
+        self._functions = functions
+        self._libsrtp = libsrtp
+        self.struct = ffi.new("struct sender *")
+        self.struct.keys = keys
+        self.struct.highest = -1
+        if libsrtp is not None:
+            self.struct.session = libsrtp.pointer
+
+    def protect(self, packet: bytes) -> bytes:
+        """One RTP packet as it goes out. Raises SrtpError for a number used before, ValueError for a long packet."""
+        if len(packet) > MAX_PACKET:
+            raise ValueError(len(packet))
+        place = ffi.new("uint8_t[]", len(packet) + _ROOM)
+        ffi.memmove(place, packet, len(packet))
+        length = self._functions.sender_protect(self.struct, place, len(packet))
+        if not length:
+            raise SrtpError("replay check failed")
+        return bytes(ffi.buffer(place, length))
+
+
+class CompiledKeys:
+    """What is sent under one key (with its salt). Every SSRC has one sender, so that no number goes out twice."""
+
+    __slots__ = ("_cipher", "_functions", "_key", "_profile", "_senders", "_struct")
+
+    def __init__(self, functions: Any, key: bytes, profile: int) -> None:  # noqa: ANN401
+        self._functions = functions
+        self._key = key
+        self._profile = profile
+        self._senders: dict[int, CompiledSender] = {}
+        self._cipher: Any = None
+        self._struct = ffi.new("struct keys *")
+        self._struct.protect = ffi.cast("protect_function", protect_function())
+        openssl, key_bytes = _load(), gcm_key_bytes(profile)
+        if openssl is not None and key_bytes is not None:
+            self._seal(openssl, key[:key_bytes], key[key_bytes:])
+
+    def _seal(self, openssl: _OpenSsl, master: bytes, salt: bytes) -> None:
+        key = _derived(openssl, master, salt, _KEY_LABEL, len(master))
+        self._cipher = _cipher(openssl, _CIPHERS[len(master)], key, None)
+        struct = self._struct
+        struct.salt = _derived(openssl, master, salt, _SALT_LABEL, _SALT_BYTES)
+        struct.cipher = ffi.cast("void *", int(_openssl.cast("uintptr_t", self._cipher)))
+        struct.begin = ffi.cast("begin_function", openssl.begin)
+        struct.update = ffi.cast("update_function", openssl.update)
+        struct.finish = ffi.cast("finish_function", openssl.finish)
+        struct.control = ffi.cast("control_function", openssl.control)
+
+    def sender(self, ssrc: int) -> CompiledSender:
+        """See `SrtpPair`."""
+        sender = self._senders.get(ssrc)
+        if sender is None:
+            libsrtp = make_sender(self._key, self._profile, ssrc) if self._cipher is None else None
+            sender = self._senders[ssrc] = CompiledSender(self._functions, self._struct, libsrtp)
+        return sender
+
+
+def keys_of(functions: Any, srtp: SrtpPair) -> CompiledKeys:  # noqa: ANN401
+    """Always the same for the same pair."""
+    keys: CompiledKeys | None = srtp.compiled
+    if keys is None:
+        keys = srtp.compiled = CompiledKeys(functions, srtp.send_key, srtp.profile)
+    return keys
