@@ -75,7 +75,7 @@ class Caretaker:
         """Let the grace of all seats begin that spoke through a lost node."""
         orphans, live = self._nodes.orphans, [info.node for info in self._nodes.live()]
         self._waited = {node: self._waited.get(node, 0) + 1 for node in orphans}
-        for node in orphans:
+        for node in sorted(orphans):
             if home_of(node, live) == self._nodes.node or self._waited[node] > PATIENCE:
                 for room in await self._nodes.registry.rooms_of(node):
                     await self._lose(room, node)

@@ -122,9 +122,9 @@ class Hints:
                 wanted[owner].add(channel)
         for name, channels in wanted.items():
             ear = self._ears[name]
-            for channel in ear.subscriber.channels - channels - {ear.channel}:
+            for channel in sorted(ear.subscriber.channels - channels - {ear.channel}):
                 ear.subscriber.remove(channel)
-            for channel in channels - ear.subscriber.channels:
+            for channel in sorted(channels - ear.subscriber.channels):
                 ear.subscriber.add(channel)
 
     def _heard(self, channel: str, payload: bytes) -> None:

@@ -290,7 +290,7 @@ class Nodes:
 
     def _miss(self, lapsed: frozenset[NodeId]) -> None:
         fresh, self.lapsed = lapsed - self.lapsed, lapsed
-        for node in fresh:
+        for node in sorted(fresh):
             self._present.pop(node, None)
             for callback in self._on_lapse:
                 callback(node)

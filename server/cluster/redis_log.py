@@ -163,7 +163,7 @@ class RedisLog:
 
     async def positions(self, rooms: Iterable[RoomId]) -> dict[RoomId, Position]:
         """Where the logs of these rooms stand; epoch 0: there is none. Raises LogUnavailable."""
-        by_key = {self._keys.key(room, "room"): room for room in rooms}
+        by_key = {self._keys.key(room, "room"): room for room in sorted(rooms)}
         found: dict[RoomId, Position] = {}
         for keys in self._together(by_key):
             numbers = await self._evaluate(POSITIONS, keys)
