@@ -87,13 +87,13 @@ def _derived(openssl: _OpenSsl, master: bytes, salt: bytes, label: int, octets: 
 
 
 class CompiledSender:
-    """See `server.media.dtls.Sender`; `struct` is what C sends by."""
+    """See `server.media.dtls.Sender`; `struct` is what C sends by. `keys`, `cipher` and `libsrtp` are its memory."""
 
-    __slots__ = ("_functions", "_libsrtp", "struct")
+    __slots__ = ("_functions", "_kept", "struct")
 
-    def __init__(self, functions: Any, keys: Any, libsrtp: Sender | None) -> None:  # noqa: ANN401
+    def __init__(self, functions: Any, keys: Any, cipher: Any, libsrtp: Sender | None) -> None:  # noqa: ANN401
         self._functions = functions
-        self._libsrtp = libsrtp
+        self._kept = keys, cipher, libsrtp
         self.struct = ffi.new("struct sender *")
         self.struct.keys = keys
         self.struct.highest = -1
@@ -145,7 +145,7 @@ class CompiledKeys:
         sender = self._senders.get(ssrc)
         if sender is None:
             libsrtp = make_sender(self._key, self._profile, ssrc) if self._cipher is None else None
-            sender = self._senders[ssrc] = CompiledSender(self._functions, self._struct, libsrtp)
+            sender = self._senders[ssrc] = CompiledSender(self._functions, self._struct, self._cipher, libsrtp)
         return sender
 
 
