@@ -8,64 +8,82 @@ one piece for the usual one. Each rule is explained there; tests hold both to th
 from __future__ import annotations
 
 import sys
-from array import array
 from collections.abc import Callable, Iterable
 from functools import cache
 from struct import Struct as Layout
 from typing import Any, Final
 
-from server.media.congestion.history import SIZE
+from server.media.congestion.history import SIZE, SendHistory
 from server.media.dtls import Sender, protect_in_place
 from server.media.line import Line
-from server.media.outbox import LENGTH_BYTES, MAX_PACKET, Destination, Leg, Outbox
-from server.media.rewriter import Rewriter
+from server.media.outbox import LENGTH_BYTES, MAX_PACKET, PLACES, Destination, Leg
+from server.media.red import Redundancy
 from server.media.rtp import NUMBERED, Packet
+from server.media.run import Run, RunningRewriter, run_of
 from server.media.streams import Layer
 
 _SEQUENCE: Final = 0xFFFF
 _TIMESTAMP: Final = 0xFFFFFFFF
-_PICTURE_ID: Final = 0x7FFF
-_TL0: Final = 0xFF
 _ENTRY: Final = SIZE - 1
 """Of a number in the history: its size is a power of two."""
 
+_PAYLOAD_AT: Final = LENGTH_BYTES + NUMBERED.size
+
 Lane = tuple[
-    Line, Rewriter, Leg, Destination, Outbox, Any, int, bytes, "array[int]", "array[int]", "array[int]"
+    int, int, int, int, bytes, RunningRewriter | None, Destination, list[tuple[int, Any, Any]], bytearray, memoryview,
+    Any, int, list[int], list[int], list[int],
 ]  # fmt: skip
-"""A line by datagrams and with transport-wide numbers, taken apart: line, rewriter, leg, destination, outbox,
-libsrtp's session and what it adds to a packet, the constant part of the header; state, times and sizes of the history.
+"""A line by datagrams and with transport-wide numbers, taken apart: its offsets of sequence and timestamp; payload
+types, plain and redundant; the constant part of the header; its rewriter, if that changes the payload; destination, its
+places, memory and lengths; libsrtp's session and what it adds to a packet; state, times and sizes of the history.
 """
 
 
+Running = tuple[Line, RunningRewriter, Destination, Sender, SendHistory]
+"""What a lane is made of; a session of libsrtp lives as long as its sender."""
+
+
 class Route:
-    """The lines of a layer, prepared: `lanes`, and the `others`. Good while `lines` and `version` are the same."""
+    """The lines of a layer, prepared: those of the `run` with their `lanes`, and the `others`.
 
-    __slots__ = ("_senders", "lanes", "lines", "others", "version")
+    Good as long as `lines` and `version` are the same, and the run is whole.
+    """
 
-    def __init__(self, lines: tuple[Line, ...], version: int) -> None:
+    __slots__ = ("lanes", "lines", "others", "run", "running", "version")
+
+    def __init__(self, lines: tuple[Line, ...], version: int, run: Run, running: list[Running]) -> None:
         self.lines = lines
         self.version = version
-        self.lanes: list[Lane] = []
-        self.others: list[Line] = []
-        # A session lives as long as these.
-        self._senders: list[Sender] = []
-        for line in lines:
-            lane = self._lane(line)
-            if lane is not None:
-                self.lanes.append(lane)
-            else:
-                self.others.append(line)
+        self.run = run
+        self.running = running
+        self.lanes = [_lane(*each) for each in running]
+        taken = {id(line) for line, *_ in running}
+        self.others = [line for line in lines if id(line) not in taken]
 
-    def _lane(self, line: Line) -> Lane | None:
-        rewriter, leg, history = line.rewriter, line.leg, line.history
-        sender = leg.sender(rewriter.ssrc) if isinstance(leg, Leg) else None
-        if not isinstance(leg, Leg) or leg.to is None or sender is None or history is None:
-            return None
-        self._senders.append(sender)
-        return (
-            line, rewriter, leg, leg.to, leg.to.box, sender.pointer, sender.overhead, rewriter.numbered,
-            history.state, history.times, history.sizes,
-        )  # fmt: skip
+
+def _route(lines: tuple[Line, ...], version: int, packet: Packet) -> Route | None:
+    """From this packet on; None if the lines are not at the same place."""
+    running = [each for line in lines if (each := _running(line)) is not None]
+    run = run_of(packet, [rewriter for _, rewriter, *_ in running])
+    return Route(lines, version, run, running) if run is not None else None
+
+
+def _running(line: Line) -> Running | None:
+    """What a lane is made of, None for a line that can have none."""
+    rewriter, leg, history = line.rewriter, line.leg, line.history
+    if not isinstance(leg, Leg) or not isinstance(rewriter, RunningRewriter) or leg.to is None or history is None:
+        return None
+    sender = leg.sender(rewriter.ssrc)
+    return (line, rewriter, leg.to, sender, history) if sender is not None else None
+
+
+def _lane(_: Line, rewriter: RunningRewriter, to: Destination, sender: Sender, history: SendHistory) -> Lane:
+    renames = rewriter.picture_offset or rewriter.tl0_offset
+    return (
+        rewriter.sequence_offset, rewriter.timestamp_offset, rewriter.payload_type, rewriter.redundant_type,
+        rewriter.numbered, rewriter if renames else None, to, to.places, to.memory, to.lengths,
+        sender.pointer, sender.overhead, history.state, history.times, history.sizes,
+    )  # fmt: skip
 
 
 class Fan:
@@ -83,74 +101,84 @@ class Fan:
 
         What came from before a line began with this layer is not for that line.
         """
+        redundancy = packet.redundancy
+        octets = len(packet.payload) if redundancy is None else 0
         route: Route | None = layer.route
-        if route is None or route.lines is not layer.lines or route.version != self._version:
-            route = layer.route = Route(layer.lines, self._version)
-        extended = packet.extended
-        sent = sum(line.send(packet, now_ns) for line in route.others if extended >= line.rewriter.start)
-        if packet.redundancy is None:
-            return sent + put(route.lanes, packet, now_ns)
-        forms: dict[Packet, list[Lane]] = {}
-        for lane in route.lanes:
-            forms.setdefault(packet.redundancy.form(lane[0]), []).append(lane)
-        return sent + sum(put(lanes, form, now_ns) for form, lanes in forms.items())
+        if (
+            route is None
+            or route.lines is not layer.lines
+            or route.version != self._version
+            or not route.run.take(packet, octets)
+        ):
+            route = layer.route = _route(layer.lines, self._version, packet)
+            if route is None or not route.run.take(packet, octets):
+                return _send_each(layer.lines, packet, now_ns)
+        sent = _send_each(route.others, packet, now_ns) if route.others else 0
+        if redundancy is not None:
+            return sent + _put_forms(route, redundancy, now_ns)
+        return sent + put(route.lanes, packet, now_ns)
 
 
-def put(lanes: Iterable[Lane], packet: Packet, now_ns: int) -> int:  # noqa: C901, PLR0915 - a call costs as much as ten of these lines
-    """The same packet to all these lines, in the form it has."""
-    extended, theirs, payload, picture = packet.extended, packet.timestamp, packet.payload, packet.picture
-    octets = len(payload)
-    size = NUMBERED.size + octets
+def _send_each(lines: Iterable[Line], packet: Packet, now_ns: int) -> int:
+    """By each line itself."""
+    extended = packet.extended
+    return sum([line.send(packet, now_ns) for line in lines if extended >= line.rewriter.start])
+
+
+def _put_forms(route: Route, redundancy: Redundancy, now_ns: int) -> int:
+    """To each line the form of the packet that is for it."""
+    forms: dict[Packet, list[Lane]] = {}
+    for (line, rewriter, *_), lane in zip(route.running, route.lanes, strict=True):
+        form = redundancy.form(line)
+        rewriter.add_octets(len(form.payload))
+        forms.setdefault(form, []).append(lane)
+    return sum([put(lanes, form, now_ns) for form, lanes in forms.items()])
+
+
+def put(lanes: Iterable[Lane], packet: Packet, now_ns: int) -> int:
+    """A packet of a run to all these lines, in the form it has."""
+    extended, theirs, payload, redundant = packet.extended, packet.timestamp, packet.payload, packet.redundant
+    size = NUMBERED.size + len(payload)
     if size > MAX_PACKET:
         return 0
-    length_bytes = size.to_bytes(LENGTH_BYTES, sys.byteorder)
-    first, marker, redundant = 0x90 | packet.flags & 0x20, packet.marker, packet.redundant
+    picture = packet.picture
     ids = picture if picture is not None and picture.head else None
-    write, protect = _layout(octets), protect_in_place
-    sent = 0
-    for line, rewriter, leg, to, box, session, overhead, numbered, state, times, sizes in lanes:
-        sequence = extended + rewriter.sequence_offset
-        if sequence != rewriter.next:  # not in order
-            sent += extended >= rewriter.start and line.put(packet, now_ns)
-            continue
-        rewriter.next = sequence + 1
-        rewriter.last_timestamp = timestamp = theirs + rewriter.timestamp_offset & _TIMESTAMP
-        rewriter.packets += 1
-        rewriter.octets += octets
-        state[0] = 1 + (number := state[0])
-        if box.count == box.capacity:
-            box.flush()
-        at, pointer, length, address = box.slots[box.count]
+    length_bytes = size.to_bytes(LENGTH_BYTES, sys.byteorder)
+    kind = (0x90 | packet.flags & 0x20) << 8 | packet.marker
+    write, protect = _layout(len(payload)), protect_in_place
+    sent = known = left = 0
+    for (
+        sequence_offset, timestamp_offset, payload_type, redundant_type, numbered, rewriter, to, places, memory,
+        lengths, session, overhead, state, times, sizes,
+    ) in lanes:  # fmt: skip
+        place = to.count
+        if place == PLACES:
+            to.box.flush()
+            place = 0
+        at, pointer, length = places[place]
+        number = state[0]
+        state[0] = number + 1
         write(
-            box.memory, at, length_bytes,
-            first, marker | (rewriter.redundant_type if redundant else rewriter.payload_type), sequence & _SEQUENCE,
-            timestamp, numbered, number & _SEQUENCE, payload,
+            memory, at, length_bytes, kind | (redundant_type if redundant else payload_type),
+            extended + sequence_offset & _SEQUENCE, theirs + timestamp_offset & _TIMESTAMP,
+            numbered, number & _SEQUENCE, payload,
         )  # fmt: skip
-        if ids is not None and (
-            rewriter.picture_id != ids.picture_id + rewriter.picture_offset & _PICTURE_ID
-            or rewriter.tl0 != ids.tl0 + rewriter.tl0_offset & _TL0
-            or rewriter.picture_offset
-            or rewriter.tl0_offset
-        ):
-            head = rewriter.continued(ids)
-            at += LENGTH_BYTES + NUMBERED.size
-            box.memory[at : at + len(head)] = head
+        if rewriter is not None and ids is not None:
+            ids.write_ids(
+                memory, at + _PAYLOAD_AT, ids.picture_id + rewriter.picture_offset, ids.tl0 + rewriter.tl0_offset
+            )
         entry = number & _ENTRY
         if protect(session, pointer, length):
-            leg.refused += 1
+            to.leg.refused += 1
             times[entry] = 0
             continue
-        left = size + overhead
-        if not box.count:
-            box.begun()
-        box.count += 1
-        vector = to.vector
-        if vector is None or left > to.size or len(vector) == box.full:
-            box.begin(to, address, left)
-        else:
-            vector += (address, left)
-            if left < to.size:
-                to.vector = None
+        if overhead != known:
+            # Mostly the same for all: one number is kept for all of them.
+            known, left = overhead, size + overhead
+        lengths[place] = left
+        if not place:
+            to.box.wait(to)
+        to.count = place + 1
         times[entry] = now_ns
         sizes[entry] = left
         state[1] += left
@@ -161,4 +189,4 @@ def put(lanes: Iterable[Lane], packet: Packet, now_ns: int) -> int:  # noqa: C90
 @cache
 def _layout(octets: int) -> Callable[..., None]:
     """Writes its length, the header with a transport-wide number, and a payload of so many bytes."""
-    return Layout(f"!{LENGTH_BYTES}sBBHI9sHx{octets}s").pack_into
+    return Layout(f"!{LENGTH_BYTES}sHHI9sHx{octets}s").pack_into

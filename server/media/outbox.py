@@ -12,18 +12,21 @@ import errno
 import ipaddress
 import socket
 import struct
-from array import array
 from collections.abc import Callable
+from itertools import islice
 from typing import Any, Final
 
 from cffi import FFI
 
-from server.media.batches import BATCHES, address_of, memory
+from server.media.batches import BATCHES, MESSAGE, address_of, memory
 from server.media.dtls import Sender, SrtpError, SrtpPair, protect_in_place
 from server.media.ice import Path
 
-CAPACITY: Final = 2_048
-"""Packets that wait: more than one batch of datagrams makes for a room of twelve."""
+PLACES: Final = 16
+"""Packets to one destination that wait: some milliseconds of a full room."""
+
+MESSAGES: Final = 1_024
+"""In one call: the kernel takes no more."""
 
 MAX_PACKET: Final = 1_472
 """Bytes of one packet before protection; more does not come through an Ethernet in one piece."""
@@ -31,18 +34,13 @@ MAX_PACKET: Final = 1_472
 MAX_SEGMENTS: Final = 32
 """Packets in one message: the kernel takes 64, and not more bytes than one datagram can have."""
 
-_SLOT: Final = 2_048
+_PLACE: Final = 2_048
 _PACKET_AT: Final = 16
-"""In a slot: its length stands right before it, and behind it is room for what libsrtp adds."""
+"""In its place: its length stands right before it, and behind it is room for what libsrtp adds."""
 
 LENGTH_BYTES: Final = 4
+_VECTOR: Final = struct.Struct("@PN")
 _WORD: Final = 8
-_VECTOR_WORDS: Final = 2
-"""Of a struct iovec: address and length."""
-
-_MESSAGE_WORDS: Final = 8
-"""Of a struct mmsghdr: name and its length, vectors and how many, control and its length, flags, how much was sent."""
-
 _CONTROL: Final = struct.Struct("@NiiH0N")
 """A struct cmsghdr with the size of a segment."""
 _CONTROL_LENGTH: Final = struct.calcsize("@NiiH")
@@ -61,8 +59,8 @@ _libc: Final = _ffi.dlopen(None)
 
 def _controls() -> tuple[Any, int]:
     """What tells the kernel to cut up a message, for each size of a segment: memory, and where it lies."""
-    owner, at, view = memory(_SLOT * _CONTROL.size)
-    for size in range(_SLOT):
+    owner, at, view = memory(_PLACE * _CONTROL.size)
+    for size in range(_PLACE):
         _CONTROL.pack_into(view, size * _CONTROL.size, _CONTROL_LENGTH, _SOL_UDP, _UDP_SEGMENT, size)
     return owner, at
 
@@ -71,21 +69,64 @@ _CONTROLS, _CONTROLS_AT = _controls()
 
 
 class Destination:
-    """An address that packets go to from one socket.
+    """An address that packets of one leg go to from one socket.
 
-    `vector` are addresses and lengths of the packets in the message that still takes more, all `size` long.
+    `count` of its `places` are taken. A place is: where in `memory` the length of its packet stands, as a C int, and
+    pointers for libsrtp to the packet behind it and to that length. `lengths` are those of the encrypted packets.
     """
 
-    __slots__ = ("_raw", "address", "box", "length", "pointer", "size", "vector")
+    __slots__ = ("_alone", "_name", "_raw", "_vectors", "address", "box", "count", "leg", "lengths", "memory", "places")
 
-    def __init__(self, box: Outbox, address: tuple[str, int]) -> None:
+    def __init__(self, leg: Leg, box: Outbox, address: tuple[str, int]) -> None:
+        self.leg = leg
         self.box = box
         self.address = address
+        self.count = 0
+        self.memory = bytearray(PLACES * _PLACE)
+        start = _ffi.from_buffer(self.memory)
+        self.places = [
+            (at - LENGTH_BYTES, start + at, _ffi.cast("int *", start + at - LENGTH_BYTES))
+            for at in range(_PACKET_AT, PLACES * _PLACE, _PLACE)
+        ]
         self._raw = _ffi.from_buffer(socket_address(*address))
-        self.pointer = address_of(self._raw)
-        self.length = len(self._raw)
-        self.size = 0
-        self.vector: list[int] | None = None
+        self._name = address_of(self._raw), len(self._raw)
+        owner, vectors, view = memory(PLACES * _VECTOR.size)
+        self._vectors = owner, vectors
+        for index in range(PLACES):
+            _VECTOR.pack_into(view, index * _VECTOR.size, address_of(start) + _PACKET_AT + index * _PLACE, 0)
+        self.lengths = view.cast("Q")[1::2]
+        self._alone = [self._message(first, 1, 0) for first in range(PLACES)]
+
+    def spans(self, *, joined: bool) -> list[tuple[int, int, int]]:
+        """Packets of one size make one message, if joined: first, how many, size. The last may be shorter."""
+        if not joined:
+            return [(at, 1, 0) for at in range(self.count)]
+        sizes = self.lengths[: self.count].tolist()
+        found = []
+        first, total = 0, len(sizes)
+        while first < total:
+            size, end = sizes[first], first + 1
+            while end < total and sizes[end] == size:
+                end += 1
+            if end < total and sizes[end] < size:
+                end += 1
+            found.append((first, end - first, size))
+            first = end
+        return found
+
+    def messages(self, *, joined: bool) -> list[bytes]:
+        """What waits, in the kernel's form."""
+        if self.count == 1 or not joined:
+            return self._alone[: self.count]
+        return [
+            self._message(first, count, size) if count > 1 else self._alone[first]
+            for first, count, size in self.spans(joined=True)
+        ]
+
+    def _message(self, first: int, count: int, size: int) -> bytes:
+        # A message of one packet is not to be cut up.
+        control = (_CONTROLS_AT + size * _CONTROL.size, _CONTROL.size) if count > 1 else (0, 0)
+        return MESSAGE.pack(*self._name, self._vectors[1] + first * _VECTOR.size, count, *control, 0, 0)
 
 
 def socket_address(host: str, port: int) -> bytes:
@@ -108,152 +149,106 @@ def segments_of(sock: socket.socket) -> int:
 class Outbox:
     """Packets of one socket that wait for `flush`; `begun` is called when the first of a batch does.
 
-    `send` is how a packet gets in; `server.media.fan` does the same in its loop, by these rules: packet `count` is
-    written at `slots[count]`, that is (where its length stands in `memory`, as a C int; pointers for libsrtp to the
-    packet behind it and to the length; its address), encrypted there, and joined to the message of its destination.
+    `send` is how a packet gets in; `server.media.fan` does the same in its loop, by these rules: it is written and
+    encrypted in the next free place of its destination, its length noted; the first there says `wait`.
     """
 
-    __slots__ = (
-        "_message_words",
-        "_messages",
-        "_packets",
-        "_socket",
-        "_vector_words",
-        "_vectors",
-        "_vectors_at",
-        "_waiting",
-        "begun",
-        "capacity",
-        "count",
-        "dropped",
-        "full",
-        "memory",
-        "slots",
-    )  # fmt: skip
+    __slots__ = ("_begun", "_joins", "_messages", "_messages_view", "_socket", "_waiting", "dropped")
 
     def __init__(self, sock: socket.socket, begun: Callable[[], None]) -> None:
         self.dropped = 0
         """Packets that the kernel would not take."""
-        self.begun = begun
-        self.capacity = CAPACITY
-        self.count = 0
-        self.full = 2 * segments_of(sock)
-        """Length of a `vector` that takes no more."""
+        self._begun = begun
+        self._joins = segments_of(sock) > 1
         self._socket = sock
-        self._packets, first, self.memory = memory(CAPACITY * _SLOT)
-        self._vectors, self._vectors_at, vectors = memory(CAPACITY * _VECTOR_WORDS * _WORD)
-        self._vector_words = vectors.cast("Q")
-        self._messages, _, messages = memory(CAPACITY * _MESSAGE_WORDS * _WORD)
-        self._message_words = messages.cast("Q")
-        self.slots = [self._slot(first, at) for at in range(_PACKET_AT, CAPACITY * _SLOT, _SLOT)]
-        self._waiting: list[tuple[Destination, list[int]]] = []
-
-    def _slot(self, first: int, at: int) -> tuple[int, Any, Any, int]:
-        start = at - LENGTH_BYTES
-        return start, self._packets + at, _ffi.cast("int *", self._packets + start), first + at
+        self._messages, _, self._messages_view = memory(MESSAGES * MESSAGE.size)
+        self._waiting: list[Destination] = []
 
     def send(self, sender: Sender, to: Destination, head: bytes, tail: bytes) -> int:
         """Take one RTP packet, in two parts; returns its length on the wire.
 
         0 when libsrtp refuses it (a number used before, or too old) and when it is too long.
         """
-        if self.count == self.capacity:
+        if to.count == PLACES:
             self.flush()
         start = len(head)
         size = start + len(tail)
         if size > MAX_PACKET:
             return 0
-        at, packet, length, address = self.slots[self.count]
+        place = to.count
+        at, packet, length = to.places[place]
         at += LENGTH_BYTES
-        self.memory[at : at + start] = head
-        self.memory[at + start : at + size] = tail
+        to.memory[at : at + start] = head
+        to.memory[at + start : at + size] = tail
         length[0] = size
         if protect_in_place(sender.pointer, packet, length):
             return 0
         size += sender.overhead
-        if not self.count:
-            self.begun()
-        self.count += 1
-        vector = to.vector
-        if vector is None or size > to.size or len(vector) == self.full:
-            self.begin(to, address, size)
-        else:
-            vector += (address, size)
-            if size < to.size:
-                # Only the last one of a message may be shorter.
-                to.vector = None
+        to.lengths[place] = size
+        if not place:
+            self.wait(to)
+        to.count = place + 1
         return size
 
-    def begin(self, to: Destination, address: int, size: int) -> None:
-        """Begin a message with this packet."""
-        to.vector = [address, size]
-        to.size = size
-        self._waiting.append((to, to.vector))
+    def wait(self, to: Destination) -> None:
+        """Packets wait there."""
+        if not self._waiting:
+            self._begun()
+        self._waiting.append(to)
 
     def flush(self) -> None:
         """Hand everything to the kernel: now or never, since media that waits is late."""
-        if not self.count:
+        waiting = self._waiting
+        if not waiting:
             return
-        self._write()
         if BATCHES:
-            self._send_all()
+            self._send_all(waiting, joined=self._joins)
         else:
-            self._send_each()
-        self._waiting.clear()
-        self.count = 0
+            for to in waiting:
+                self._send_each(to, 0, to.count)
+        for to in waiting:
+            to.count = 0
+        waiting.clear()
 
-    def _write(self) -> None:
-        """The messages in the kernel's form."""
-        at = self._vectors_at
-        vectors: list[int] = []
-        messages: list[int] = []
-        for to, vector in self._waiting:
-            to.vector = None
-            words = len(vector)
-            # A message of one packet is not to be cut up.
-            control = _CONTROLS_AT + vector[1] * _CONTROL.size if words > _VECTOR_WORDS else 0
-            messages += (
-                to.pointer, to.length, at, words // _VECTOR_WORDS, control, _CONTROL.size if control else 0, 0, 0,
-            )  # fmt: skip
-            vectors += vector
-            at += words * _WORD
-        self._vector_words[: len(vectors)] = array("Q", vectors)
-        self._message_words[: len(messages)] = array("Q", messages)
-
-    def _send_all(self) -> None:
-        total, done = len(self._waiting), 0
+    def _send_all(self, waiting: list[Destination], *, joined: bool) -> None:
+        messages: list[bytes] = []
+        for to in waiting:
+            messages += to.messages(joined=joined)
         descriptor = self._socket.fileno()
-        while done < total:
-            taken = _libc.sendmmsg(descriptor, self._messages + done * _MESSAGE_WORDS * _WORD, total - done, 0)
-            if taken > 0:
-                done += taken
-            else:
-                self._refused(done, _ffi.errno)
-                done += 1
+        for first in range(0, len(messages), MESSAGES):
+            part = messages[first : first + MESSAGES]
+            self._messages_view[: len(part) * MESSAGE.size] = b"".join(part)
+            done = 0
+            while done < len(part):
+                taken = _libc.sendmmsg(descriptor, self._messages + done * MESSAGE.size, len(part) - done, 0)
+                if taken <= 0:
+                    self._refused(_find(waiting, first + done, joined=joined), _ffi.errno)
+                done += max(taken, 1)
 
-    def _refused(self, index: int, error: int) -> None:
+    def _refused(self, span: tuple[Destination, int, int], error: int) -> None:
         """A message the kernel did not take: cut it up here if that was the reason."""
-        to, vector = self._waiting[index]
-        count = len(vector) // 2
+        to, first, count = span
         if error in _UNABLE:
-            self.full = 2
+            self._joins = False
         elif count == 1 or error not in _TOO_LARGE:
             self.dropped += count
             return
-        self._send_alone(to, vector)
+        self._send_each(to, first, count)
 
-    def _send_each(self) -> None:
-        for to, vector in self._waiting:
-            self._send_alone(to, vector)
-
-    def _send_alone(self, to: Destination, vector: list[int]) -> None:
+    def _send_each(self, to: Destination, first: int, count: int) -> None:
         """Packet by packet."""
-        for address, size in zip(vector[::2], vector[1::2], strict=True):
-            packet = _ffi.buffer(_ffi.cast("char *", address), size)
+        for index in range(first, first + count):
+            at = to.places[index][0] + LENGTH_BYTES
             try:
-                self._socket.sendto(packet, to.address)
+                self._socket.sendto(to.memory[at : at + to.lengths[index]], to.address)
             except OSError:
                 self.dropped += 1
+
+
+def _find(waiting: list[Destination], index: int, *, joined: bool) -> tuple[Destination, int, int]:
+    """The packets of one message of all these: where they wait, the first place, how many."""
+    spans = ((to, first, count) for to in waiting for first, count, _ in to.spans(joined=joined))
+    return next(islice(spans, index, None))
 
 
 class Leg:
@@ -284,7 +279,7 @@ class Leg:
     def move(self, path: Path | None, box: Outbox | None) -> None:
         """Packets go along this path from now on; `box` is that of its socket, if it has one."""
         self._path = path
-        self.to = Destination(box, path[1]) if path is not None and box is not None else None
+        self.to = Destination(self, box, path[1]) if path is not None and box is not None else None
         self._rerouted()
 
     def sender(self, ssrc: int) -> Sender | None:

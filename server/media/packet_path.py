@@ -18,6 +18,7 @@ from server.media.inbox import Inbox
 from server.media.outbox import Leg, Outbox
 from server.media.rewriter import Rewriter
 from server.media.rtp import Packet
+from server.media.run import RunningRewriter
 from server.media.streams import Layer
 
 if TYPE_CHECKING:
@@ -79,6 +80,9 @@ class PacketPath(Protocol):
     def outbox(self, sock: socket.socket, begun: Callable[[], None]) -> OutboxPort:
         """Of one socket; `begun`, the same for all, is called when packets wait for `flush`."""
 
+    def history(self) -> SendHistory:
+        """Of what leaves to one subscriber with transport-wide numbers."""
+
     def leg(self, put: Send, history: SendHistory | None) -> LegPort:
         """Of one subscriber; `history` is of its transport-wide numbers."""
 
@@ -115,13 +119,17 @@ class PurePath:
         """See `PacketPath`."""
         return Outbox(sock, begun)
 
+    def history(self) -> SendHistory:
+        """See `PacketPath`."""
+        return SendHistory()
+
     def leg(self, put: Send, history: SendHistory | None) -> Leg:  # noqa: ARG002 - lines write it
         """See `PacketPath`."""
         return Leg(put, self._fan.rerouted)
 
     def rewriter(self, leg: LegPort, ssrc: int, clock_rate: int, extension_id: int, start: tuple[int, int]) -> Rewriter:  # noqa: ARG002
         """See `PacketPath`."""
-        return Rewriter(ssrc, clock_rate, *start, extension_id)
+        return RunningRewriter(ssrc, clock_rate, *start, extension_id)
 
     def fan(self, layer: Layer, packet: Packet, now_ns: int) -> int:
         """See `PacketPath`."""

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 
 from server.ids import ParticipantId, PeerId, RoomId
 from server.media.budget import budget_of_reports
-from server.media.congestion.history import SendHistory
 from server.media.dtls import SrtpError, SrtpPair
 from server.media.ice import IceSession, Path
 from server.media.line import Line
@@ -68,7 +67,7 @@ class Peer:
         """Where what it sends comes in."""
         self.budget = self.entry.budget
         self.report_budget = budget_of_reports()
-        self.history = SendHistory() if any(map(_extension_id, _received(plan))) else None
+        self.history = outlet.packets.history() if any(map(_extension_id, _received(plan))) else None
         """Of what left with a transport-wide number; None when the client wants none."""
         self.downlink: Downlink | None = None
         self.reported = Reported()

@@ -26,14 +26,18 @@ class Picture:
     def with_ids(self, picture_id: int, tl0: int) -> bytes:
         """The head with other continuity fields, in the widths it had."""
         changed = bytearray(self.head)
+        self.write_ids(changed, 0, picture_id, tl0)
+        return bytes(changed)
+
+    def write_ids(self, memory: bytearray, at: int, picture_id: int, tl0: int) -> None:
+        """The same into a payload that lies there."""
         if self.picture_id_at:
             if self.long_picture_id:
-                _U16.pack_into(changed, self.picture_id_at, 0x8000 | picture_id & 0x7FFF)
+                _U16.pack_into(memory, at + self.picture_id_at, 0x8000 | picture_id & 0x7FFF)
             else:
-                changed[self.picture_id_at] = picture_id & 0x7F
+                memory[at + self.picture_id_at] = picture_id & 0x7F
         if self.tl0_at:
-            changed[self.tl0_at] = tl0 & 0xFF
-        return bytes(changed)
+            memory[at + self.tl0_at] = tl0 & 0xFF
 
 
 NO_PICTURE: Final = Picture()

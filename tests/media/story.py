@@ -285,7 +285,9 @@ class World:
             "mapping": [[getattr(line.rewriter, name) for name in Rewriter.__slots__] for line in lines],
             "sequence_of": [[line.rewriter.sequence_of(number) for number in numbers[::101]] for line in lines],
             "lines": [(line.resent, line.padded, line.switches) for line in lines],
-            "history": (history.state, history.times, history.sizes) if history is not None else None,
+            "history": [list(each) for each in (history.state, history.times, history.sizes)]
+            if history is not None
+            else None,
             "dropped": seat.peer.dropped,
         }
 

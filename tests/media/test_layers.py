@@ -245,7 +245,7 @@ def test_packets_carry_transport_wide_numbers() -> None:
     assert history is not None
     assert list(history.times[1:6]) == [pair.circle.now_ns] * 5
     # Header 12, extension 8, GCM 16.
-    assert history.sizes[1:6].tolist() == [len(packet.payload) + 36 for packet in pair.bo.packets]
+    assert list(history.sizes[1:6]) == [len(packet.payload) + 36 for packet in pair.bo.packets]
 
 
 def test_without_the_extension_nothing_is_added(pair: Pair) -> None:

@@ -14,7 +14,7 @@ from pylibsrtp import Policy, Session
 
 from server.media import outbox
 from server.media.dtls import SrtpPair
-from server.media.outbox import MAX_PACKET, MAX_SEGMENTS
+from server.media.outbox import MAX_PACKET, MAX_SEGMENTS, PLACES
 from server.media.packet_path import LegPort, PacketPath, PurePath
 from server.media.rtp import HEADER
 from tests.media.paths import Chosen, compiled_path
@@ -24,6 +24,8 @@ KEY = b"k" * 28
 PROFILE = Policy.SRTP_PROFILE_AEAD_AES_128_GCM
 SSRC = 7
 TAG = 16
+MANY = 2_049
+"""More than any outbox holds."""
 
 
 def header(sequence: int) -> bytes:
@@ -100,29 +102,41 @@ def test_everything_arrives_as_it_was_and_in_order(make: Callable[[], PacketPath
         assert not on.box.dropped
 
 
-def test_a_full_box_empties_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One batch is bounded; what comes after that waits for the next flush."""
-    monkeypatch.setattr(outbox, "CAPACITY", 8)
-    with stand(PurePath()) as on:
-        for number in range(9):
+def test_a_full_destination_empties_the_box() -> None:
+    """What waits is bounded; what comes after that waits for the next flush, and the others go with it."""
+    with stand(PurePath(), 2) as on:
+        on.send(0, b"other", to=1)
+        for number in range(PLACES):
             on.send(number, b"x")
-            if number == 7:
-                assert not on.arrived()
-        assert len(on.arrived()) == 8
+        assert not on.arrived()
+        on.send(PLACES, b"x")
+        assert len(on.arrived()) == PLACES
+        assert len(on.arrived(1)) == 1
         on.box.flush()
         assert len(on.arrived()) == 1
         assert on.begun == 2
 
 
 @pytest.mark.usefixtures("packet_path")
-def test_so_does_one_of_the_usual_size() -> None:
-    """Without a flush packets leave when there is no room for more."""
+def test_packets_leave_when_there_is_no_room_for_more() -> None:
+    """Without a flush, too."""
     with stand() as on:
-        for number in range(outbox.CAPACITY):
+        for number in range(MANY):
             on.send(number, b"x")
-        assert not on.arrived()
-        on.send(outbox.CAPACITY, b"x")
         assert on.arrived()[0] == header(0) + b"x"
+
+
+def test_many_messages_take_several_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel's limit of messages in one call is kept, and each message is found again when it is refused."""
+    monkeypatch.setattr(outbox, "MESSAGES", 3)
+    with stand(PurePath(), 8) as on:
+        on.leg(("127.0.0.1", 0)).send(SSRC, header(1), b"x")
+        for to in range(8):
+            on.send(1, b"one", to)
+            on.send(2, b"longer", to)
+        on.box.flush()
+        assert [len(on.arrived(to)) for to in range(8)] == [2] * 8
+        assert on.box.dropped == 1
 
 
 @pytest.mark.usefixtures("packet_path")

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Sequence
 from itertools import compress
 from operator import and_
@@ -16,7 +15,7 @@ HEADERS: Final = 28
 """IPv4 and UDP headers: a link carries them with each packet, and of a voice they are a fifth."""
 
 _CYCLE: Final = REFERENCE_CYCLE * TICKS_PER_REFERENCE
-_NO_TIMES: Final = array("q", bytes(8 * SIZE))
+_NO_TIMES: Final = [0] * SIZE
 
 
 class Batch:
@@ -85,7 +84,7 @@ class Acknowledger:
         _forget(history.times, batch.numbers, first, len(symbols))
         return batch
 
-    def _batch(self, base: int, symbols: list[int], times: array[int], sizes: array[int], ticks: list[int]) -> Batch:
+    def _batch(self, base: int, symbols: list[int], times: list[int], sizes: list[int], ticks: list[int]) -> Batch:
         origin = self._origin(ticks)
         if 0 not in symbols and 0 not in times:
             return Batch(range(base, base + len(symbols)), times, sizes, ticks, origin)
@@ -98,7 +97,7 @@ class Acknowledger:
             origin,
         )
 
-    def _judge(self, batch: Batch, base: int, symbols: list[int], times: array[int]) -> None:
+    def _judge(self, batch: Batch, base: int, symbols: list[int], times: list[int]) -> None:
         """Count losses among what is told of for the first time, and take back those told too early."""
         new = max(0, self._told + 1 - base)
         batch.judged = max(0, len(symbols) - new)
@@ -118,13 +117,13 @@ class Acknowledger:
         return origin
 
 
-def _ring(values: array[int], first: int, count: int) -> array[int]:
+def _ring(values: list[int], first: int, count: int) -> list[int]:
     """`count` entries from `first` on, around the end."""
     end = first + count
     return values[first:end] if end <= SIZE else values[first:] + values[: end - SIZE]
 
 
-def _forget(times: array[int], numbers: Sequence[int], first: int, count: int) -> None:
+def _forget(times: list[int], numbers: Sequence[int], first: int, count: int) -> None:
     """An acknowledged packet is not acknowledged again."""
     if len(numbers) == count and first + count <= SIZE:
         times[first : first + count] = _NO_TIMES[:count]

@@ -17,16 +17,15 @@ class SendHistory:
 
     `state[0]` is the next sequence number (unwrapped; the low 16 bits go on the wire), `state[1]` all bytes sent.
     The entry of number `n` is at `n % SIZE` of `times` (monotonic ns; 0: not sent, or acknowledged) and `sizes` (bytes
-    on the wire, UDP payload).
-    Compiled code may write the same memory by the rules of `next` and `sent`.
+    on the wire, UDP payload). Whoever is in a hurry may write them by the rules of `next` and `sent`.
     """
 
     __slots__ = ("sizes", "state", "times")
 
     def __init__(self, first: int = 1) -> None:
-        self.state = array("q", [first, 0])
-        self.times = array("q", bytes(8 * SIZE))
-        self.sizes = array("H", bytes(2 * SIZE))
+        self.state = [first, 0]
+        self.times = [0] * SIZE
+        self.sizes = [0] * SIZE
 
     def next(self) -> int:
         """The number of the packet about to leave; its entry is empty until `sent`."""
@@ -51,3 +50,15 @@ class SendHistory:
         """The latest number given out whose low 16 bits are these; below zero if none was."""
         newest = self.state[0] - 1
         return newest - (newest - sequence16 & 0xFFFF)
+
+
+class SharedHistory(SendHistory):
+    """The same in memory that compiled code writes, too."""
+
+    __slots__ = ()
+
+    def __init__(self, first: int = 1) -> None:
+        # Arrays are no lists, but nothing else is done with these than both can.
+        self.state = array("q", [first, 0])  # type: ignore[assignment]
+        self.times = array("q", bytes(8 * SIZE))  # type: ignore[assignment]
+        self.sizes = array("H", bytes(2 * SIZE))  # type: ignore[assignment]

@@ -12,7 +12,7 @@ from pathlib import Path as File
 from typing import TYPE_CHECKING, Any, Final
 
 from server.media.congestion.estimator import Estimator
-from server.media.congestion.history import SendHistory
+from server.media.congestion.history import SendHistory, SharedHistory
 from server.media.dtls import SrtpError, SrtpPair, unprotect_function
 from server.media.ice import Path
 from server.media.inbox import Inbox
@@ -223,6 +223,10 @@ class CompiledPath:
         """See `PacketPath`; `begun` is the same for all."""
         self._begun = begun
         return CompiledOutbox(self._functions, sock, begun)
+
+    def history(self) -> SharedHistory:
+        """See `PacketPath`."""
+        return SharedHistory()
 
     def leg(self, put: Send, history: SendHistory | None) -> CompiledLeg:
         """See `PacketPath`."""
