@@ -41,7 +41,7 @@ SPREAD := --numprocesses=$(JOBS) --dist=loadfile
 WEB := clients/web
 NPM := scripts/npm --prefix $(WEB)
 NPM_FLAGS := --no-audit --no-fund --loglevel=error
-WEB_SOURCES := $(shell find $(WEB)/src $(WEB)/public $(WEB)/*.html $(WEB)/*.config.* $(WEB)/tsconfig*.json 2>/dev/null)
+WEB_SOURCES := $(shell find $(WEB)/src $(WEB)/report $(WEB)/public $(WEB)/*.html $(WEB)/*.config.* $(WEB)/tsconfig*.json 2>/dev/null)
 
 .PHONY: run test test-all faults sanitize lint ruff mypy lint-imports svelte-check vitest format web install install-dev browser compiler redis docs pictures lock clean
 
@@ -135,7 +135,7 @@ lock: $(STAMPS)/venv
 		-o requirements-dev.lock pyproject.toml
 
 clean:
-	rm -rf $(VENV) $(WEB)/node_modules $(WEB)/dist site dist server/media/native/fan.so
+	rm -rf $(VENV) $(WEB)/node_modules $(WEB)/dist $(WEB)/dist-report site dist server/media/native/fan.so
 	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .coverage htmlcov
 
 $(STAMPS)/venv:
@@ -177,5 +177,6 @@ $(WEB)/node_modules/.installed: $(WEB)/package.json $(wildcard $(WEB)/package-lo
 
 $(WEB)/dist/index.html: $(WEB_SOURCES) $(WEB)/node_modules/.installed
 	@echo "==> web client"
+	@$(NPM) run --silent build:report -- --logLevel warn
 	@$(NPM) run --silent build -- --logLevel warn
 	@touch $@

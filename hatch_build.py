@@ -8,18 +8,23 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-WEB_CLIENT = Path("clients/web/dist")
+BUILT = {
+    Path("clients/web/dist/index.html"): "server/web",
+    Path("clients/web/dist-report/report.js"): "loadtest/report/assets",
+}
+"""A file of each web build, and where its folder goes."""
 
 
 class WebClientHook(BuildHookInterface[Any]):
     """An editable install needs nothing: the server finds the web client beside its package."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Add the web client as `server/web`."""
-        built = Path(self.root) / WEB_CLIENT
+        """Add the web client as `server/web`, and script and style of load-test reports."""
         if version == "editable":
             return
-        if built.joinpath("index.html").is_file():
-            build_data["force_include"][str(built)] = "server/web"
-        else:
-            self.app.display_warning(f"{WEB_CLIENT} is not built: this wheel carries no web client")
+        for file, place in BUILT.items():
+            built = Path(self.root) / file
+            if built.is_file():
+                build_data["force_include"][str(built.parent)] = place
+            else:
+                self.app.display_warning(f"{file.parent} is not built: this wheel does without it")

@@ -115,6 +115,19 @@ async def run_scenario(
     sys.exit(await conduct(wanted))
 
 
+@loadtest_app.command(name="report")
+def write_report(json: Path, html: Path) -> None:
+    """Make the HTML report of a run from its JSON."""
+    from loadtest.report.assets import assets
+    from loadtest.report.data import BadReport, from_json
+    from loadtest.report.html import to_html
+
+    try:
+        html.write_text(to_html(from_json(json.read_bytes(), where=str(json)), assets()))
+    except (BadReport, OSError) as error:
+        _refuse(str(error))
+
+
 @scenario_app.command(name="list")
 def list_scenarios() -> None:
     """Name them, and say what they do."""

@@ -24,14 +24,16 @@ from loadtest.drive.fleet import Fleet, Target, own_fleet
 from loadtest.drive.generators import GeneratorFailed
 from loadtest.drive.jobs import planned
 from loadtest.report.assemble import Facts, assemble
+from loadtest.report.assets import assets
 from loadtest.report.baseline import regressions
 from loadtest.report.data import EXIT_STATUS, BadReport, Environment, Run, from_json, to_json
 from loadtest.report.files import to_csv, to_junit
+from loadtest.report.html import to_html
 from loadtest.report.live import ending, line, screen
 from loadtest.serving import ServerFailed
 from server.signaling.tokens import TokenKey
 
-LIVE_PER_S: Final = 2
+LIVE_PER_S: Final = 1
 PLAIN_EVERY_S: Final = 5.0
 
 
@@ -160,6 +162,8 @@ def _baseline(path: Path | None) -> Run | None:
 
 def _require_writable(wanted: Wanted) -> None:
     """Better now than after an hour. Raises OSError."""
+    if wanted.output.html is not None:
+        assets()
     for path in (wanted.output.json, wanted.output.html, wanted.output.csv, wanted.output.junit):
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -171,6 +175,8 @@ def _write(run: Run, wanted: Wanted) -> None:
     output = wanted.output
     if output.json is not None:
         output.json.write_bytes(to_json(run))
+    if output.html is not None:
+        output.html.write_text(to_html(run, assets()))
     if output.csv is not None:
         output.csv.write_text(to_csv(run))
     if output.junit is not None:

@@ -83,7 +83,7 @@ async def _run(ports: tuple[int, ...], people: int, redis: str) -> None:
         shared = ["--redis", await stack.enter_async_context(redis_at(redis))] if redis else []
         key = fresh_key()
         servers = [
-            await stack.enter_async_context(own_server(port, *_options(port, shared), key=key)) for port in ports
+            await stack.enter_async_context(own_server(port, *options_of(port, shared), key=key)) for port in ports
         ]
         http = await stack.enter_async_context(ClientSession())
         pacer = Pacer()
@@ -107,7 +107,7 @@ async def _all_gone(servers: list[OwnServer]) -> None:
     await asyncio.gather(*(server.process.wait() for server in servers))
 
 
-def _options(port: int, shared: list[str]) -> list[str]:
+def options_of(port: int, shared: list[str]) -> list[str]:
     """Of one server; `shared`: of each that is one of several."""
     url = f"http://localhost:{port}"
     options = ["--host", "127.0.0.1", "--public-url", url, "--room-title", TITLE, "--agreement", AGREEMENT]

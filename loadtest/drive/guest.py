@@ -73,6 +73,12 @@ class Guest:
         person = self.person
         return person is not None and person.connected and person.placement not in (None, LOBBY)
 
+    @property
+    def on_air(self) -> bool:
+        """Heard and seen."""
+        me = self.person.me if self.person is not None else None
+        return me is not None and me.microphone and me.camera
+
     async def visit(self, due_s: float, until_s: float) -> None:
         """From when they were due until it is time to go; whatever goes wrong is counted by its cause."""
         self._recorder.count("starts")

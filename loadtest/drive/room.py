@@ -8,7 +8,7 @@ import random
 from collections.abc import Callable
 from typing import Final
 
-from loadtest.drive.guest import Guest
+from loadtest.drive.guest import PROBE, Guest
 from loadtest.drive.orders import RoomJob, Seat
 from loadtest.drive.place import Place
 from loadtest.measure.move import Moving
@@ -45,6 +45,8 @@ class LoadRoom:
         self._probes: dict[ParticipantId, float] = {}
         self._moving: Moving | None = None
         self._senses: dict[int, MoveSenses] = {}
+        self._on_air: Company = frozenset()
+        """Who had microphone and camera on at the last press: nobody else can be expected to be heard after it."""
         family = job.family
         seat = Seat(job.number, family.speakers, job.urls[0], job.moderator, speaks=family.media, moderates=True)
         self._moderator = Guest(place, family, seat, self)
@@ -110,7 +112,9 @@ class LoadRoom:
         """A guest has heard of these; a probe's event is timed."""
         self._recorder.count("events", len(events))
         for event in events:
-            if isinstance(event, Reacted) and guest.person is not None and event.participant != guest.person.id:
+            if not isinstance(event, Reacted) or event.reaction is not PROBE.reaction or guest.person is None:
+                continue
+            if event.participant != guest.person.id:
                 due_s = self._probes.get(event.participant)
                 if due_s is not None:
                     self._recorder.record("fanout_ms", 1_000 * (self._place.now_s() - due_s))
@@ -180,6 +184,7 @@ class LoadRoom:
             return
         self._settle()
         moving = self._moving = Moving(step.do, due_s, [guest.seat.number for guest in movers], self._recorder)
+        self._on_air = frozenset(guest.seat.clip for guest in self._guests.values() if guest.on_air)
         for guest in movers:
             if guest.media is not None and (senses := guest.media.watch_move(due_s, self.company(guest))) is not None:
                 self._senses[guest.seat.number] = senses
@@ -204,7 +209,7 @@ class LoadRoom:
         for number, watched in senses.items():
             sitting = self._guests.get(number)
             if sitting is not None and sitting.here and sitting.person is not None:
-                watched.landed(self.company(sitting))
+                watched.landed(self.company(sitting) & self._on_air)
                 self._note(watched)
                 if sitting.person.peer is not None and sitting.person.peer.reception.observer is watched:
                     sitting.person.peer.reception.observer = None

@@ -5,17 +5,16 @@ from __future__ import annotations
 
 from collections import Counter
 
-from hdrh.histogram import HdrHistogram
 from msgspec import Struct
 
 from loadtest.measure.metrics import METRICS, Kind
-from loadtest.measure.summary import fresh_histogram, record
+from loadtest.measure.summary import Distribution, Trend
 
 
 class Interval(Struct, frozen=True):
-    """What was noted down since the last one. `trends`: encoded HDR histograms, which add up to the whole."""
+    """What was noted down since the last one. Trends add up to the whole."""
 
-    trends: dict[str, str] = {}
+    trends: dict[str, Trend] = {}
     counters: dict[str, int] = {}
     errors: dict[str, int] = {}
     present: int = 0
@@ -25,7 +24,7 @@ class Recorder:
     """Values are recorded where they are seen; a name that is no metric raises KeyError at once."""
 
     def __init__(self) -> None:
-        self._trends: dict[str, HdrHistogram] = {}
+        self._trends: dict[str, Distribution] = {}
         self._counters: Counter[str] = Counter()
         self._errors: Counter[str] = Counter()
         self.present = 0
@@ -33,12 +32,12 @@ class Recorder:
 
     def record(self, name: str, value: float) -> None:
         """One value of a trend."""
-        histogram = self._trends.get(name)
-        if histogram is None:
+        values = self._trends.get(name)
+        if values is None:
             if METRICS[name].kind is not Kind.TREND:
                 raise KeyError(name)
-            histogram = self._trends[name] = fresh_histogram()
-        record(histogram, value)
+            values = self._trends[name] = Distribution()
+        values.record(value)
 
     def count(self, name: str, more: int = 1) -> None:
         """So many more of a counter."""
@@ -53,7 +52,7 @@ class Recorder:
 
     def take(self) -> Interval:
         """All since the last call."""
-        trends = {name: bytes(histogram.encode()).decode() for name, histogram in self._trends.items()}
+        trends = {name: values.trend() for name, values in self._trends.items()}
         taken = Interval(trends, dict(self._counters), dict(self._errors), self.present)
         self._trends.clear()
         self._counters.clear()

@@ -5,12 +5,11 @@ from __future__ import annotations
 
 from collections import Counter
 
-from hdrh.histogram import HdrHistogram
 from msgspec import Struct
 
 from loadtest.measure.metrics import METRICS, Kind
 from loadtest.measure.recorder import Interval
-from loadtest.measure.summary import PER_UNIT, Summary, fresh_histogram, of_counter, of_trend
+from loadtest.measure.summary import Distribution, Summary, Trend, of_counter, of_trend
 
 
 class Point(Struct, frozen=True):
@@ -27,21 +26,19 @@ class Totals:
     """Intervals may come in any order and several for each second; the merge loses nothing but when in a second."""
 
     def __init__(self) -> None:
-        self._trends: dict[str, HdrHistogram] = {}
+        self._trends: dict[str, Distribution] = {}
         self._counters: Counter[str] = Counter()
-        self._seconds: dict[str, dict[int, list[str]]] = {}
-        """Encoded, as they came: a soak test has many seconds, and a histogram in use takes 200 KB."""
+        self._seconds: dict[str, dict[int, list[Trend]]] = {}
+        """Encoded, as they came: a soak test has many seconds, and a histogram in use takes 26 KB."""
         self._counts: dict[str, Counter[int]] = {}
         self._present: dict[int, dict[int, int]] = {}
         self.errors: Counter[str] = Counter()
 
     def add(self, second: int, interval: Interval, source: int = 0) -> None:
         """Take in what one process (`source`) noted down in this second after the start."""
-        for name, encoded in interval.trends.items():
-            if name not in self._trends:
-                self._trends[name] = fresh_histogram()
-            self._trends[name].decode_and_add(encoded)
-            self._seconds.setdefault(name, {}).setdefault(second, []).append(encoded)
+        for name, part in interval.trends.items():
+            self._trends.setdefault(name, Distribution()).add(part)
+            self._seconds.setdefault(name, {}).setdefault(second, []).append(part)
         for name, count in interval.counters.items():
             self._counters[name] += count
             self._counts.setdefault(name, Counter())[second] += count
@@ -49,15 +46,16 @@ class Totals:
         if source >= 0:
             self._present.setdefault(second, {})[source] = interval.present
 
-    def summary(self, name: str, seconds: float) -> Summary:
+    def summary(self, name: str, seconds: float, *, whole: bool = True) -> Summary:
         """Figures of a metric over the whole run. Raises KeyError for a name that is no metric."""
         if METRICS[name].kind is Kind.COUNTER:
             return of_counter(self._counters[name], seconds)
-        return of_trend(self._trends.get(name) or fresh_histogram(), seconds)
+        return of_trend(self._trends.get(name) or Distribution(), seconds, whole=whole)
 
-    def summaries(self, seconds: float) -> dict[str, Summary]:
+    def summaries(self, seconds: float, *, whole: bool = True) -> dict[str, Summary]:
         """Of every metric of which something was recorded."""
-        return {name: self.summary(name, seconds) for name in METRICS if name in self._trends or self._counters[name]}
+        recorded = [name for name in METRICS if name in self._trends or self._counters[name]]
+        return {name: self.summary(name, seconds, whole=whole) for name in recorded}
 
     def points(self, name: str, width: int = 1) -> tuple[Point, ...]:
         """How a metric went, in stretches of `width` seconds; those without a value are left out."""
@@ -66,18 +64,18 @@ class Totals:
             for second, count in self._counts.get(name, {}).items():
                 counts[second - second % width] += count
             return tuple(Point(second, count) for second, count in sorted(counts.items()))
-        stretches: dict[int, HdrHistogram] = {}
+        stretches: dict[int, Distribution] = {}
         for second, parts in self._seconds.get(name, {}).items():
-            whole = stretches.setdefault(second - second % width, fresh_histogram())
-            for encoded in parts:
-                whole.decode_and_add(encoded)
-        return tuple(_point(second, histogram) for second, histogram in sorted(stretches.items()))
+            whole = stretches.setdefault(second - second % width, Distribution())
+            for part in parts:
+                whole.add(part)
+        return tuple(_point(second, values) for second, values in sorted(stretches.items()))
 
     def present(self) -> tuple[tuple[int, int], ...]:
         """How many people were in their rooms: (second, people)."""
         return tuple((second, sum(sources.values())) for second, sources in sorted(self._present.items()))
 
 
-def _point(second: int, histogram: HdrHistogram) -> Point:
-    median, high = (float(histogram.get_value_at_percentile(rank)) / PER_UNIT for rank in (50.0, 95.0))
-    return Point(second, int(histogram.get_total_count()), median, high, float(histogram.get_max_value()) / PER_UNIT)
+def _point(second: int, values: Distribution) -> Point:
+    median, high = values.percentiles((50.0, 95.0))
+    return Point(second, values.count, median, high, values.most)

@@ -35,7 +35,7 @@ def screen(progress: Progress, requirements: Sequence[Requirement]) -> Renderabl
     )
     head.add_row(_people(progress), "  ".join(_nodes(progress)))
     bar = ProgressBar(total=scenario.duration_s, completed=min(elapsed_s, scenario.duration_s))
-    metrics = progress.totals.summaries(max(1.0, elapsed_s))
+    metrics = progress.totals.summaries(max(1.0, elapsed_s), whole=False)
     parts: list[RenderableType] = [head, bar, figures(metrics)]
     if requirements:
         parts.append(_requirements(requirements, metrics))
@@ -49,7 +49,7 @@ def screen(progress: Progress, requirements: Sequence[Requirement]) -> Renderabl
 
 def line(progress: Progress) -> str:
     """One line for a log."""
-    metrics = progress.totals.summaries(max(1.0, progress.elapsed_s))
+    metrics = progress.totals.summaries(max(1.0, progress.elapsed_s), whole=False)
     parts = [f"{progress.elapsed_s:5.0f} s", _people(progress)]
     parts += [
         f"{name} n={summary.count} p95={shown(summary.percentile(95))}"
@@ -111,8 +111,8 @@ def _nodes(progress: Progress) -> list[str]:
             parts.append(f"node {number} {last.cpu_percent:.0f} % CPU")
         else:
             parts.append(f"node {number} up")
-    generator = progress.totals.summaries(1.0).get("generator_cpu_percent")
-    if generator is not None:
+    generator = progress.totals.summary("generator_cpu_percent", 1.0, whole=False)
+    if generator.count:
         parts.append(f"generator {generator.percentile(50):.0f} % CPU")
     return parts
 
