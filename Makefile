@@ -43,19 +43,19 @@ NPM := scripts/npm --prefix $(WEB)
 NPM_FLAGS := --no-audit --no-fund --loglevel=error
 WEB_SOURCES := $(shell find $(WEB)/src $(WEB)/report $(WEB)/public $(WEB)/*.html $(WEB)/*.config.* $(WEB)/tsconfig*.json 2>/dev/null)
 
-.PHONY: run test test-all faults sanitize lint ruff mypy lint-imports svelte-check vitest format web install install-dev browser compiler redis docs pictures lock clean
+.PHONY: run test test-all faults sanitize lint ruff mypy lint-imports svelte-check vitest format web install install-dev browser compiler redis operations docs pictures lock clean
 
 run: install web $(if $(filter embedded,$(REDIS)),$(STAMPS)/valkey)
 	@exec $(BIN)/holdspace demo --port $(PORT) $(if $(NODES),--nodes $(NODES)) $(if $(REDIS),--redis $(REDIS))
 
 # A style fault does not keep the tests from running: everything reports, then the whole fails.
-test: compiler redis install-dev web browser
+test: compiler redis operations install-dev web browser
 	@status=0; $(MAKE) --keep-going lint || status=1; \
 	echo "==> tests"; HYPOTHESIS_PROFILE=quick $(PYTEST) -m "not slow and not e2e" $(SPREAD) || status=1; \
 	echo "==> browser tests"; HYPOTHESIS_PROFILE=quick $(PYTEST) -m "not slow and e2e" || status=1; \
 	exit $$status
 
-test-all: compiler redis install-dev web browser
+test-all: compiler redis operations install-dev web browser
 	@status=0; $(MAKE) --keep-going lint || status=1; \
 	echo "==> all tests"; HYPOTHESIS_PROFILE=full $(PYTEST) -m "not e2e" $(SPREAD) --timeout=3600 || status=1; \
 	echo "==> all browser tests"; HYPOTHESIS_PROFILE=full $(PYTEST) -m e2e --timeout=3600 || status=1; \
@@ -109,6 +109,9 @@ compiler:
 
 redis:
 	@scripts/redis
+
+operations: $(STAMPS)/venv
+	@scripts/operations
 
 # The compiled packet path under AddressSanitizer and UndefinedBehaviorSanitizer; Python itself leaks by design.
 sanitize: compiler install-dev

@@ -246,6 +246,7 @@ class Server:
 
     def _look(self) -> Look:
         system = self.system
+        gaps, deaf = (0, 0) if system is None else system.log.missed
         return Look(
             rooms=tuple(runner.state for runner in self.rooms.all()),
             connections=self.gateway.connections,
@@ -254,6 +255,8 @@ class Server:
             peers=self.local.peer_stats,
             log_away=None if system is None else system.log.away,
             nodes=None if system is None else len(system.nodes.live()),
+            hint_gaps=gaps,
+            deaf=deaf,
         )
 
     async def _observe(self) -> None:

@@ -59,6 +59,10 @@ class Hints:
         self._wake = asyncio.Event()
         self._publish = "PUBLISH"
         self.positions: Final = Positions()
+        self.gaps = 0
+        """How often a look found what no hint had told."""
+        self.deaf = 0
+        """How many connections delivered nothing and were replaced."""
 
     # -- for the log ---------------------------------------------------------------------------------------------------
 
@@ -180,6 +184,7 @@ class Hints:
             return
         if ear.canary.silent():
             ear.canary.restart()
+            self.deaf += 1
             _log.warning("redis_deaf", problem="a pub/sub connection delivers nothing: a new one is opened")
             await ear.subscriber.renew()
             return
@@ -212,5 +217,6 @@ class Hints:
         asked = self.positions.snapshot()
         for room, found in (await self._look(rooms)).items():
             if room in asked and self.positions.strays(room, asked[room], found):
+                self.gaps += 1
                 self.positions.tell(room, found.epoch, found.seq, anew=True)
                 self.tell(room, found.epoch, Seq(found.seq + 1), ())

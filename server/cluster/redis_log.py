@@ -89,6 +89,11 @@ class RedisLog:
         """Call with True within 2 s after Redis is away, with False when it is back."""
         self._availability.on_change(callback)
 
+    @property
+    def missed(self) -> tuple[int, int]:
+        """How many hints did not come and were made up for; how many connections delivered nothing."""
+        return self._hints.gaps, self._hints.deaf
+
     async def ready(self) -> None:
         """Return when hints of all rooms that were subscribed to can come."""
         await self._hints.ready()

@@ -87,7 +87,7 @@ class Refused(Exception):
 class Person:
     """One connection. Every message is decoded strictly, and folded into a mirror as a real client does."""
 
-    def __init__(self, url: str, room: RoomId) -> None:
+    def __init__(self, url: str, room: RoomId, *, ssl_verify: bool = True) -> None:
         self.url = url
         self.room = room
         self.mirror = Mirror()
@@ -99,7 +99,9 @@ class Person:
         self.refusal: ConnectRefused | None = None
         self._numbers = itertools.count(1)
         self._changed = asyncio.Event()
-        self._sio: Any = socketio.AsyncClient(serializer="msgpack", reconnection=False, handle_sigint=False)
+        self._sio: Any = socketio.AsyncClient(
+            serializer="msgpack", reconnection=False, handle_sigint=False, ssl_verify=ssl_verify
+        )
         self._sio.on("event", self._on_event)
         self._sio.on("notice", self._on_notice)
         self._sio.on("connect_error", self._on_refusal)

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Programs of Debian that the files in deploy/ are for, as `scripts/operations` fetches them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final, TypeVar
+
+T = TypeVar("T")
+
+PATIENCE_S: Final = 40.0
+ROOT: Final = Path(__file__).parents[2]
+DEPLOY: Final = ROOT / "deploy"
+
+
+def tool(name: str) -> str:
+    """The path of a program."""
+    path = ROOT / ".venv" / "tools" / "usr" / "bin" / name
+    if not path.exists():
+        raise FileNotFoundError(f"{name} is missing: run scripts/operations")
+    return str(path)
+
+
+@asynccontextmanager
+async def running(folder: Path, *command: str, environment: dict[str, str] | None = None) -> AsyncIterator[Path]:
+    """A program that runs until the block ends; what it writes is in the file that is returned."""
+    log = folder / "log"
+    with log.open("wb") as out:
+        process = await asyncio.create_subprocess_exec(
+            *command, cwd=folder, stdout=out, stderr=out, env={"HOME": str(folder), **(environment or {})}
+        )
+    try:
+        yield log
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
+
+
+async def until(look: Callable[[], Awaitable[T]]) -> T:
+    """What another program says, as soon as that is something true."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not (found := await look()):  # noqa: ASYNC110 - it has to be asked
+            await asyncio.sleep(0.2)
+        return found
