@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import secrets
 import signal
 import socket
 import sys
@@ -44,6 +43,7 @@ from server.rooms.state import Agreement, RoomSettings
 from server.rooms.templates import default_agenda
 from server.runner.core import ROOM_RULES
 from server.runner.registry import Rooms
+from server.runner.seeds import Seeds
 from server.runner.settings import Environment, RunnerSettings
 from server.signaling import origins
 from server.signaling.gateway import Gateway, nowhere_else
@@ -60,7 +60,6 @@ SPREAD_MS: Final = 500
 """Within this everybody of a node comes back, each at another moment."""
 CALL_MS: Final = 1_200
 """A little more than a call of Redis itself may take."""
-SEED_BITS: Final = 63
 GC_THRESHOLD: Final = 50_000
 
 log = structlog.get_logger()
@@ -160,12 +159,12 @@ class Server:
     def _environment(self) -> Environment:
         if self.system is None:
             clock = MonotonicClock()
-            return Environment(MeteredLog(MemoryLog(clock), self.observatory.metrics), ROOM_RULES, clock, _seed)
+            return Environment(MeteredLog(MemoryLog(clock), self.observatory.metrics), ROOM_RULES, clock, Seeds())
         return Environment(
             MeteredLog(self.system.log, self.observatory.metrics),
             ROOM_RULES,
             self.system.clock,
-            _seed,
+            Seeds(),
             RunnerSettings(call_ms=CALL_MS),
             note=self.system.nodes.note,
             defer_ms=self.system.defer_ms,
@@ -289,10 +288,6 @@ def _system(config: Config, facts: Callable[[], NodeInfo]) -> System | None:
         return System(config.redis, facts) if config.redis else None
     except ValueError as error:
         raise ConfigError(f"redis: {error}") from error
-
-
-def _seed() -> int:
-    return secrets.randbits(SEED_BITS)
 
 
 def opening(config: Config, full: Callable[[], bool]) -> Opening:

@@ -41,8 +41,10 @@ def is_open(state: RoomView, placement: Placement) -> bool:
 
 def leads(state: RoomView, person: Participant) -> bool:
     """Whether this peer leader is in the breakout they lead."""
+    if person.role is not Role.LEADER:
+        return False
     room = breakouts_by_placement(state).get(person.placement)
-    return person.role is Role.LEADER and room is not None and room.leader == person.id
+    return room is not None and room.leader == person.id
 
 
 def require(state: RoomView, participant: ParticipantId) -> Participant:

@@ -42,7 +42,8 @@ def routes_of(state: RoomState) -> tuple[RouteGroup, ...]:
 
 def _group(state: RoomState, placement: Placement, people: list[Participant]) -> RouteGroup:
     round_ = state.rounds.get(placement)
-    ranked = sorted(people, key=lambda person: _rank(state, person, round_))
+    shown = [person for person in people if person.microphone or person.camera]
+    ranked = sorted(shown, key=lambda person: _rank(state, person, round_))
     return RouteGroup(
         placement=placement,
         members=tuple(person.id for person in people),
@@ -54,6 +55,8 @@ def _group(state: RoomState, placement: Placement, people: list[Participant]) ->
 
 
 def _awaited(state: RoomState, people: list[Participant], round_: Round | None) -> tuple[ParticipantId, ...]:
+    if round_ is None and state.spotlight is None and not state.hands:
+        return ()
     here = {person.id for person in people}
     hands = [hand.participant for hand in state.hands if hand.participant in here][:HANDS_AWAITED]
     called = (None, None) if round_ is None else (round_.current, _next_up(round_))

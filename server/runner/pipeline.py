@@ -107,6 +107,7 @@ class Pipeline:
         self._now_ms = 0
         self._seed = 0
         self._timeout_tried: Seq | None = None
+        self._due: tuple[RoomState | None, int | None] = (None, None)
         self.gone = False
         self.epoch = Epoch(0)
         self.seq = Seq(0)
@@ -151,13 +152,12 @@ class Pipeline:
         if batch is None:  # `Append` is only asked for a batch, which stays until it is answered
             raise AssertionError("no batch on its way")
         match outcome:
-            case Appended():
+            case Appended(safe):
                 self._commit_all(batch.base, batch.entries)
-                self._answer(
-                    {entry.command: Seq(batch.base + i) for i, entry in enumerate(batch.entries, 1)}, stands=True
-                )
-            case Duplicates(seqs):
-                pairs = zip(batch.entries, seqs, strict=True)
+                seqs = {entry.command: Seq(batch.base + i) for i, entry in enumerate(batch.entries, 1)}
+                self._answer(seqs, stands=True, safe=safe)
+            case Duplicates(found):
+                pairs = zip(batch.entries, found, strict=True)
                 self._answer({entry.command: seq for entry, seq in pairs if seq is not None})
             case Conflict(missing):
                 self._commit_all(batch.base, missing)
@@ -240,7 +240,7 @@ class Pipeline:
     @property
     def wake_ms(self) -> int | None:
         """When `request` should be called even if nothing else happens."""
-        return None if self.gone or self._timeout_tried == self.seq else self._rules.next_timeout(self.state)
+        return None if self.gone or self._timeout_tried == self.seq else self._due_in(self.state)
 
     # -- asking the log ------------------------------------------------------------------------------------------------
 
@@ -251,16 +251,22 @@ class Pipeline:
         need, self._need = self._need, _Need.NOTHING
         batch = self._batch
         if need is _Need.LOAD:
-            return Load(self.epoch, self.seq, self.state, self._rules.next_timeout(self.state))
+            return Load(self.epoch, self.seq, self.state, self._due_in(self.state))
         if need is _Need.READ or (batch is not None and not batch.entries):
             return Read(self.epoch, self.seq)
         if batch is None:
             return None
         every, last = self._limits.snapshot_every, batch.base + len(batch.entries)
         snapshot = batch.states[-1] if batch.base // every != last // every else None
-        wake_ms = self._rules.next_timeout(batch.states[-1])
+        wake_ms = self._due_in(batch.states[-1])
         hard = any(self._rules.is_hard(member.submission.command) for member in batch.members)
         return Append(self.epoch, batch.base, batch.entries, snapshot, wake_ms, hard)
+
+    def _due_in(self, state: RoomState) -> int | None:
+        """When something is due in this state; remembered, as the same one is asked about again and again."""
+        if self._due[0] is not state:
+            self._due = (state, self._rules.next_timeout(state))
+        return self._due[1]
 
     # -- deciding ------------------------------------------------------------------------------------------------------
 
@@ -273,7 +279,7 @@ class Pipeline:
         taken, self._queue = self._queue[: self._limits.batch], self._queue[self._limits.batch :]
         for submission in taken:
             if (seq := self._rules.recall(self.state, submission.key)) is not None:
-                self._emit(Acknowledged(submission.ticket, Seq(seq)))
+                self._emit(self._verdict(submission, seq))
             elif any(entry.command == submission.key for entry in entries):
                 members.append(_Member(submission))
             else:
@@ -325,17 +331,24 @@ class Pipeline:
         for seq, entry in enumerate(entries, base + 1):
             self.commit(self.epoch, Seq(seq), entry)
 
+    def _verdict(self, submission: Submission, seq: int, *, safe: bool = False) -> Acknowledged:
+        """What only has to be in the log is safe there; for what is hard, somebody must have confirmed it."""
+        return Acknowledged(submission.ticket, Seq(seq), safe or not self._rules.is_hard(submission.command))
+
     def _acknowledge(self) -> None:
-        """Acknowledge what the committed state holds, while the batch is still on its way."""
+        """Acknowledge what the committed state holds, while the batch is still on its way.
+
+        Not what is hard: whether it is safe comes with the answer of the log.
+        """
         if self._batch is None:
             return
-        open_members = []
+        open_members, waiting = [], isinstance(self._busy, Append)
         for member in self._batch.members:
             seq = self._rules.recall(self.state, member.submission.key)
-            if seq is None:
+            if seq is None or (waiting and self._rules.is_hard(member.submission.command)):
                 open_members.append(member)
             else:
-                self._emit(Acknowledged(member.submission.ticket, Seq(seq)))
+                self._emit(self._verdict(member.submission, seq))
         if len(open_members) < len(self._batch.members):
             self._keep(tuple(open_members))
 
@@ -348,14 +361,14 @@ class Pipeline:
         elif not self._batch.entries:
             self._answer(stands=True)
 
-    def _answer(self, known: Mapping[str, Seq] | None = None, *, stands: bool = False) -> None:
+    def _answer(self, known: Mapping[str, Seq] | None = None, *, stands: bool = False, safe: bool = False) -> None:
         """The batch is over. `stands`: its refusals hold. Who cannot be answered is decided again, before others."""
         batch, self._batch = self._batch, None
         again: list[Submission] = []
         for submission, refusal in () if batch is None else ((m.submission, m.refusal) for m in batch.members):
             seq = (known or {}).get(submission.key, self._rules.recall(self.state, submission.key))
             if seq is not None:
-                self._emit(Acknowledged(submission.ticket, Seq(seq)))
+                self._emit(self._verdict(submission, seq, safe=safe))
             elif stands and refusal is not None:
                 self._emit(Refused(submission.ticket, refusal))
             else:

@@ -38,7 +38,7 @@ from server.runner.steps import (
 from server.runner.within import within
 
 _MS: Final = 0.001
-Answer = Callable[[Seq | Exception], None]
+Answer = Callable[[Acknowledged | Exception], None]
 """Called once: with the position of a command in the log, or with why it has none. Must not raise."""
 
 
@@ -237,8 +237,8 @@ class RoomRunner:
         match output:
             case Reset():
                 self._listeners.tell_reset(output)
-            case Acknowledged(ticket, seq):
-                self._answer(ticket, seq)
+            case Acknowledged(ticket):
+                self._answer(ticket, output)
             case Refused(ticket, error):
                 self._answer(ticket, error)
             case Unanswered(ticket):
@@ -248,7 +248,7 @@ class RoomRunner:
             case _:
                 assert_never(output)
 
-    def _answer(self, ticket: int, outcome: Seq | Exception) -> None:
+    def _answer(self, ticket: int, outcome: Acknowledged | Exception) -> None:
         answer = self._answers.pop(ticket, None)
         if answer is not None:
             answer(outcome)
@@ -264,10 +264,10 @@ class RoomRunner:
         self._loop.call_exception_handler({"message": f"fault in a room: {type(error).__name__}", "exception": error})
 
 
-def _settle(future: asyncio.Future[Seq], outcome: Seq | Exception) -> None:
+def _settle(future: asyncio.Future[Seq], outcome: Acknowledged | Exception) -> None:
     if future.done():  # whoever waited has gone
         return
     if isinstance(outcome, Exception):
         future.set_exception(outcome)
     else:
-        future.set_result(outcome)
+        future.set_result(outcome.seq)

@@ -88,10 +88,11 @@ class Reset(Struct, frozen=True):
 
 
 class Acknowledged(Struct, frozen=True):
-    """The command is in the log, at this position."""
+    """The command is in the log, at this position. `safe`: nothing that is expected to fail alone can undo it."""
 
     ticket: int
     seq: Seq
+    safe: bool = True
 
 
 class Refused(Struct, frozen=True):

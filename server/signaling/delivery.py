@@ -15,7 +15,7 @@ from typing import Final
 from msgspec import Struct
 
 from server.errors import DisconnectCode, JoinRefused
-from server.ids import LOBBY, ParticipantId
+from server.ids import LOBBY, ParticipantId, Placement
 from server.ports import Clock, Epoch, Seq
 from server.rooms.audience import Audience, Viewer, audience_of, viewer_of
 from server.rooms.events import Event, LeaveReason, ParticipantLeft
@@ -52,6 +52,10 @@ class Client:
         self.sent = sent
 
 
+Kind = Viewer | tuple[bool, Placement]
+"""People who hear the same of a chapter: one that it names, or all others with the same rights in the same place."""
+
+
 class Chapter(Struct, frozen=True):
     """One commit as it is told: who hears which of its events, and whose `Viewer` began or changed on the way."""
 
@@ -60,6 +64,12 @@ class Chapter(Struct, frozen=True):
     events: tuple[Event, ...]
     audiences: tuple[Audience, ...]
     changed: frozenset[ParticipantId]
+
+    named: frozenset[ParticipantId | None]
+
+    def kind_of(self, viewer: Viewer) -> Kind:
+        """Viewers of one kind see the same."""
+        return viewer if viewer.id in self.named else (viewer.moderator, viewer.placement)
 
     def seen_by(self, viewer: Viewer) -> tuple[int, ...]:
         """The numbers of the events that this viewer receives."""
@@ -144,20 +154,18 @@ class Delivery:
     def _tell(self, commit: Commit) -> None:
         chapter = _chapter(commit)
         self._chapters.append(chapter)
-        self._part(commit.after, chapter.events)
-        frames: dict[tuple[tuple[int, ...], Seq], bytes] = {}
-        now_ms = self._clock.now_ms()
+        if commit.after.seats is not commit.before.seats:
+            self._part(commit.after, chapter.events)
+        if not chapter.events:
+            return
+        press = _Press(chapter, commit.epoch, self._clock.now_ms())
+        last, changed = commit.last, chapter.changed
         for client in self.clients.values():
-            if client.participant in chapter.changed:
-                self._show(client, commit.after, commit.epoch, commit.last)
-            elif seen := chapter.seen_by(client.viewer):
-                key = (seen, client.sent)
-                if key not in frames:
-                    events = tuple(chapter.events[number] for number in seen)
-                    first = Seq(client.sent + 1)
-                    frames[key] = event_frame(Events(commit.epoch, first, commit.last, now_ms, events))
-                client.link.send(frames[key])
-                client.sent = commit.last
+            if changed and client.participant in changed:
+                self._show(client, commit.after, commit.epoch, last)
+            elif (frame := press.frame(client.viewer, client.sent)) is not None:
+                client.link.send(frame)
+                client.sent = last
 
     def reset(self, state: RoomState, epoch: Epoch, seq: Seq) -> None:
         """Another history may have been shown: start everyone anew."""
@@ -213,17 +221,48 @@ class Delivery:
         return tuple(chapter.events[number] for chapter in missed for number in chapter.seen_by(viewer))
 
 
+class _Press:
+    """The frames of a chapter, each made once."""
+
+    def __init__(self, chapter: Chapter, epoch: Epoch, now_ms: int) -> None:
+        self._chapter = chapter
+        self._epoch = epoch
+        self._now_ms = now_ms
+        self._by_kind: dict[tuple[Kind, Seq], bytes | None] = {}
+        self._by_events: dict[tuple[tuple[int, ...], Seq], bytes] = {}
+
+    def frame(self, viewer: Viewer, sent: Seq) -> bytes | None:
+        """For this viewer, who knows everything up to `sent`; None: there is nothing for them to see."""
+        key = (self._chapter.kind_of(viewer), sent)
+        try:
+            return self._by_kind[key]
+        except KeyError:
+            seen = self._chapter.seen_by(viewer)
+            frame = self._by_kind[key] = self._made(seen, sent) if seen else None
+            return frame
+
+    def _made(self, seen: tuple[int, ...], sent: Seq) -> bytes:
+        chapter, key = self._chapter, (seen, sent)
+        if key not in self._by_events:
+            events = tuple(chapter.events[number] for number in seen)
+            message = Events(self._epoch, Seq(sent + 1), chapter.last, self._now_ms, events)
+            self._by_events[key] = event_frame(message)
+        return self._by_events[key]
+
+
 def _chapter(commit: Commit) -> Chapter:
     """Walk through the states between the events: each audience is that of the state its event leaves."""
     audiences: list[Audience] = []
     changed: set[ParticipantId] = set()
     state = commit.before
-    for event in commit.events:
-        after = evolve(state, event)
+    last = len(commit.events) - 1
+    for number, event in enumerate(commit.events):
+        after = commit.after if number == last else evolve(state, event)
         audiences.append(audience_of(event, after))
         changed.update(_changed(state, after))
         state = after
-    return Chapter(commit.first, commit.last, commit.events, tuple(audiences), frozenset(changed))
+    named = frozenset(audience.person for audience in audiences)
+    return Chapter(commit.first, commit.last, commit.events, tuple(audiences), frozenset(changed), named)
 
 
 def _changed(before: RoomState, after: RoomState) -> Iterator[ParticipantId]:

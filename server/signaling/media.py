@@ -178,11 +178,13 @@ class MediaDesk:
     def _reconcile(self, state: RoomState) -> None:
         # States share what an event does not touch: most commits (chat, timers, reactions) are none of ours.
         followed = (state.participants, state.rounds, state.hands, state.spotlight, state.breakouts)
-        if len(followed) == len(self._followed) and all(map(is_, followed, self._followed)):
+        if len(self._followed) == len(followed) and all(map(is_, followed, self._followed)):
             return
         self._followed = followed
         for participant in [known for known in (*self._peers, *self._watches) if known not in state.participants]:
             self.close_peer(participant)
+        if state.settings.media_mode is not MediaMode.SFU:
+            return
         routes = routes_of(state)
         if routes != self._routes:
             self._routes = routes

@@ -53,8 +53,9 @@ class Outbox:
         self._transport.write(frame)
         self._written += len(frame)
         waiting = self._transport.get_write_buffer_size()
-        if waiting == 0:
-            self._marks.clear()
+        if not waiting:
+            if self._marks:
+                self._marks.clear()
         elif waiting > MAX_OUTBOX_BYTES:
             self._give_up()
         else:
