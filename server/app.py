@@ -86,6 +86,7 @@ class Server:
         joining = Joining(self.rooms, clock, key, opening(config, lambda: self.plane.full), config.ticket_seconds)
         others = nowhere_else if self.system is None else self._others
         self.gateway = Gateway(joining, clock, self.plane, _relays(config), others=others)
+        self.gateway.meter = self.observatory.metrics
         if isinstance(self.plane, SharedPlane):
             self.gateway.carry, self.plane.passed = self.plane.pass_on, self.gateway.passed
         self._refreshing: asyncio.Task[None] | None = None

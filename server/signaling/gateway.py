@@ -12,13 +12,15 @@ from typing import Final, assert_never
 import structlog
 from msgspec import Raw
 
-from server.errors import DISCONNECT_MESSAGES, CommandRejected, DisconnectCode, JoinRefused, RejectCode
+from server.errors import CommandRejected, DisconnectCode, JoinRefused, RejectCode
 from server.ids import CommandId, ConnectionId, ParticipantId, RoomId
 from server.logs import digest
-from server.ports import Clock, MediaPlane, Seq, Watch
+from server.ports import Clock, MediaPlane, Meter, Seq, Watch
 from server.rooms.commands import LoseConnection
 from server.runner.runner import Answer, RoomRunner
-from server.signaling.codec import Packet, acknowledgement_frame, notice_frame, read_command, read_connect
+from server.runner.steps import Acknowledged
+from server.signaling.answers import Reply
+from server.signaling.codec import BadFrame, Packet, notice_frame, read_command, read_connect
 from server.signaling.delivery import Client, Delivery
 from server.signaling.joining import Joining, Seated, SeatInDoubt
 from server.signaling.limits import (
@@ -38,17 +40,13 @@ from server.signaling.link import Link
 from server.signaling.media import MediaDesk
 from server.signaling.mesh import Carry, decode_signal, nowhere, pass_on
 from server.signaling.messages import (
-    Acknowledgement,
     CommandFrame,
     MediaOffer,
-    Ok,
     PeerSignal,
     Playback,
     ReadOnly,
-    Reject,
     Resync,
     Servers,
-    reject,
 )
 from server.signaling.relays import Relays
 
@@ -133,6 +131,8 @@ class Gateway:
         now_ms: Callable[[], int] = monotonic_ms,
         others: Callable[[], tuple[str, ...]] = nowhere_else,
     ) -> None:
+        self.meter: Meter | None = None
+        """Counts what happens, if anybody wants to know."""
         self._joining = joining
         self._clock = clock
         self._plane = plane
@@ -204,6 +204,22 @@ class Gateway:
 
     async def connect(self, link: Link, auth: Raw) -> None:
         """Verify the token or the resume secret, and take the seat."""
+        begun = time.perf_counter()
+        outcome = "fault"
+        try:
+            outcome = await self._seat(link, auth)
+        except JoinRefused as refusal:
+            outcome = refusal.code.name.lower()
+            raise
+        except BadFrame:
+            outcome = DisconnectCode.BAD_MESSAGE.name.lower()
+            raise
+        finally:
+            if self.meter is not None:
+                self.meter.joined(outcome, time.perf_counter() - begun)
+
+    async def _seat(self, link: Link, auth: Raw) -> str:
+        """What it has come to: `seated` or `resumed`."""
         if link.id is None:  # the transport names a link before it connects
             raise AssertionError("a link without a name")
         if self._closing:
@@ -215,6 +231,7 @@ class Gateway:
                 self._hall(doubt.runner).release(doubt.participant, link.id)
             raise JoinRefused(DisconnectCode.SERVER_BUSY) from doubt
         self._attendances[link] = Attendance(self._hall(seated.runner), seated, self._now_ms())
+        return "seated" if seated.resume is None else "resumed"
 
     def welcome(self, link: Link) -> None:
         """Show the room to a client that knows it is connected."""
@@ -241,9 +258,10 @@ class Gateway:
         if attendance is None or attendance.client is None:
             return
         link.begin_command()
-        answer = partial(self._answer, link, packet.id)
+        answer = Reply(link, packet.id, self.meter)
         try:
             frame = self._read(attendance, packet.data)
+            answer.about(type(frame.command))
             self._perform(attendance, attendance.client, frame, answer)
         except (CommandRejected, JoinRefused) as refusal:
             answer(refusal)
@@ -261,16 +279,6 @@ class Gateway:
         attendance.hall.release(attendance.seated.participant, link.id)
 
     # -- commands ------------------------------------------------------------------------------------------------------
-
-    def _answer(self, link: Link, packet_id: int | None, outcome: Seq | Exception) -> None:
-        try:
-            answer = _acknowledgement(outcome)
-            if packet_id is not None:
-                link.send(acknowledgement_frame(packet_id, answer))
-        except Exception as error:  # noqa: BLE001 - no refusal, but a fault of the room
-            link.fail(error)
-        finally:
-            link.finish_command()
 
     def _read(self, attendance: Attendance, data: Raw) -> CommandFrame:
         """The command, if its sender may ask for that much."""
@@ -309,7 +317,7 @@ class Gateway:
         hall, command = attendance.hall, frame.command
         if isinstance(command, ELSEWHERE):
             self._aside(attendance, client, command)
-            answer(hall.runner.seq)
+            answer(Acknowledged(0, hall.runner.seq))
         elif self._read_only:
             raise CommandRejected(RejectCode.BUSY, retry_after_ms=READ_ONLY_RETRY_MS)
         else:
@@ -355,16 +363,3 @@ class Gateway:
         hall = self._halls.get(runner.room)
         if hall is not None and hall.runner is runner:
             del self._halls[runner.room]
-
-
-def _acknowledgement(outcome: Seq | Exception) -> Acknowledgement:
-    """What is answered; raises what is neither a position nor a refusal."""
-    match outcome:
-        case CommandRejected():
-            return reject(outcome)
-        case JoinRefused(code=code):  # the room has closed meanwhile; the connection ends with its number
-            return Reject(RejectCode.BUSY, code.name.lower(), DISCONNECT_MESSAGES[code])
-        case Exception():
-            raise outcome
-        case _:
-            return Ok(outcome)

@@ -12,6 +12,7 @@ from msgspec import Raw
 from server.errors import DisconnectCode
 from server.ids import ConnectionId
 from server.logs import fault
+from server.ports import Meter
 from server.signaling.codec import Packet, disconnect_frame, notice_frame
 from server.signaling.messages import Disconnecting, disconnecting
 from server.signaling.outbox import Outbox
@@ -26,9 +27,10 @@ class Link:
     answer to it are one write.
     """
 
-    __slots__ = ("_busy", "_ending", "_held", "_idle", "_loop", "_outbox", "id", "over")
+    __slots__ = ("_busy", "_ending", "_held", "_idle", "_loop", "_meter", "_outbox", "id", "over")
 
-    def __init__(self) -> None:
+    def __init__(self, meter: Meter | None = None) -> None:
+        self._meter = meter
         self.id: ConnectionId | None = None
         self.over = False
         self._outbox: Outbox | None = None
@@ -102,7 +104,12 @@ class Link:
             self._outbox.close()
 
     def lost(self) -> None:
-        """The client is gone, or has been given up."""
+        """The client is gone."""
+        self.over = True
+
+    def give_up(self, code: DisconnectCode) -> None:
+        """The client cannot be told any more."""
+        self._said(code)
         self.over = True
 
     def _flush(self) -> None:
@@ -111,14 +118,22 @@ class Link:
             self._outbox.write(held[0] if len(held) == 1 else b"".join(held))
 
     def _finish(self, goodbye: Disconnecting) -> None:
-        log.info("disconnecting", connection=self.id, code=int(goodbye.code), reason=goodbye.reason)
+        self._said(DisconnectCode(goodbye.code))
         self.send(notice_frame(goodbye))
         self.send(disconnect_frame())
         self.close()
 
+    def _said(self, code: DisconnectCode) -> None:
+        reason = code.name.lower()
+        log.info("disconnecting", connection=self.id, code=int(code), reason=reason)
+        if self._meter is not None:
+            self._meter.disconnected(reason)
+
 
 class Handlers(Protocol):
     """The gateway. For each link the calls come one after the other, in this order."""
+
+    meter: Meter | None
 
     async def connect(self, link: Link, auth: Raw) -> None:
         """Verify and seat; raises JoinRefused or BadFrame."""

@@ -150,9 +150,15 @@ class CommandFrame(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Ok(Struct, frozen=True, tag_field="type", tag="ok"):
-    """Committed; `seq` is the position of its entry in the log (for commands without an entry: the present one)."""
+    """Committed; `seq` is the position of its entry in the log (for commands without an entry: the present one).
+
+    `safe` false: applied, but not yet safe. It was one of the commands that must not be undone (removal, role, phase,
+    breakouts, admission, end), and no second copy of the log has confirmed it: if the first one fails right now, it may
+    be lost. Look at the room again before relying on it.
+    """
 
     seq: Seq
+    safe: bool = True
 
 
 class Reject(Struct, frozen=True, tag_field="type", tag="reject"):

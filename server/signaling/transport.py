@@ -109,7 +109,7 @@ class _EngineSocket(AsyncSocket):  # type: ignore[misc] # untyped base
 
     def __init__(self, server: engineio.AsyncServer, sid: str) -> None:
         super().__init__(server, sid)
-        self.link = Link()
+        self.link = Link(server.gateway.meter)
 
     async def check_ping_timeout(self) -> bool:
         """The read loop keeps time, on the monotonic clock."""
@@ -215,8 +215,7 @@ class _EngineSocket(AsyncSocket):  # type: ignore[misc] # untyped base
             self.link.end(DisconnectCode.CONNECTION_LOST)
 
     def _overflow(self) -> None:
-        log.info("disconnecting", connection=self.link.id, code=int(DisconnectCode.SLOW_CLIENT), reason="slow_client")
-        self.link.lost()
+        self.link.give_up(DisconnectCode.SLOW_CLIENT)
 
 
 class _EngineServer(engineio.AsyncServer):  # type: ignore[misc] # untyped base
@@ -224,6 +223,7 @@ class _EngineServer(engineio.AsyncServer):  # type: ignore[misc] # untyped base
 
     packet: Callable[[Link, bytes], None]
     """Takes what comes of somebody who has a seat; raises BadFrame."""
+    gateway: Handlers
 
     async def _handle_connect(
         self,
@@ -261,6 +261,7 @@ class SignalingServer(socketio.AsyncServer):  # type: ignore[misc] # untyped bas
         self._gateway = gateway
         self._name = name
         self.eio.packet = self._packet
+        self.eio.gateway = gateway
         self.on("connect", self._on_connect)
         self.on("disconnect", self._on_disconnect)
 

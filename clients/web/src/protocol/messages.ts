@@ -1206,10 +1206,17 @@ export interface CommandFrame {
   readonly command: ClientCommand;
 }
 
-/** Committed; `seq` is the position of its entry in the log (for commands without an entry: the present one). */
+/**
+ * Committed; `seq` is the position of its entry in the log (for commands without an entry: the present one).
+ *
+ * `safe` false: applied, but not yet safe. It was one of the commands that must not be undone (removal, role, phase,
+ * breakouts, admission, end), and no second copy of the log has confirmed it: if the first one fails right now, it may
+ * be lost. Look at the room again before relying on it.
+ */
 export interface Ok {
   readonly type: "ok";
   readonly seq: Seq;
+  readonly safe: boolean;
 }
 
 /**

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The answer to one command, said as soon as it is known."""
+
+from __future__ import annotations
+
+import time
+
+from msgspec import Struct
+
+from server.errors import DISCONNECT_MESSAGES, CommandRejected, JoinRefused, RejectCode
+from server.ports import Meter
+from server.runner.steps import Acknowledged
+from server.signaling.codec import acknowledgement_frame
+from server.signaling.link import Link
+from server.signaling.messages import Acknowledgement, Ok, Reject, reject
+
+UNREADABLE = "unreadable"
+"""In place of the kind of what is not one of our commands."""
+
+
+class Reply:
+    """`runner.Answer` for a client: called once, it ends the command that `link` is busy with."""
+
+    __slots__ = ("_begun", "_kind", "_link", "_meter", "_packet")
+
+    def __init__(self, link: Link, packet: int | None, meter: Meter | None) -> None:
+        """`packet`: the number that the client waits for, if it does."""
+        self._link = link
+        self._packet = packet
+        self._meter = meter
+        self._kind: type[Struct] | None = None
+        self._begun = 0.0 if meter is None else time.perf_counter()
+
+    def about(self, kind: type[Struct]) -> None:
+        """What kind of command it turned out to be."""
+        self._kind = kind
+
+    def __call__(self, outcome: Acknowledged | Exception) -> None:
+        """Answer; what is neither a position nor a refusal is a fault, and ends the connection."""
+        link = self._link
+        try:
+            answer = acknowledgement(outcome)
+            if self._packet is not None:
+                link.send(acknowledgement_frame(self._packet, answer))
+            if self._meter is not None:
+                self._count(self._meter, answer)
+        except Exception as error:  # noqa: BLE001 - no refusal, but a fault of the room
+            link.fail(error)
+        finally:
+            link.finish_command()
+
+    def _count(self, meter: Meter, answer: Acknowledgement) -> None:
+        kind = UNREADABLE if self._kind is None else str(self._kind.__struct_config__.tag)
+        outcome = "ok" if isinstance(answer, Ok) else answer.code.name.lower()
+        meter.answered(kind, outcome, time.perf_counter() - self._begun)
+
+
+def acknowledgement(outcome: Acknowledged | Exception) -> Acknowledgement:
+    """What is answered; raises what is neither a position nor a refusal."""
+    match outcome:
+        case Acknowledged(seq=seq, safe=safe):
+            return Ok(seq, safe)
+        case CommandRejected():
+            return reject(outcome)
+        case JoinRefused(code=code):  # the room has closed meanwhile; the connection ends with its number
+            return Reject(RejectCode.BUSY, code.name.lower(), DISCONNECT_MESSAGES[code])
+        case _:
+            raise outcome
