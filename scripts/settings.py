@@ -3,20 +3,15 @@
 
 from __future__ import annotations
 
-import ast
-import dataclasses
 import re
 import sys
-from enum import Enum
-from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final, get_args, get_type_hints
+from typing import Final
 
-from server import config
+from server.setting_docs import setting_docs
 
 TARGET: Final = Path(__file__).parents[1] / "docs" / "configuration.md"
 BLOCK: Final = re.compile(r"(<!-- generated: settings -->\n).*?(<!-- end -->)", re.DOTALL)
-KINDS: Final = {"tuple": "list of texts", "str": "text", "bool": "true or false", "int": "number", "Path": "path"}
 
 
 def render(text: str) -> str:
@@ -25,38 +20,17 @@ def render(text: str) -> str:
 
 
 def _table() -> str:
-    said, hints = _docstrings(), get_type_hints(config.Config)
     rows = [
-        f"| `{item.name}` | {_kind(hints[item.name])} | {_default(item.default)} | {said[item.name]} |"
-        for item in dataclasses.fields(config.Config)
+        f"| `{each.name}` | {_kind(each.kind)} | {'-' if each.default is None else f'`{each.default}`'} | {each.text} |"
+        for each in setting_docs()
     ]
     return "\n".join(("| setting | kind | default | meaning |", "| --- | --- | --- | --- |", *rows))
 
 
-def _docstrings() -> dict[str, str]:
-    """What stands below each field; Python itself does not keep it."""
-    module = ast.parse(Path(config.__file__).read_text(encoding="utf-8"))
-    body = next(node for node in module.body if isinstance(node, ast.ClassDef) and node.name == "Config").body
-    return {
-        field.target.id: " ".join(ast.literal_eval(text.value).split())
-        for field, text in pairwise(body)
-        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(text, ast.Expr)
-    }
-
-
-def _kind(hint: Any) -> str:  # noqa: ANN401 - any type
-    if isinstance(hint, type) and issubclass(hint, Enum):
-        return " or ".join(f"`{member.value}`" for member in hint)
-    names = {getattr(one, "__name__", "") for one in (getattr(hint, "__origin__", None), hint, *get_args(hint))}
-    return next(word for name, word in KINDS.items() if name in names)
-
-
-def _default(value: object) -> str:
-    if value in {None, "", ()}:
-        return "-"
-    if isinstance(value, Enum):
-        return f"`{value.value}`"
-    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+def _kind(kind: str) -> str:
+    """Values that may be written stand in code."""
+    values = kind.split(" or ")
+    return kind if kind == "true or false" or len(values) == 1 else " or ".join(f"`{value}`" for value in values)
 
 
 def main(arguments: list[str]) -> int:

@@ -17,6 +17,7 @@ from cyclopts import App, Parameter
 from cyclopts.config import Env, Toml
 from cyclopts.types import ExistingFile
 from cyclopts.validators import Number
+from msgspec import to_builtins
 
 from server.config import (
     CONFIG_FILE,
@@ -46,8 +47,10 @@ app = App(
 token_app = App(name="token", help="Join tokens and links.")
 config_app = App(name="config", help="The settings in force.")
 node_app = App(name="node", help="The servers of a system that shares a Redis.")
+room_app = App(name="room", help="The rooms that are open, without names or content.")
 app.command(token_app)
 app.command(node_app)
+app.command(room_app)
 app.command(config_app)
 
 
@@ -128,10 +131,31 @@ def check_config(*, config: Settings = DEFAULTS, json: Json = False) -> None:
 
 
 @config_app.command(name="show")
-def show_config(*, config: Settings = DEFAULTS, json: Json = False) -> None:
+def show_config(
+    *,
+    docs: Annotated[bool, Parameter(negative="", help="Tell what each is for, with its variable and default.")] = False,
+    config: Settings = DEFAULTS,
+    json: Json = False,
+) -> None:
     """Print every setting as it is in force; the secret stays hidden."""
     values = config.shown()
+    if docs:
+        _explain(values, as_json=json)
+        return
     _answer(values, "\n".join(f"{name} = {json_format.dumps(value)}" for name, value in values.items()), as_json=json)
+
+
+def _explain(values: dict[str, object], *, as_json: bool) -> None:
+    from server.setting_docs import setting_docs
+
+    docs = setting_docs()
+    facts = {each.name: to_builtins(each) | {"value": values[each.name], "variable": each.variable} for each in docs}
+    lines = [
+        f"# {each.text}\n# {each.kind}; {each.variable}; default: {each.default or '-'}\n"
+        f"{each.name} = {json_format.dumps(values[each.name])}\n"
+        for each in docs
+    ]
+    _answer(facts, "\n".join(lines), as_json=as_json)
 
 
 @node_app.command(name="list")
@@ -199,6 +223,38 @@ async def _nodes(config: Config, drain: str = "") -> tuple[NodeInfo, ...]:
     return named if drain else nodes
 
 
+OpsUrls = Annotated[
+    tuple[str, ...],
+    Parameter(negative="", help="Operators' port of each server to ask. Default: the one of the settings."),
+]
+
+
+@room_app.command(name="list")
+def list_rooms(*, ops_url: OpsUrls = (), config: Settings = DEFAULTS, json: Json = False) -> None:
+    """Print the open rooms of a server: state, phase, how many people."""
+    from server.room_commands import rooms_of, table
+
+    rooms = rooms_of(config, ops_url)
+    _answer({"rooms": [to_builtins(room) for room in rooms.values()]}, table(rooms), as_json=json)
+
+
+@room_app.command(name="show")
+def show_room(
+    room: Annotated[str, Parameter(help="Its id, as `room list` prints it.")],
+    *,
+    ops_url: OpsUrls = (),
+    config: Settings = DEFAULTS,
+    json: Json = False,
+) -> None:
+    """Print how one room stands."""
+    from server.room_commands import details, rooms_of
+
+    found = rooms_of(config, ops_url).get(RoomId(room))
+    if found is None:
+        _fail(f"no room {room} is open there")
+    _answer(to_builtins(found), details(found), as_json=json)
+
+
 @app.command(name="version")
 def show_version(*, json: Json = False) -> None:
     """Print the version of the server and of its protocol."""
@@ -236,6 +292,9 @@ def main() -> None:
         app.meta(sys.argv[1:])
     except ConfigError as error:
         _fail(str(error))
+    except BrokenPipeError:  # whoever reads has enough (`| head`)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
 
 
 def _answer(data: dict[str, Any], text: str, *, as_json: bool) -> None:

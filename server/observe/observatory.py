@@ -10,6 +10,7 @@ from server.observe.lag import LagWatch
 from server.observe.looks import Look, Looks
 from server.observe.metrics import Metrics, exposition
 from server.observe.operations import Operations
+from server.observe.rooms import facts_of
 
 
 class Observatory:
@@ -19,7 +20,7 @@ class Observatory:
         self.metrics: Final = Metrics()
         self.metrics.registry.register(Looks(look))
         self._lag = LagWatch(self.metrics.late)
-        self._operations = Operations(exposition(self.metrics.registry), checks)
+        self._operations = Operations(exposition(self.metrics.registry), checks, lambda: map(facts_of, look().rooms))
 
     @property
     def port(self) -> int:
