@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import uvloop
@@ -136,6 +137,9 @@ async def main() -> None:
     """Until everybody has left, or standard input ends."""
     reader = asyncio.StreamReader(LINE_BYTES)
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    asyncio.get_running_loop().set_exception_handler(_complain)
+    # It reports every connection that was cut on purpose.
+    logging.getLogger("engineio.client").setLevel(logging.CRITICAL)
     decoder = msgspec.json.Decoder(Order)
     assignment = decoder.decode(await reader.readline())
     if not isinstance(assignment, Assignment):
@@ -155,6 +159,12 @@ async def main() -> None:
             await _conducted(worker, reader, decoder)
     pacer.close()
     say(Over())
+
+
+def _complain(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """A connection that was cut on purpose has nobody who closed it; everything else is told."""
+    if "client_connection" not in context:
+        loop.default_exception_handler(context)
 
 
 async def _conducted(worker: Worker, reader: asyncio.StreamReader, decoder: msgspec.json.Decoder[Order]) -> None:

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From figures to verdict, files and page."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from html.parser import HTMLParser
+from xml.etree import ElementTree as ET
+
+import pytest
+from msgspec.structs import replace
+from rich.console import Console
+
+from loadtest.measure.nodes import Moment, NodePoint
+from loadtest.measure.recorder import Recorder
+from loadtest.measure.totals import Totals
+from loadtest.plan.library import scenario_of
+from loadtest.plan.thresholds import parse
+from loadtest.report.assemble import Facts, assemble
+from loadtest.report.assets import Assets
+from loadtest.report.baseline import regressions
+from loadtest.report.charts import distributions, over_time
+from loadtest.report.data import EXIT_STATUS, BadReport, Environment, Outcome, Run, from_json, to_json
+from loadtest.report.files import to_csv, to_junit
+from loadtest.report.html import to_html
+from loadtest.report.live import ending
+
+SECONDS = 10
+FACTS = Facts(
+    name="20260101-000000-abcd",
+    started="2026-01-01T00:00:00+00:00",
+    duration_s=SECONDS,
+    command="holdspace loadtest run smoke",
+    environment=Environment({"Cores": "2"}, 1, own_server=True),
+)
+
+
+def made(*requirements: str, slower: float = 1.0, busy: float = 20.0, facts: Facts = FACTS) -> Run:
+    """A run of ten seconds with one error."""
+    totals, recorder = Totals(), Recorder()
+    for second in range(SECONDS):
+        recorder.present = 4
+        for value in range(1, 11):
+            recorder.record("move_ms", slower * (10 * second + value))
+        recorder.record("generator_cpu_percent", busy)
+        totals.add(second, recorder.take())
+    recorder.fail("join: <timeout>")
+    totals.add(3, recorder.take())
+    nodes = {"http://127.0.0.1:1": [NodePoint(second, 10.0 + second, 100.0, 2.0) for second in range(SECONDS)]}
+    nodes["http://127.0.0.1:2"] = [NodePoint(second, None, None, None) for second in range(SECONDS)]
+    wanted = [parse(requirement) for requirement in requirements]
+    return assemble(facts, scenario_of("smoke"), totals, wanted, [Moment(6.0, "split")], nodes)
+
+
+@pytest.mark.parametrize(
+    ("run", "outcome", "status"),
+    [
+        (made(), Outcome.PASSED, 0),
+        (made("move_ms p95<1000", "errors count<=1"), Outcome.PASSED, 0),
+        (made("move_ms p95<1000", "errors count==0"), Outcome.FAILED, 1),
+        (made("join_ms p95<1000"), Outcome.FAILED, 1),
+        (made("errors count==0", facts=replace(FACTS, unreachable="nobody")), Outcome.UNREACHABLE, 3),
+        (made("move_ms p95<1000", facts=replace(FACTS, stopped=True)), Outcome.STOPPED, 1),
+    ],
+    ids=["nothing required", "met", "not met", "not measured", "unreachable", "stopped"],
+)
+def test_the_outcome_decides_the_exit_status(run: Run, outcome: Outcome, status: int) -> None:
+    """0 passed, 1 not met, 3 nobody there."""
+    assert run.outcome is outcome
+    assert EXIT_STATUS[run.outcome] == status
+
+
+def test_a_busy_generator_is_said_first() -> None:
+    """So that nobody takes its waiting for the server's."""
+    assert not any("of its core" in note for note in made().notes)
+    assert "A generator process used 95 % of its core" in made(busy=95).notes[0]
+
+
+def test_a_run_comes_back_from_its_json() -> None:
+    """All of it, distributions included; something else is refused."""
+    run = made("move_ms p95<1000")
+    assert from_json(to_json(run), where="x") == run
+    assert run.metrics["move_ms"].percentile(42) == pytest.approx(42, rel=0.02)
+    with pytest.raises(BadReport, match=r"old\.json is not the JSON of a load test"):
+        from_json(b"{}", where="old.json")
+    with pytest.raises(BadReport, match="format 2"):
+        from_json(to_json(replace(run, format=2)), where="x")
+
+
+def test_what_has_become_slower_is_worse() -> None:
+    """By more than a fifth; what has become faster, or was noise, is not."""
+    fast, slow, same = made(), made(slower=1.5), made(slower=1.1)
+    worse = [found for found in regressions(fast.metrics, slow.metrics) if found.worse]
+    assert [(found.metric, found.statistic) for found in worse] == [
+        ("move_ms", "p50"),
+        ("move_ms", "p95"),
+        ("move_ms", "p99"),
+    ]
+    for before, now in ((fast, same), (slow, fast)):
+        assert not any(found.worse for found in regressions(before.metrics, now.metrics))
+
+
+def test_csv_has_a_row_for_each_metric() -> None:
+    """Trends with percentiles, counters without."""
+    rows = {row["metric"]: row for row in csv.DictReader(io.StringIO(to_csv(made())))}
+    assert float(rows["move_ms"]["p95"]) == pytest.approx(95, rel=0.02)
+    assert rows["errors"]["count"] == "1"
+    assert rows["errors"]["p95"] is None
+
+
+def test_junit_has_a_case_for_each_requirement() -> None:
+    """Failures say what the figure was; a target that went away is an error."""
+    suite = ET.fromstring(to_junit(made("move_ms p95<10", "errors count<5")))  # noqa: S314 - written by us
+    assert suite.attrib["tests"] == "3"
+    assert [case.attrib["name"] for case in suite if case.find("failure") is not None] == ["move_ms p95<10"]
+    gone = ET.fromstring(to_junit(made(facts=replace(FACTS, unreachable="nobody"))))  # noqa: S314 - as above
+    assert gone.attrib["errors"] == "1"
+
+
+class Outline(HTMLParser):
+    """Elements of a page: how many, those left open, ids, and addresses."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.found: list[str] = []
+        self.addresses: list[str] = []
+        self.text = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append(tag)
+        self.addresses += [value or "" for name, value in attrs if name in ("src", "href")]
+        if tag not in ("meta", "link", "line"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag != "line":
+            assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def test_the_page_is_whole_and_needs_no_network() -> None:
+    """Every element is closed, nothing is fetched, and what servers said is text and not markup."""
+    run = made("move_ms p95<10")
+    page = to_html(run, Assets("let a = '</script>';", "body { color: red }"))
+    outline = Outline(page)
+    assert outline.open == []
+    assert [address for address in outline.addresses if address != "data:,"] == []
+    assert "default-src 'none'" in page
+    assert "join: <timeout>" in outline.text
+    assert outline.found.count("figure") == len(over_time(run)) + len(distributions(run))
+    assert outline.found.count("figure") == outline.text.count("The same as a table")
+
+
+def test_the_page_tells_the_verdict_before_everything_else() -> None:
+    """Then the requirements, then the figures."""
+    text = Outline(to_html(made("move_ms p95<10"), Assets("", ""))).text
+    order = ["Failed: 1 of 1", "move_ms p95<10", "Percentiles", "Over time", "Errors by cause", "Nodes", "Run it again"]
+    places = [text.index(words) for words in order]
+    assert places == sorted(places)
+
+
+def test_charts_have_a_value_or_nothing_for_each_moment() -> None:
+    """All lines of a chart are as long as its axis; a node that never answered has no line."""
+    run = made()
+    for chart in (*over_time(run), *distributions(run)):
+        assert {len(line.values) for line in chart.lines} == {len(chart.x)}
+        assert list(chart.x) == sorted(set(chart.x))
+    cpu = next(chart for chart in over_time(run) if chart.id == "cpu")
+    assert [line.label for line in cpu.lines] == ["http://127.0.0.1:1 CPU", "Generator (busiest process)"]
+    data = re.search(r'id="charts-data">(.*?)</script>', to_html(run, Assets("", "")), re.DOTALL)
+    assert data is not None
+    assert json.loads(data[1])["marks"] == [{"at_s": 6.0, "text": "split"}]
+
+
+def test_the_terminal_says_the_same() -> None:
+    """Verdicts, errors and notes at the end."""
+    console = Console(record=True, width=120, file=io.StringIO())
+    console.print(ending(made("move_ms p95<10")))
+    text = console.export_text()
+    assert "NOT MET  move_ms p95<10" in text
+    assert "1 x  join: <timeout>" in text
+    assert "FAILED: 1 of 1 requirements not met" in text
