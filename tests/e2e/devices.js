@@ -231,39 +231,59 @@
     listen();
     setInterval(() => { for (const one of listening.values()) noteVoice(one, pitch(one)); }, 10);
   };
-  // From now on, note every first frame and every new voice with its time.
+  // From now on, note every first frame and every new voice with its time. The page is busy at that very moment: what
+  // notes it is quiet otherwise, and pixels are read back after the time has been taken.
+  const QUIET_AFTER_MS = 400;
   window.__measure = () => {
     overhearAll();
-    const followed = new WeakSet();
+    const followed = new Map();
     const visible = (video) => video.checkVisibility({ opacityProperty: true, visibilityProperty: true });
     const follow = (video) => {
-      let place = null, source = null, last = null, until = 0;
-      const look = () => {
+      let place = null, source = null, last = null, until = 0, called = false;
+      // In a tile whose person is known all is quiet, until the tile is another one or another person's.
+      const quiet = () => {
         const here = video.parentElement;
         if (here !== place || here?.dataset.source !== source) [place, source, last] = [here, here?.dataset.source, null];
-        // A look reads pixels back, which takes long: none at a tile that has shown the same person for a while.
-        if (!source || (last && Date.now() > until)) return;
-        const track = video.srcObject?.getVideoTracks?.()[0];
-        const person = track && video.videoWidth ? nearest(colourOf(video)) : null;
+        return !source || (last !== null && Date.now() > until);
+      };
+      // Painted, but not shown by the page yet: it counts from when it is.
+      const look = () => {
+        if (quiet() || !video.videoWidth || !visible(video)) return;
+        const at = Date.now();
+        const person = nearest(colourOf(video));
         if (!person || person === last) return;
-        // Painted, but the page does not show it yet: it counts from when it does.
-        if (!visible(video)) return void requestAnimationFrame(look);
         last = person;
-        until = Date.now() + 1500;
-        watch.frames.push({ at: Date.now(), slot: trackSlot(track), person });
+        until = at + QUIET_AFTER_MS;
+        watch.frames.push({ at, slot: trackSlot(video.srcObject.getVideoTracks()[0]), person });
       };
       // After the page's own callbacks for this frame, whose changes are painted with it.
       const each = () => {
+        called = false;
         setTimeout(look);
+        listen();
+      };
+      const listen = () => {
+        if (called || quiet()) return;
+        called = true;
         video.requestVideoFrameCallback(each);
       };
-      video.requestVideoFrameCallback(each);
+      return { listen, look };
     };
+    let changed = false;
+    const painted = () => {
+      changed = false;
+      for (const one of followed.values()) one.look();
+    };
+    new MutationObserver(() => {
+      for (const one of followed.values()) one.listen();
+      if (!changed) requestAnimationFrame(() => setTimeout(painted));
+      changed = true;
+    }).observe(document, { subtree: true, childList: true, attributeFilter: ['class', 'data-source'] });
     setInterval(() => {
       for (const video of document.querySelectorAll('video')) {
         if (followed.has(video)) continue;
-        followed.add(video);
-        follow(video);
+        followed.set(video, follow(video));
+        followed.get(video).listen();
       }
     }, 50);
   };

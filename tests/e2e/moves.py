@@ -47,6 +47,8 @@ async def measure(moderator: Person, mover: Person, to: Room, click: Callable[[]
 
     frames, voices = await until(arrived, all, f"{mover.name} arrives", seconds)
     await mover.page.wait_for_timeout(SETTLED_MS)
+    shown: list[dict[str, Any]] = await mover.page.evaluate("window.__watch.frames")
+    assert not [one for one in shown if one["at"] > frames[0]["at"] and one["person"] not in to.people], "the old room"
     clicks: list[dict[str, Any]] = await moderator.page.evaluate("window.__watch.clicks")
     clicked = next(one["at"] for one in reversed(clicks) if one["label"] == "move-to")
     spoken: list[dict[str, Any]] = await mover.page.evaluate("window.__watch.voices")

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, test } from "vitest";
-import { whenFirstFrame } from "../src/ui/parts/firstFrame.ts";
+import { Frames } from "../src/ui/parts/firstFrame.ts";
 import { keepFocus } from "../src/ui/parts/keepFocus.ts";
 import { roving } from "../src/ui/parts/roving.ts";
 
@@ -11,9 +11,6 @@ describe("a tile after a change of source", () => {
       this.waiting = callback;
       return 1;
     }
-    cancelVideoFrameCallback(): void {
-      this.waiting = null;
-    }
     paint(now: number, frame: Partial<VideoFrameCallbackMetadata>): void {
       const callback = this.waiting;
       this.waiting = null;
@@ -21,11 +18,12 @@ describe("a tile after a change of source", () => {
     }
   }
 
-  const watched = (changedMs: number) => {
+  const watched = (clearedMs: number) => {
     const video = new FakeVideo();
     let shown = 0;
-    const stop = whenFirstFrame(video as unknown as HTMLVideoElement, changedMs, () => shown++);
-    return { video, stop, shown: () => shown };
+    const frames = new Frames(video as unknown as HTMLVideoElement);
+    const stop = frames.awaited(clearedMs, () => shown++);
+    return { video, frames, stop, shown: () => shown };
   };
 
   test("stays blank for frames that were received before the change, however late they are painted", () => {
@@ -45,10 +43,34 @@ describe("a tile after a change of source", () => {
     expect(shown()).toBe(1);
   });
 
-  test("waits for nothing any more when it is taken away", () => {
-    const { video, stop } = watched(1_000);
+  test("shows nothing any more when it is taken away", () => {
+    const { video, stop, shown } = watched(1_000);
     stop();
+    video.paint(1_100, { receiveTime: 1_090 });
+    expect(shown()).toBe(0);
     expect(video.waiting).toBeNull();
+  });
+
+  test("does not wait for another frame if one has come while there was no tile for it", () => {
+    const { video, frames, stop, shown } = watched(1_000);
+    stop();
+    frames.parked();
+    video.paint(1_100, { receiveTime: 1_090 });
+    let again = 0;
+    frames.awaited(1_091, () => again++);
+    expect(again).toBe(0);
+    frames.awaited(1_090, () => again++);
+    expect([shown(), again]).toEqual([0, 1]);
+  });
+
+  test("is not followed any more once it is shown", () => {
+    const { video, frames } = watched(1_000);
+    frames.parked();
+    frames.awaited(1_000, () => undefined);
+    video.paint(1_100, { receiveTime: 1_090 });
+    expect(video.waiting).toBeNull();
+    frames.parked();
+    expect(video.waiting).not.toBeNull();
   });
 });
 

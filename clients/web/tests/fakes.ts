@@ -47,7 +47,7 @@ export class ScriptedServer {
   }
 
   /** Acknowledges everything that waits, and forgets it. */
-  acknowledge(answer: Acknowledgement = { type: "ok", seq: 11 }): void {
+  acknowledge(answer: Acknowledgement = { type: "ok", seq: 11, safe: true }): void {
     for (const item of this.received.splice(0)) item.acknowledge(answer);
   }
 

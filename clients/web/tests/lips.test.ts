@@ -40,7 +40,7 @@ describe("lips and voice", () => {
     played = { voice: 0, picture: 0 };
     waits.voice = waits.picture = 0;
     const track = (id: string): MediaStreamTrack => ({ id }) as MediaStreamTrack;
-    slot = { index: 3, source: "p2", audio: true, video: true, paused: null, changedMs: 0, audioTrack: track("a"), videoTrack: track("v") };
+    slot = { index: 3, source: "p2", audio: true, video: true, paused: null, changedMs: 0, clearedMs: 0, audioTrack: track("a"), videoTrack: track("v") };
     lips = new Lips({
       slots: () => [slot],
       statistics: () => Promise.resolve([row("a", played.voice, waits.voice), row("v", played.picture, waits.picture), { type: "codec" }]),

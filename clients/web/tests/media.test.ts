@@ -149,6 +149,21 @@ describe("the one peer connection", () => {
     expect(slotOf(media.slots.get(), "p2")).toBeUndefined();
   });
 
+  test("a slot is cleared when somebody leaves it or their picture begins again, not when somebody comes into an empty one", () => {
+    const cleared = (source: string | null, paused: "hidden" | null = null): number => {
+      time.advance(100);
+      media.assign(source ? [{ index: 0, source, audio: true, video: true, paused }] : []);
+      return media.slots.get()[0]!.clearedMs;
+    };
+    const empty = media.slots.get()[0]!.clearedMs;
+    expect(cleared("p2")).toBe(empty);
+    expect(cleared("p3")).toBe(200);
+    expect(cleared(null)).toBe(300);
+    expect(cleared("p4")).toBe(300);
+    expect(cleared("p4", "hidden")).toBe(300);
+    expect(cleared("p4")).toBe(600);
+  });
+
   test("a picture is paused only where the room lets one through", () => {
     media.assign([{ index: 0, source: "p2", audio: true, video: true, paused: "bandwidth" }]);
     expect(media.slots.get()[0]).toMatchObject({ video: true, paused: "bandwidth" });

@@ -20,7 +20,7 @@ describe("device, record and sending in step", () => {
 
   beforeEach(() => {
     commands = [];
-    answer = { type: "ok", seq: 1 };
+    answer = { type: "ok", seq: 1, safe: true };
     sent = {};
     refusals = [];
     const given = givingDevices();

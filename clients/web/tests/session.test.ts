@@ -202,6 +202,58 @@ describe("inside", () => {
     expect(tab.session.readOnly.get()).toBe(false);
   });
 
+  describe("moved to others", () => {
+    const elsewhere = room({ participants: people(6, (index) => (index < 3 ? { placement: "b1" } : { placement: "b2" })) });
+    const slots = (source: string): void =>
+      tab.server.handlers?.notice({ type: "slots", revision: 1, slots: [{ index: 0, source, audio: true, video: true, paused: null }] });
+    const move = (): void => {
+      const { epoch, seq } = tab.session.mirror.get()!;
+      tab.server.handlers?.message({ type: "snapshot", epoch, seq: seq + 1, now_ms: 0, view: elsewhere });
+    };
+    const where = (): string | undefined => tab.session.self()?.placement;
+
+    beforeEach(() => tab.peers[0]!.become("connected"));
+
+    test("the place and who is seen there are shown at once", () => {
+      let seen: readonly (string | null | undefined)[] = [];
+      tab.session.mirror.subscribe(() => (seen = [where(), tab.session.media.slots.get()[0]?.source]));
+      move();
+      expect(where()).not.toBe("b1");
+      slots("p2");
+      expect(seen).toEqual(["b1", "p2"]);
+    });
+
+    test("what comes meanwhile keeps its order", () => {
+      move();
+      const { epoch, seq } = tab.session.mirror.get()!;
+      const events: Event[] = [{ type: "camera_changed", participant: "p2", on: false, by: "p2" }];
+      tab.server.handlers?.message({ type: "events", epoch, from: seq + 2, to: seq + 2, now_ms: 0, events });
+      slots("p3");
+      expect(tab.session.mirror.get()).toMatchObject({ seq: seq + 2 });
+      expect(tab.session.mirror.get()!.view.participants["p2"]).toMatchObject({ placement: "b1", camera: false });
+    });
+
+    test("slots that stay away are not waited for", () => {
+      move();
+      tab.time.advance(39);
+      expect(where()).not.toBe("b1");
+      tab.time.advance(1);
+      expect(where()).toBe("b1");
+    });
+
+    test("slots that came first are not waited for", () => {
+      slots("p2");
+      move();
+      expect(where()).toBe("b1");
+    });
+
+    test("without media nothing is waited for", () => {
+      tab.peers[0]!.become("failed");
+      move();
+      expect(where()).toBe("b1");
+    });
+  });
+
   test("who is audible is shown until nobody says so any more", () => {
     tab.server.handlers?.notice({ type: "voices", levels: [{ participant: "p2", level: 20 }, { participant: "p3", level: 90 }] });
     expect([...tab.session.voices.get()]).toEqual(["p2"]);

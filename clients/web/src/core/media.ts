@@ -15,7 +15,11 @@ const MICROPHONE_BITRATE = 32_000;
 /** `restoring`: it had worked, was interrupted, and is being brought back. */
 export type MediaState = "idle" | "connecting" | "connected" | "restoring" | "failed";
 
-/** One pre-negotiated pair of receive lines. `changedMs`: when `source` last changed, on the page's clock. */
+/**
+ * One pre-negotiated pair of receive lines. `changedMs`: when `source` last changed, on the page's clock.
+ *
+ * `clearedMs`: what was received before that may be a picture of somebody else, or one from before a pause.
+ */
 export interface ReceiveSlot {
   readonly index: number;
   readonly source: ParticipantId | null;
@@ -24,6 +28,7 @@ export interface ReceiveSlot {
   /** Why the picture does not flow although the room lets it through. */
   readonly paused: PauseReason | null;
   readonly changedMs: number;
+  readonly clearedMs: number;
   readonly audioTrack: MediaStreamTrack;
   readonly videoTrack: MediaStreamTrack;
 }
@@ -173,6 +178,12 @@ export class Media {
     return this.peer.getStats().then((report) => [...(report as unknown as ReadonlyMap<string, StatsRow>).values()]);
   }
 
+  /** Who is in the slots; null while nothing is connected. */
+  sources(): readonly ParticipantId[] | null {
+    if (this.state.get() !== "connected") return null;
+    return this.slots.get().flatMap((slot) => slot.source ?? []);
+  }
+
   /** The server's slot map; slots not listed are empty. */
   assign(map: readonly Slot[]): void {
     this.map = map;
@@ -205,7 +216,7 @@ export class Media {
     });
     this.receivers = pairs.map(([, picture]) => picture);
     const slots = pairs.map(([{ track: audioTrack }, { track: videoTrack }], index): ReceiveSlot => {
-      const empty = { index, source: null, audio: false, video: false, paused: null, changedMs: now, audioTrack, videoTrack };
+      const empty = { index, source: null, audio: false, video: false, paused: null, changedMs: now, clearedMs: now, audioTrack, videoTrack };
       return assigned(empty, this.map, now);
     });
     this.slots.set(slots);
@@ -276,7 +287,18 @@ function assigned(slot: ReceiveSlot, map: readonly Slot[], nowMs: number): Recei
   const paused = video ? (given?.paused ?? null) : null;
   if (source === slot.source && audio === slot.audio && video === slot.video && paused === slot.paused) return slot;
   const changedMs = source === slot.source ? slot.changedMs : nowMs;
-  return { ...slot, source, audio, video, paused, changedMs };
+  const after = { ...slot, source, audio, video, paused, changedMs };
+  return { ...after, clearedMs: isCleared(slot, after) ? nowMs : slot.clearedMs };
+}
+
+/** Whoever comes into a slot that was empty follows nobody: the server sends nothing of those who have left it. */
+function isCleared(before: ReceiveSlot, after: ReceiveSlot): boolean {
+  if (before.source !== after.source) return before.source !== null;
+  return flows(after) && !flows(before);
+}
+
+function flows(slot: ReceiveSlot): boolean {
+  return slot.video && slot.paused === null;
 }
 
 /** In which slot a person is; undefined when in none. */

@@ -254,6 +254,7 @@ export class Mesh {
         video: other.camera,
         paused: null,
         changedMs: before?.changedMs ?? this.ports.now(),
+        clearedMs: before?.clearedMs ?? this.ports.now(),
         audioTrack: lines.audio.receiver.track,
         videoTrack: lines.video.receiver.track,
       },

@@ -26,6 +26,7 @@ import { Publisher } from "./publisher.ts";
 import { RecentSpeakers } from "./speakers.ts";
 import { Store } from "./store.ts";
 import { type SeatMemory, TicketRefused, tokenOf, withoutSeat } from "./tickets.ts";
+import { Together } from "./together.ts";
 import { type Trouble, troubleOf } from "./trouble.ts";
 import { Watcher } from "./watcher.ts";
 
@@ -81,6 +82,7 @@ export class Session {
   readonly media: Media;
   readonly watcher: Watcher;
   private readonly speakers = new RecentSpeakers();
+  private readonly together: Together;
   private readonly playback: PlaybackReporter;
   private readonly publisher: Publisher;
   private readonly mesh: Mesh;
@@ -99,6 +101,9 @@ export class Session {
       ended: (ending) => this.ended(ending),
     });
     this.media = ports.createMedia((offer, sdp) => this.sendOffer(offer, sdp));
+    const sources = (): readonly ParticipantId[] | null => (this.way === this.media ? this.media.sources() : null);
+    const take = (message: RoomMessage): void => this.take(message);
+    this.together = new Together({ mirror: this.mirror, sources, take, later: ports.later });
     this.mesh = ports.createMesh((signal) => void this.connection.command(signal), this.media);
     this.watcher = new Watcher({
       now: ports.now,
@@ -242,6 +247,10 @@ export class Session {
   private received(message: RoomMessage): void {
     if (this.stage.get().kind !== "inside") return;
     this.clock.observe(message.now_ms);
+    this.together.received(message);
+  }
+
+  private take(message: RoomMessage): void {
     if (message.type === "welcome") {
       this.remember(message.secret);
       this.readOnly.set(false);
@@ -317,6 +326,7 @@ export class Session {
         break;
       case "slots":
         this.media.assign(notice.slots);
+        this.together.release();
         break;
       case "voices":
         this.heard(notice.levels.filter((item) => item.level < AUDIBLE_LEVEL).map((item) => item.participant));
@@ -377,6 +387,7 @@ export class Session {
     this.mesh.close();
     this.devices.turnOff("microphone");
     this.devices.turnOff("camera");
+    this.together.forget();
     this.mirror.set(null);
     this.readOnly.set(false);
     this.voices.set(new Set());

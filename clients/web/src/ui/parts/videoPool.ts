@@ -1,4 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+import { Frames } from "./firstFrame.ts";
+
+/** A video element, and what it has painted. */
+export interface Screen {
+  readonly video: HTMLVideoElement;
+  readonly frames: Frames;
+}
 
 /**
  * One video element for each received track, made once and always playing, in the tile that shows it or parked.
@@ -6,7 +13,7 @@
  * A new element takes its time to begin and misses the frame that came meanwhile; after a move that frame is the one
  * that everybody waits for.
  */
-const elements = new Map<MediaStreamTrack, HTMLVideoElement>();
+const screens = new Map<MediaStreamTrack, Screen>();
 let parking: HTMLElement | null = null;
 
 /** In the document, since a video outside of it is paused. */
@@ -32,37 +39,40 @@ function make(track: MediaStreamTrack): HTMLVideoElement {
   return video;
 }
 
-function play(video: HTMLVideoElement): void {
-  // A muted video may always play; a rejection only means that it was moved meanwhile.
-  video.play().catch(() => undefined);
-}
-
 /** Exactly these tracks have elements from now on. */
 export function keepVideos(tracks: readonly MediaStreamTrack[]): void {
-  for (const [track, video] of elements) {
+  for (const [track, { video }] of screens) {
     if (tracks.includes(track)) continue;
     video.srcObject = null;
     video.remove();
-    elements.delete(track);
+    screens.delete(track);
   }
-  for (const track of tracks) if (!elements.has(track)) park(videoOf(track));
+  for (const track of tracks) if (!screens.has(track)) park(screenOf(track));
 }
 
-export function videoOf(track: MediaStreamTrack): HTMLVideoElement {
-  let video = elements.get(track);
-  if (!video) elements.set(track, (video = make(track)));
-  return video;
+export function screenOf(track: MediaStreamTrack): Screen {
+  const known = screens.get(track);
+  if (known) return known;
+  const video = make(track);
+  const screen = { video, frames: new Frames(video) };
+  screens.set(track, screen);
+  return screen;
 }
 
 /** Into the tile that shows it. */
-export function place(video: HTMLVideoElement, tile: HTMLElement): void {
-  tile.append(video);
-  play(video);
+export function place({ video }: Screen, tile: HTMLElement): void {
+  bring(video, tile);
 }
 
 /** Out of sight; unless another tile has taken it already. */
-export function park(video: HTMLVideoElement, from?: HTMLElement): void {
+export function park({ video, frames }: Screen, from?: HTMLElement): void {
   if (from && video.parentElement !== from) return;
-  parkingPlace().append(video);
-  play(video);
+  bring(video, parkingPlace());
+  frames.parked();
+}
+
+function bring(video: HTMLVideoElement, place: HTMLElement): void {
+  place.append(video);
+  // A muted video may always play; a rejection only means that it was moved meanwhile.
+  video.play().catch(() => undefined);
 }
