@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from itertools import islice
 from typing import Final, assert_never
 
 from server.ids import RoomId
@@ -37,6 +38,10 @@ from server.media.udp import UdpMux
 from server.media.upkeep import TICKS_PER_SECOND, Upkeep
 
 _PACE_S: Final = 1 / TICKS_PER_SECOND
+_STEP_PEERS: Final = 8
+_MOST_STEPS: Final = 12
+"""A tick is taken in steps, each for some of the peers, so that no packet waits for the upkeep of all of them."""
+
 _PROBE_S: Final = 0.01
 _VOICES_EVERY: Final = 4
 """Ticks: voices 5 times a second."""
@@ -73,6 +78,8 @@ class MediaService:
         self._rooms: dict[RoomId, RoomRoutes] = {}
         self._loop = asyncio.get_running_loop()
         self._ticks = 0
+        self._step = 0
+        self._steps = 1
         self._lag_ms = 0.0
         self._overload = Overload()
         self._upkeep: dict[Peer, Upkeep] = {}
@@ -155,26 +162,34 @@ class MediaService:
         del self._rooms[room]
 
     def _schedule(self) -> None:
-        due = self._loop.time() + _PACE_S
+        due = self._loop.time() + _PACE_S / self._steps
         self._timer = self._loop.call_at(due, self._tick, due)
 
     def _tick(self, due: float) -> None:
         self._lag_ms = max(self._lag_ms, (self._loop.time() - due) * 1000)
-        self._ticks += 1
         now_ns = time.monotonic_ns()
-        for peer in self.connections.peers.values():
+        for peer in islice(self.connections.peers.values(), self._step, None, self._steps):
             upkeep = self._upkeep.get(peer)
             if upkeep is None:
                 upkeep = self._upkeep[peer] = Upkeep(peer, self.forwarder, self._emit)
             upkeep.tick(self._ticks, now_ns)
+        self._step += 1
+        if self._step == self._steps:
+            self._tick_all(now_ns)
+        self._probe()
+        self._schedule()
+
+    def _tick_all(self, now_ns: int) -> None:
+        """What is done once in a tick."""
+        self._ticks += 1
+        self._step = 0
+        self._steps = min(_MOST_STEPS, 1 + len(self.connections.peers) // _STEP_PEERS)
         if self._ticks % _VOICES_EVERY == 0:
             for room in self._rooms.values():
                 for heard in room.tick(now_ns):
                     self._emit(heard)
         if self._ticks % TICKS_PER_SECOND == 0:
             self._every_second(now_ns)
-        self._probe()
-        self._schedule()
 
     def _probe(self) -> None:
         """Space the padding of probes more finely than the tick, while there are any."""
