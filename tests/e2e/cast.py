@@ -4,11 +4,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Coroutine
-from typing import Any, Final
+from collections.abc import Collection, Coroutine, Mapping
+from typing import Any, Final, Protocol
 
 from tests.e2e.person import Person
-from tests.e2e.serving import Server
 
 MODERATOR: Final = "Moderator"
 
@@ -19,10 +18,17 @@ def _but_the_path(identities: dict[str, dict[str, Any]], name: str) -> dict[str,
     return identities | {name: own}
 
 
+class GivesLinks(Protocol):
+    """A server, or several that are one system."""
+
+    async def token(self, room: str, role: str, name: str) -> Mapping[str, Any]:
+        """Under `url`: this person's link."""
+
+
 class Cast:
     """Everybody by name, with the link that each of them was given."""
 
-    def __init__(self, server: Server, room: str) -> None:
+    def __init__(self, server: GivesLinks, room: str) -> None:
         self.server = server
         self.room = room
         self.people: dict[str, Person] = {}
