@@ -84,7 +84,6 @@ async def test_a_right_ends_with_the_log_of_the_carrier(world: World) -> None:
     assert not await removed.hears(stays, seconds=0.5)
 
 
-@pytest.mark.slow  # once in about five runs of the whole folder it was not so in time; why is not found yet
 async def test_a_carrier_that_dies_is_replaced_within_five_seconds(doomed: World) -> None:
     """Whoever lives is told, offers again, and is heard; the dead node's person comes back through the other node."""
     ann, bob = await doomed.meet()
