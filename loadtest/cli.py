@@ -46,6 +46,7 @@ class TargetOptions:
     api_secret: Annotated[str | None, Parameter(show_default=False, help="Secret of the key.")] = None
     api_secret_file: Annotated[Path | None, Parameter(help="File that holds the secret.")] = None
     data_dir: Annotated[Path, Parameter(help="Where a server of this folder keeps its secret.")] = Path(".holdspace")
+    metrics_url: Annotated[str, Parameter(help="Its /metrics, which tell loop lag, CPU and memory.")] = ""
     server_options: Annotated[
         str, Parameter(help="Further options of the server that is started: '--media-path pure'.")
     ] = ""

@@ -55,7 +55,7 @@ async def conduct(wanted: Wanted) -> int:
     started = datetime.now(UTC).isoformat(timespec="seconds")
     facts = Facts(name, started, 0.0, wanted.command, Environment({}, wanted.processes, own_server=not wanted.urls))
     facts = await _run(wanted, progress, facts, console)
-    run = assemble(facts, wanted.scenario, progress.totals, wanted.requirements, progress.marks, dict(progress.nodes))
+    run = assemble(facts, wanted.scenario, progress.totals, wanted.requirements, progress.marks, progress.nodes)
     if baseline is not None:
         run = msgspec.structs.replace(run, regressions=regressions(baseline.metrics, run.metrics))
     _write(run, wanted)
@@ -95,7 +95,8 @@ async def _run(wanted: Wanted, progress: Progress, facts: Facts, console: Consol
 @asynccontextmanager
 async def _target(wanted: Wanted) -> AsyncIterator[tuple[Target, Fleet | None]]:
     if wanted.urls:
-        yield Target(wanted.urls, TokenKey(wanted.target.api_key, wanted.secret)), None
+        pages = (wanted.target.metrics_url,) if wanted.target.metrics_url else ()
+        yield Target(wanted.urls, TokenKey(wanted.target.api_key, wanted.secret), pages), None
         return
     async with own_fleet(wanted.scenario, wanted.server_options) as fleet:
         yield fleet.target, fleet

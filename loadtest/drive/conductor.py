@@ -7,6 +7,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
+from itertools import zip_longest
 from typing import Any, Final
 
 from aiohttp import ClientSession
@@ -15,7 +16,7 @@ from loadtest.drive.fleet import Fleet, Target
 from loadtest.drive.generators import Generator, generators
 from loadtest.drive.jobs import assignments, jobs_of
 from loadtest.drive.orders import Begin, Marked, NotReady, Stop, Struck, Ticked
-from loadtest.drive.sampler import NodeProbe, sample_all
+from loadtest.drive.sampler import Node, NodeProbe, sample_all
 from loadtest.drive.wardrobe import make_all
 from loadtest.measure.nodes import Moment, NodePoint
 from loadtest.measure.recorder import Recorder
@@ -138,7 +139,8 @@ class Conductor:
     async def _sample(self, start_s: float) -> None:
         """Look at every node, once a second, until the end."""
         servers = self._fleet.servers if self._fleet is not None else [None for _ in self._target.urls]
-        probes = [NodeProbe(url) for url in self._target.urls]
+        pages = zip_longest(self._target.urls, self._target.metrics_urls[: len(self._target.urls)], fillvalue="")
+        probes = [NodeProbe(Node(url, page)) for url, page in pages]
         async with ClientSession() as http:
             for second in range(round(self._progress.scenario.duration_s) + 1):
                 await asyncio.sleep(max(0.0, start_s + second - time.monotonic()))

@@ -33,6 +33,8 @@ class Target(Struct, frozen=True):
 
     urls: tuple[str, ...]
     key: TokenKey
+    metrics_urls: tuple[str, ...] = ()
+    """Of the nodes in the same order, as far as there are any."""
 
     def token(self, room: RoomId, role: Role) -> str:
         """An invite for any number of people."""
@@ -58,18 +60,21 @@ class Fleet:
         self._key = key
         self._options = tuple(options)
         self._ports = tuple(ports)
+        self._operations = _ports(len(self._ports), besides=self._ports)
         self.servers: list[OwnServer | None] = [None for _ in ports]
         self._struck: set[int] = set()
 
     @property
     def target(self) -> Target:
         """Where to reach all of them."""
-        return Target(tuple(f"http://127.0.0.1:{port}" for port in self._ports), self._key)
+        urls = tuple(f"http://127.0.0.1:{port}" for port in self._ports)
+        return Target(urls, self._key, tuple(f"http://127.0.0.1:{port}/metrics" for port in self._operations))
 
     async def start(self, node: int) -> None:
         """Start it (again), at the same address. Raises ServerFailed."""
         port = self._ports[node]
         options = ["--host", "127.0.0.1", "--log-level", "warning", *self._options]
+        options += ["--ops-port", str(self._operations[node])]
         if len(self._ports) > 1:
             # Each media worker takes the next port.
             options += ["--node-url", f"http://127.0.0.1:{port}", "--media-workers", "1"]
@@ -121,10 +126,10 @@ async def own_fleet(scenario: Scenario, options: Sequence[str]) -> AsyncIterator
         yield fleet
 
 
-def _ports(count: int) -> list[int]:
+def _ports(count: int, besides: Sequence[int] = ()) -> list[int]:
     found: list[int] = []
     while len(found) < count:
         port = free_port()
-        if port not in found:
+        if port not in (*found, *besides):
             found.append(port)
     return found

@@ -10,7 +10,9 @@ from typing import Final
 
 import psutil
 from aiohttp import ClientError, ClientSession, ClientTimeout
+from msgspec import Struct
 
+from loadtest.drive.metrics_page import Page, lags_ms, read_page
 from loadtest.measure.nodes import NodePoint
 from loadtest.measure.recorder import Recorder
 from loadtest.serving import OwnServer
@@ -19,26 +21,36 @@ TIMEOUT_S: Final = 5.0
 _MIB: Final = 1 << 20
 
 
+class Node(Struct, frozen=True):
+    """Where a node is asked how it does. `metrics_url` empty: it has no such page for us."""
+
+    url: str
+    metrics_url: str = ""
+
+
 class NodeProbe:
     """Looks at one node."""
 
-    def __init__(self, url: str) -> None:
-        self.url = url
+    def __init__(self, node: Node) -> None:
+        self._node = node
         self._used: dict[int, float] = {}
         self._at_s = 0.0
+        self._page: Page | None = None
+        self._page_s = 0.0
 
     async def sample(self, http: ClientSession, server: OwnServer | None, second: int, recorder: Recorder) -> NodePoint:
-        """Look once, and note it down."""
-        cpu, rss = self._process(server)
+        """Look once, and note it down. What a server of our own costs is read from its processes."""
         health_ms = await self._health(http)
+        told = await self._metrics(http, recorder)
+        cpu, rss = self._processes(server) if server is not None else told
         for name, value in (("server_cpu_percent", cpu), ("server_rss_mib", rss), ("health_ms", health_ms)):
             if value is not None:
                 recorder.record(name, value)
         return NodePoint(second, cpu, rss, health_ms)
 
-    def _process(self, server: OwnServer | None) -> tuple[float | None, float | None]:
+    def _processes(self, server: OwnServer) -> tuple[float | None, float | None]:
         """CPU since the last look (percent of one core) and memory now, of the node and its media workers."""
-        if server is None or server.process.returncode is not None:
+        if server.process.returncode is not None:
             self._used.clear()
             return None, None
         used: dict[int, float] = {}
@@ -58,14 +70,40 @@ class NodeProbe:
         more = sum(seconds - before.get(pid, 0.0) for pid, seconds in used.items())
         return 100 * more / passed_s, rss / _MIB
 
+    async def _metrics(self, http: ClientSession, recorder: Recorder) -> tuple[float | None, float | None]:
+        """Loop lag since the last look; CPU and memory of the signaling process as it tells them itself."""
+        body = await _get(http, self._node.metrics_url) if self._node.metrics_url else None
+        if body is None:
+            self._page = None
+            return None, None
+        before, page = self._page, read_page(body)
+        now_s = time.monotonic()
+        passed_s, self._page, self._page_s = now_s - self._page_s, page, now_s
+        rss = None if page.rss_bytes is None else page.rss_bytes / _MIB
+        if before is None:
+            return None, rss
+        for lag_ms, times in lags_ms(before, page):
+            for _ in range(times):
+                recorder.record("server_loop_lag_ms", lag_ms)
+        if page.cpu_s is None or before.cpu_s is None:
+            return None, rss
+        return 100 * max(0.0, page.cpu_s - before.cpu_s) / passed_s, rss
+
     async def _health(self, http: ClientSession) -> float | None:
         began_s = time.monotonic()
-        try:
-            async with http.get(f"{self.url}/healthz", timeout=ClientTimeout(total=TIMEOUT_S)) as answer:
-                await answer.read()
-        except (ClientError, TimeoutError, OSError):
+        if await _get(http, f"{self._node.url}/healthz") is None:
             return None
         return 1_000 * (time.monotonic() - began_s)
+
+
+async def _get(http: ClientSession, url: str) -> bytes | None:
+    """The body, or None from a server that does not answer or has no such page."""
+    try:
+        async with http.get(url, timeout=ClientTimeout(total=TIMEOUT_S)) as answer:
+            body = await answer.read()
+            return body if answer.ok else None
+    except (ClientError, TimeoutError, OSError):
+        return None
 
 
 async def sample_all(

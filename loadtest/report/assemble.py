@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -38,7 +38,7 @@ def assemble(
     totals: Totals,
     requirements: Sequence[Requirement],
     moments: Sequence[Moment],
-    nodes: dict[str, Sequence[NodePoint]],
+    nodes: Mapping[str, Sequence[NodePoint]],
 ) -> Run:
     """All of it."""
     metrics = totals.summaries(facts.duration_s)

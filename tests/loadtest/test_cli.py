@@ -144,7 +144,7 @@ def test_a_bound_that_cannot_be_kept_is_status_1(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_server_that_dies_under_the_test_is_status_3() -> None:
     """Nobody waits for the end of the scenario; the report names the node and how it ended."""
-    command = [HOLDSPACE, "loadtest", "run", "smoke", "--duration", "60", "--plain"]
+    command = [str(HOLDSPACE), "loadtest", "run", "smoke", "--duration", "60", "--plain"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         before = "".join(iter(partial(_line_before, process.stderr, "running:"), ""))
