@@ -4,7 +4,7 @@
 #                  NODES=3 REDIS=embedded: three servers as one system, with a Valkey from PyPI (or REDIS=redis://...)
 #   make test      every check and all tests but the slow ones, real browsers included
 #   make test-all  also the long ones: 2,000 examples per property, slow tests
-#   make faults    every fault of the list, the naive server too, and the table of the README
+#   make faults    every fault of the list, the naive server too, and the table of the README (SEEDS="1 2")
 #   make sanitize  the compiled packet path, watched for faults of memory
 #   make lint      the static checks and the web client's unit tests
 #   make format    let ruff and its fixes rewrite the Python code
@@ -61,10 +61,11 @@ test-all: compiler redis operations install-dev web browser
 	echo "==> all browser tests"; HYPOTHESIS_PROFILE=full $(PYTEST) -m e2e --timeout=3600 || status=1; \
 	exit $$status
 
-# The table is written even if a fault was not survived: then it says so.
-faults: compiler redis install-dev web
+# Each fault once for each of SEEDS, on Redis and Valkey in turns. The table is written even if one was not survived.
+faults: SEEDS ?= 1 2
+faults: compiler redis install-dev
 	@rm -rf build/faults; status=0; \
-	$(BIN)/python -m pytest --timeout=600 -p no:cacheprovider tests/faults || status=1; \
+	FAULT_SEEDS="$(SEEDS)" $(PYTEST) --timeout=600 -p no:cacheprovider tests/faults || status=1; \
 	$(BIN)/python -m tests.faults.report || status=1; \
 	exit $$status
 

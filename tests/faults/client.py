@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from aiohttp import ClientSession
@@ -26,6 +26,7 @@ from tests.faults.checker.history import (
     Opening,
     Record,
     Refused,
+    Rested,
     Sent,
     Silent,
     Told,
@@ -54,6 +55,7 @@ class Client(Participant):
     def __init__(self, urls: tuple[str, ...], token: str, person: ParticipantId, seed: int) -> None:
         super().__init__(ClientSession(), urls[0], token, name=person)
         self.person = person
+        self.token = token
         self.random = random.Random(seed)
         self.records: list[Record] = []
         self.staying = True
@@ -82,6 +84,7 @@ class Client(Participant):
         if self._keeper is not None:
             self._keeper.cancel()
             await asyncio.gather(self._keeper, return_exceptions=True)
+        self.records.append(Rested(now_ms()))
         await self.cut()
 
     async def resume_from(self, epoch: int, seq: int) -> Welcome:
@@ -205,25 +208,39 @@ class Client(Participant):
 
 
 def resume_ms(history: History) -> list[int]:
-    """For each time this client was without a connection: how long, from the first word that was not answered on."""
+    """For each time this client was without a connection: how long, from the first word that was not answered on.
+
+    Who stayed away on purpose is waited for from the first attempt to come back on.
+    """
     gaps: list[int] = []
     since: int | None = None
+    rests = False
     sent: dict[CommandId, int] = {}
     for record in history.records:
+        if isinstance(record, Sent):
+            sent[record.id] = record.at_ms
         match record:
-            case Sent():
-                sent[record.id] = record.at_ms
-            case Silent() if since is None:
-                since = sent[record.id]
-            case Ended(code=code) if since is None and not _for_good(code):
-                since = record.at_ms
-            case Told(message=Welcome()):
-                if since is not None:
-                    gaps.append(record.at_ms - since)
+            case Rested():
+                rests, since = True, None
+            case Opening() if rests:
+                rests, since = False, record.at_ms
+            case Told(message=Welcome()) if since is not None:
+                gaps.append(record.at_ms - since)
                 since = None
-            case _:
-                continue
+            case _ if since is None and not rests:
+                since = _lost_ms(record, sent)
     return gaps
+
+
+def _lost_ms(record: Record, sent: Mapping[CommandId, int]) -> int | None:
+    """When the connection was lost, if that is what this record tells."""
+    match record:
+        case Silent():
+            return sent[record.id]
+        case Ended(code=code) if not _for_good(code):
+            return record.at_ms
+        case _:
+            return None
 
 
 def _for_good(code: DisconnectCode | None) -> bool:

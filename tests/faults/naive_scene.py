@@ -7,6 +7,7 @@ import asyncio
 import random
 import sys
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -17,8 +18,7 @@ from aiohttp import ClientSession
 from server.signaling.tokens import TokenKey
 from tests.faults.client import now_ms
 from tests.faults.nodes import Node
-from tests.faults.report import spread
-from tests.faults.scene import SEED, until
+from tests.faults.scene import until
 
 ANSWER_S: Final = 2.0
 SCRIPT: Final = Path(__file__).with_name("naive.py")
@@ -27,8 +27,8 @@ SCRIPT: Final = Path(__file__).with_name("naive.py")
 class NaiveNode(Node):
     """One naive server."""
 
-    def __init__(self, name: str, folder: Path, redis: str) -> None:
-        super().__init__(name, TokenKey("", ""), folder)
+    def __init__(self, name: str, folder: Path, redis: str, environment: Mapping[str, str] | None = None) -> None:
+        super().__init__(name, TokenKey("", ""), folder, environment=environment)
         self._command = (sys.executable, str(SCRIPT), str(self.port), redis)
 
 
@@ -42,6 +42,7 @@ class NaivePerson:
         self.places: dict[str, str] = {}
         self.done: list[str] = []
         self.gaps: list[int] = []
+        self._away_s = 0.0
         self._urls = urls
         self._http = ClientSession()
         self._sio: Any = socketio.AsyncClient(reconnection=False, handle_sigint=False, http_session=self._http)
@@ -95,11 +96,19 @@ class NaivePerson:
         """The connection breaks, without a word."""
         await self._http.close()
 
+    async def rest(self, seconds: float) -> None:
+        """The connection breaks, and is not sought again for a while."""
+        self._away_s = seconds
+        await self._http.close()
+
     async def _stay(self) -> None:
         while True:
             await self._gone.wait()
             began = now_ms()
             self._gone.clear()
+            await asyncio.sleep(self._away_s)
+            began += round(self._away_s * 1000)
+            self._away_s = 0.0
             self._urls = (*self._urls[1:], self._urls[0])
             await self._come()
             self.gaps.append(now_ms() - began)
@@ -118,18 +127,29 @@ class NaivePerson:
 class NaiveScene:
     """`people` stay in main and talk; as many others are moved about by a moderator."""
 
-    def __init__(self, folder: Path, redis: str, *, nodes: int = 3, people: int = 6) -> None:
-        self.nodes = [NaiveNode(f"naive-{number}", folder, redis) for number in range(nodes)]
+    def __init__(
+        self,
+        folder: Path,
+        ways: Sequence[str],
+        *,
+        seed: int,
+        people: int = 6,
+        environments: Sequence[Mapping[str, str]] = (),
+    ) -> None:
+        """`ways`: for each node the URL by which it reaches Redis; `environments`: what each sees beside ours."""
+        print(f"seed {seed}")
+        self.seed = seed
+        each = dict(enumerate(environments))
+        self.nodes = [NaiveNode(f"naive-{n}", folder, way, each.get(n)) for n, way in enumerate(ways)]
         urls = tuple(node.url for node in self.nodes)
         self.stayers = [self._person(urls, f"s{number}", number) for number in range(people)]
         self.movers = [self._person(urls, f"m{number}", number) for number in range(people)]
         self.moderator = self._person(urls, "mod", 0)
         self._work: list[asyncio.Task[None]] = []
 
-    @staticmethod
-    def _person(urls: tuple[str, ...], name: str, number: int) -> NaivePerson:
+    def _person(self, urls: tuple[str, ...], name: str, number: int) -> NaivePerson:
         first = number % len(urls)
-        return NaivePerson((*urls[first:], *urls[:first]), name, SEED * 1_000 + number)
+        return NaivePerson((*urls[first:], *urls[:first]), name, self.seed * 1_000 + number)
 
     @property
     def people(self) -> list[NaivePerson]:
@@ -144,29 +164,37 @@ class NaiveScene:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for work in self._work:
-            work.cancel()
-        await asyncio.gather(*self._work, return_exceptions=True)
+        await self._stop()
         await asyncio.gather(*(person.end() for person in self.people))
         await asyncio.gather(*(node.close() for node in self.nodes))
 
     def begin_work(self, pause_s: float = 0.4) -> None:
         """Talk and split until `finish`."""
         self._work = [asyncio.create_task(person.talk(pause_s)) for person in self.stayers]
-        self._work.append(asyncio.create_task(self._lead(pause_s)))
+        self._work.append(asyncio.create_task(self._lead(self.moderator, pause_s)))
 
-    async def _lead(self, pause_s: float) -> None:
+    def begin_to_lead(self, person: NaivePerson, pause_s: float = 0.4) -> None:
+        """One more who splits."""
+        self._work.append(asyncio.create_task(self._lead(person, pause_s)))
+
+    async def _lead(self, moderator: NaivePerson, pause_s: float) -> None:
         while True:
-            rooms = (f"b{self.moderator.random.randrange(3)}" for _ in self.movers)
+            rooms = (f"b{moderator.random.randrange(3)}" for _ in self.movers)
             names = (person.name for person in self.movers)
-            await self.moderator.insist("split", dict(zip(names, rooms, strict=True)))
+            await moderator.insist("split", dict(zip(names, rooms, strict=True)))
             await asyncio.sleep(pause_s)
+
+    async def _stop(self) -> None:
+        """Nobody does anything more. Said more than once: the stock client may swallow it."""
+        while self._work:
+            for work in self._work:
+                work.cancel()
+            _, left = await asyncio.wait(self._work, timeout=1)
+            self._work = list(left)
 
     async def finish(self) -> dict[str, Any]:
         """Stop, wait for everybody, and count."""
-        for work in self._work:
-            work.cancel()
-        await asyncio.gather(*self._work, return_exceptions=True)
+        await self._stop()
         await until(lambda: all(person.connected for person in self.people), 20)
         await asyncio.sleep(3)
         said = [text for person in self.stayers for text in person.done]
@@ -176,6 +204,8 @@ class NaiveScene:
             "lost": sum(person.chats[text] == 0 for person in self.stayers for text in said),
             "duplicated": sum(count > 1 for person in self.stayers for count in person.chats.values()),
             "two_places": sum(len(belief) > 1 for belief in beliefs),
-            "resume_ms": spread([gap for person in self.people for gap in person.gaps]),
-            "deliveries": len(said) * len(self.stayers),
+            "gaps_ms": [gap for person in self.people for gap in person.gaps],
+            "people": len(self.people),
+            "commands": len(said),
+            "messages": len(said) * len(self.stayers),
         }

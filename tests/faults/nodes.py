@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 from asyncio.subprocess import Process
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -21,8 +22,10 @@ from server.rooms.state import Role
 from server.signaling.tokens import Claims, TokenKey, fresh_ticket_id, sign
 
 START_S: Final = 60.0
+START_ATTEMPTS: Final = 3
 STOP_S: Final = 15.0
 PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
+SOURCE: Final = Path(__file__).parents[2]
 PROGRAM: Final = ("-m", "server.cli")
 
 
@@ -44,16 +47,25 @@ class Node:
     """One server process on a port of its own, which it keeps when it is started again."""
 
     def __init__(
-        self, name: str, key: TokenKey, folder: Path, *options: str, program: tuple[str, ...] = PROGRAM
+        self,
+        name: str,
+        key: TokenKey,
+        folder: Path,
+        *options: str,
+        program: tuple[str, ...] = PROGRAM,
+        source: Path = SOURCE,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
+        """`source`: where its code is; `environment`: what it sees beside ours."""
         self.name = name
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / f"{name}.log"
-        self._command = (sys.executable, *program, "serve", "--port", str(self.port), "--api-key", key.name, *options)
+        own = ("--port", str(self.port), "--node-url", self.url, "--api-key", key.name)
+        self._command = (sys.executable, *program, "serve", *own, *options)
         self._folder = folder
         self._environment = {n: v for n, v in os.environ.items() if not n.startswith("HOLDSPACE_")}
-        self._environment |= {"HOLDSPACE_API_SECRET": key.secret, "PYTHONPATH": str(Path(__file__).parents[2])}
+        self._environment |= {"HOLDSPACE_API_SECRET": key.secret, "PYTHONPATH": str(source), **(environment or {})}
         self._process: Process | None = None
 
     @property
@@ -69,7 +81,13 @@ class Node:
         return self._process is not None and self._process.returncode is None
 
     async def start(self) -> None:
-        """Start it, and return when it is ready for clients."""
+        """Start it, again if it does not come up, as service managers do; return when it is ready for clients."""
+        for _ in range(START_ATTEMPTS):
+            if await self._started():
+                return
+        raise RuntimeError(f"{self.name} does not start:\n{self.log.read_text()[-3000:]}")
+
+    async def _started(self) -> bool:
         with self.log.open("ab") as log:
             # It ends with this process, however that ends.
             self._process = await asyncio.create_subprocess_exec(
@@ -80,10 +98,11 @@ class Node:
                 stderr=log,
             )
         async with asyncio.timeout(START_S), ClientSession() as http:
-            while not await self._ready(http):
-                if self._process.returncode is not None:
-                    raise RuntimeError(f"{self.name} ended:\n{self.log.read_text()[-3000:]}")
+            while self._process.returncode is None:
+                if await self._ready(http):
+                    return True
                 await asyncio.sleep(0.05)
+        return False
 
     async def _ready(self, http: ClientSession) -> bool:
         try:
@@ -91,6 +110,10 @@ class Node:
                 return answer.ok
         except ClientConnectionError:
             return False
+
+    def take(self, source: Path) -> None:
+        """From the next start on its code is there."""
+        self._environment["PYTHONPATH"] = str(source)
 
     async def kill(self) -> None:
         """End it at once (SIGKILL)."""
@@ -116,6 +139,11 @@ class Node:
         if self.running:
             self.process.send_signal(signal.SIGCONT)
             await self.kill()
+
+    def workers(self) -> tuple[int, ...]:
+        """The processes of its media workers (proc(5), children)."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text(encoding="ascii")
+        return tuple(map(int, children.split()))
 
     # -- what it uses --------------------------------------------------------------------------------------------------
 

@@ -12,11 +12,11 @@ CHUNK: Final = 65_536
 
 
 class _Link:
-    """One connection through the proxy; `subscribes`: it has asked a Redis for pub/sub."""
+    """One connection through the proxy; `subscribes`: it has asked a Redis for pub/sub, `writes`: just now."""
 
     def __init__(self) -> None:
         self.subscribes = False
-        self.scripts = False
+        self.writes = False
         self.deaf = False
 
 
@@ -24,7 +24,7 @@ class Proxy:
     """`async with Proxy(port) as proxy`: whoever connects to `proxy.port` talks to that server.
 
     While a direction is deaf its bytes wait, as they do when packets are dropped: nobody is told, nothing is refused.
-    `lose_every`: of so many replies to scripts of a Redis one is lost, and its connection with it; 0: none.
+    `lose_every`: of so many replies of a Redis to writes one is lost, and its connection with it; 0: none.
     """
 
     def __init__(self, port: int, *, window: int = 0) -> None:
@@ -131,7 +131,7 @@ class Proxy:
         while data := await source.read(CHUNK):
             await self._travel("up")
             link.subscribes = link.subscribes or b"SUBSCRIBE" in data
-            link.scripts = b"EVALSHA" in data
+            link.writes = b"EVALSHA" in data or b"PUBLISH" in data
             sink.write(data)
             await sink.drain()
 
@@ -150,7 +150,7 @@ class Proxy:
         await self._hearing[direction].wait()
 
     def _loses(self, link: _Link) -> bool:
-        if not self.lose_every or not link.scripts:
+        if not self.lose_every or not link.writes:
             return False
         self._replies += 1
         lost = self._replies % self.lose_every == 0

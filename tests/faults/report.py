@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,23 +16,24 @@ from tests.faults.checker.history import Run, Sent, Told
 from tests.faults.checker.limits import percentile
 from tests.faults.checker.verdict import check, tally
 from tests.faults.client import resume_ms
+from tests.faults.seeds import kind_of
 
 ROOT: Final = Path(__file__).parents[2]
 ROWS: Final = ROOT / "build" / "faults"
 GATHERED: Final = ROOT / "build" / "faults.json"
 BEGIN: Final = "<!-- faults: begin -->"
 END: Final = "<!-- faults: end -->"
+COUNTS: Final = ("lost", "duplicated", "two_places", "commands", "messages")
 
 
 def numbers(run: Run) -> dict[str, Any]:
-    """The integers that must be 0, how much they are out of, and how long people were away."""
+    """The integers that must be 0, how much they are out of, and how long each time somebody was away, in ms."""
     counts = tally(check(run))
-    gaps = [gap for history in run.histories for gap in resume_ms(history)]
     return {
         "lost": counts.lost,
         "duplicated": counts.duplicated,
         "two_places": counts.two_places,
-        "resume_ms": spread(gaps),
+        "gaps_ms": [gap for history in run.histories for gap in resume_ms(history)],
         "people": len(run.histories),
         "commands": sum(isinstance(record, Sent) for history in run.histories for record in history.records),
         "messages": sum(isinstance(record, Told) for history in run.histories for record in history.records),
@@ -63,56 +65,88 @@ def _chats(message: RoomMessage) -> list[int]:
     return [event.message.id for event in events if isinstance(event, ChatSent)]
 
 
-def record(fault: int, name: str, run: Run, *, column: str = "ours", **more: object) -> None:
+def record(fault: int, name: str, run: Run, *, seed: int, **more: object) -> None:
     """Keep the numbers of this fault for the table, and print them."""
-    row = {"fault": fault, "name": name, **numbers(run), **more}
-    keep(fault, column, row)
+    keep("ours", {"fault": fault, "name": name, "seed": seed, **numbers(run), **more})
 
 
-def keep(fault: int, column: str, row: dict[str, Any]) -> None:
+def keep(column: str, row: dict[str, Any]) -> None:
     """Write one row down; `column`: ours or naive."""
     print(json.dumps(row))
     if "FAULT_MUTANT" in os.environ:
         return  # what a broken server does is not for the table
     ROWS.mkdir(parents=True, exist_ok=True)
-    (ROWS / f"{fault:02}-{column}.json").write_text(json.dumps(row, indent=1))
+    name = hashlib.sha256(row["name"].encode()).hexdigest()[:6]
+    (ROWS / f"{row['fault']:02}-{column}-{name}-{row['seed']}.json").write_text(json.dumps(row, indent=1))
 
 
 def gathered() -> list[dict[str, Any]]:
-    """All rows, ours with the naive one inside."""
-    rows = [json.loads(path.read_text()) for path in sorted(ROWS.glob("*-ours.json"))]
-    for row in rows:
-        naive = ROWS / f"{row['fault']:02}-naive.json"
-        row["naive"] = json.loads(naive.read_text()) if naive.exists() else None
-    return rows
+    """One row for each fault and way to strike it, over all seeds, with what the naive server made of it inside."""
+    rows = [json.loads(path.read_text()) for path in sorted(ROWS.glob("*-ours-*.json"))]
+    naive = [json.loads(path.read_text()) for path in sorted(ROWS.glob("*-naive-*.json"))]
+    found = []
+    for fault, name in sorted({(row["fault"], row["name"]) for row in rows}):
+        ours = merged([row for row in rows if (row["fault"], row["name"]) == (fault, name)])
+        theirs = [row for row in naive if row["fault"] == fault]
+        found.append({"fault": fault, "name": name, **ours, "naive": merged(theirs) if theirs else None})
+    return found
 
 
-def table(rows: Iterable[dict[str, Any]]) -> str:
-    """Markdown: lost / duplicated / in two places, and the time until people were back."""
+def merged(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The runs of one fault with several seeds as one: counts are summed, times pooled, the rest listed."""
+    whole: dict[str, Any] = {"seeds": [row["seed"] for row in rows]}
+    whole |= {key: sum(row[key] for row in rows) for key in COUNTS}
+    whole["resume_ms"] = spread([gap for row in rows for gap in row["gaps_ms"]])
+    whole["people"] = max(row["people"] for row in rows)
+    media = [gap for row in rows for gap in row.get("media_gaps_ms", ())]
+    whole["media_ms"] = spread(media)
+    known = {*whole, *COUNTS, "fault", "name", "seed", "gaps_ms", "media_gaps_ms"}
+    others = {key for row in rows for key in row} - known
+    return whole | {key: [row.get(key) for row in rows] for key in sorted(others)}
+
+
+def table(rows: Sequence[dict[str, Any]]) -> str:
+    """Markdown: lost / duplicated / in two places, the time until people were back, and the naive server."""
     lines = [
-        "| # | fault | lost | duplicated | in two places | back, p50 / p99 | the naive server |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
+        "| # | fault | lost | duplicated | in two places | back, p50 / p99 | media silent, p50 / p99 | naive |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for row in rows:
         counts = f"{row['lost']} | {row['duplicated']} | {row['two_places']}"
-        lines.append(f"| {row['fault']} | {row['name']} | {counts} | {_back(row)} | {_naive(row['naive'])} |")
-    return "\n".join(lines)
+        times = f"{_times(row['resume_ms'], 'nobody was away')} | {_times(row['media_ms'], '')}"
+        lines.append(f"| {row['fault']} | {row['name']} | {counts} | {times} | {_naive(row['naive'])} |")
+    return "\n".join((*lines, "", _extent(rows)))
 
 
-def _back(row: dict[str, Any]) -> str:
-    times = row["resume_ms"]
-    return "nobody was away" if times is None else f"{times['p50']:.0f} / {times['p99']:.0f} ms"
+def _times(times: dict[str, float] | None, otherwise: str) -> str:
+    return otherwise if times is None else f"{times['p50']:.0f} / {times['p99']:.0f} ms"
 
 
 def _naive(row: dict[str, Any] | None) -> str:
     if row is None:
-        return "-"
-    return f"{row['lost']} lost, {row['duplicated']} duplicated, {row['two_places']} in two places"
+        return ""
+    counts = f"{row['lost']} lost, {row['duplicated']} duplicated, {row['two_places']} in two places"
+    return counts if row["resume_ms"] is None else f"{counts}; back {_times(row['resume_ms'], '')}"
+
+
+def _extent(rows: Sequence[dict[str, Any]]) -> str:
+    seeds = sorted({seed for row in rows for seed in row["seeds"]})
+    runs = sum(len(row["seeds"]) for row in rows)
+    servers = " and ".join(sorted({kind_of(seed).capitalize() for seed in seeds}))
+    commands, messages = (sum(row[key] for row in rows) for key in ("commands", "messages"))
+    return (
+        f"{runs} runs with seeds {', '.join(map(str, seeds))} on {servers}, up to {max(row['people'] for row in rows)} "
+        f"people in the room; {commands:,} commands, {messages:,} messages received. "
+        "*Naive* is python-socketio with its AsyncRedisManager (`tests/faults/naive.py`); "
+        "where its field is empty it has nothing that this fault could strike."
+    )
 
 
 def publish(readme: Path) -> None:
     """Write `build/faults.json`, and the table between the marks of the README."""
     rows = gathered()
+    if not rows:
+        raise SystemExit("no fault has left its numbers in build/faults")
     GATHERED.write_text(json.dumps(rows, indent=1) + "\n")
     text = readme.read_text()
     before, rest = text.split(BEGIN)

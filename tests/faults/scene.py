@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Coroutine
+import re
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Protocol, Self
@@ -16,23 +17,24 @@ from server.ids import ParticipantId, RoomId
 from server.rooms.commands import SetAutoAdmit
 from server.rooms.state import Role, RoomView
 from server.rooms.view import view_of
-from tests.faults.checker.history import Life, Run
+from tests.faults.checker.history import Gauge, Life, Run, Text
 from tests.faults.checker.prefix import SHOWN
 from tests.faults.checker.verdict import check
 from tests.faults.checker.words import states
 from tests.faults.client import Client, now_ms
-from tests.faults.nodes import PROGRAM, Node, fresh_key, token
-from tests.faults.report import ROWS
-from tests.faults.workload import lead, take_part
+from tests.faults.nodes import PROGRAM, SOURCE, Node, fresh_key, token
+from tests.faults.report import ROWS, record
+from tests.faults.workload import SECRET, lead, take_part
 
-ROOM: Final = RoomId("circle")
+ROOM: Final = RoomId("secret-circle-of-friends")
 MODERATOR: Final = ParticipantId("mod")
 BACK_S: Final = 45.0
 CONVERGED_S: Final = 20.0
 FAILED: Final = ROWS / "failed.msgpack"
+SECRETS: Final = (SECRET, ROOM)
+"""What must stand in no log."""
 MUTANT: Final = os.environ.get("FAULT_MUTANT")
 MUTATED: Final = ("-m", "tests.faults.mutants")
-SEED: Final = int(os.environ.get("FAULT_SEED", "1"))
 
 
 class Reader(Protocol):
@@ -49,8 +51,9 @@ class Reader(Protocol):
 
 
 class Scene:
-    """`async with Scene(folder) as scene`. `options` of `serve` are for all nodes, `each` has those of one node.
+    """`async with Scene(folder, seed=seed) as scene`. `options` of `serve` are for all nodes.
 
+    `each` has the options of one node, `environments` what it alone sees, `sources` where its code is (none: here).
     `truth` reads the log.
     """
 
@@ -59,16 +62,28 @@ class Scene:
         folder: Path,
         *options: str,
         each: tuple[tuple[str, ...], ...] = ((),),
+        environments: tuple[Mapping[str, str], ...] = (),
+        sources: tuple[Path, ...] = (),
         truth: Reader | None = None,
-        program: tuple[str, ...] = PROGRAM if MUTANT is None else (*MUTATED, MUTANT),
-        seed: int = SEED,
+        seed: int,
     ) -> None:
         print(f"seed {seed}")
         self.seed = seed
         self.key = fresh_key()
-        shared = ("--capacity", "400", *options)
+        shared = ("--capacity", "400", "--media-workers", "1", "--media-port", "0", *options)
+        program = PROGRAM if MUTANT is None else (*MUTATED, MUTANT)
         self.nodes = [
-            Node(f"node-{number}", self.key, folder, *shared, *own, program=program) for number, own in enumerate(each)
+            Node(
+                f"node-{number}",
+                self.key,
+                folder,
+                *shared,
+                *own,
+                program=program,
+                source=dict(enumerate(sources)).get(number, SOURCE),
+                environment=dict(enumerate(environments)).get(number),
+            )
+            for number, own in enumerate(each)
         ]
         self.clients: list[Client] = []
         self.urls = tuple(node.url for node in self.nodes)
@@ -108,10 +123,17 @@ class Scene:
         """Somebody with a link, not there yet, who begins at this node."""
         urls = self.urls[node:] + self.urls[:node]
         person = ParticipantId(name)
-        seed = self.seed * 1_000 + len(self.clients)
-        client = Client(urls, token(self.key, ROOM, person, role), person, seed)
-        self.clients.append(client)
+        client = Client(urls, self.token(person, role), person, self.seed * 1_000 + len(self.clients))
+        self.add(client)
         return client
+
+    def token(self, person: ParticipantId, role: Role = Role.PARTICIPANT) -> str:
+        """A link to the room."""
+        return token(self.key, ROOM, person, role)
+
+    def add(self, client: Client) -> None:
+        """Let this one's history be judged, too."""
+        self.clients.append(client)
 
     async def gather(self, people: int) -> Client:
         """A moderator and so many people come, spread over the nodes; returns the moderator."""
@@ -136,6 +158,17 @@ class Scene:
 
     # -- the end -------------------------------------------------------------------------------------------------------
 
+    async def conclude(
+        self, fault: int, name: str, *, gauges: Iterable[Gauge] = (), more: Mapping[str, object] | None = None
+    ) -> Run:
+        """Finish, keep the numbers for the table, and insist that the fault was survived. `more`: into its row."""
+        run = await self.finish()
+        run = msgspec.structs.replace(run, gauges=(*run.gauges, *gauges))
+        settled = {} if self._truth is None else {"converged_ms": self.converged_ms}
+        record(fault, name, run, seed=self.seed, **settled, **(more or {}))
+        assert_survived(run)
+        return run
+
     async def finish(self) -> Run:
         """Stop working, let everybody come back and catch up, and take all histories."""
         for work in self._work:
@@ -148,7 +181,18 @@ class Scene:
         lives = await self._settle()
         for client in self.clients:
             client.check()
-        return Run(histories=tuple(client.history for client in self.clients), lives=lives)
+        texts = await asyncio.to_thread(self._texts)
+        return Run(
+            histories=tuple(client.history for client in self.clients),
+            lives=lives,
+            gauges=tuple(Gauge(f"crashes in the {text.name}", crashes(text.content), 0) for text in texts),
+            texts=texts,
+            canaries=(*SECRETS, self.key.secret, *(client.token for client in self.clients)),
+        )
+
+    def _texts(self) -> tuple[Text, ...]:
+        """What the nodes have written down for their operators."""
+        return tuple(Text(f"log of {node.name}", node.log.read_text()) for node in self.nodes)
 
     async def _settle(self) -> tuple[Life, ...]:
         """Until everybody sees what the log holds; without a log, until nothing has come for a while."""
@@ -176,6 +220,11 @@ class Scene:
 
     def _all_back(self) -> bool:
         return all(client.connected for client in self.clients if client.staying)
+
+
+def crashes(log: str) -> int:
+    """Faults that a node has caught and told of, and those it has not."""
+    return log.count("Traceback (most recent call last)") + len(re.findall(r"\[error +\]", log))
 
 
 async def until(condition: Callable[[], bool], timeout_s: float) -> int:

@@ -12,6 +12,8 @@ from server.rooms.state import AssignmentStrategy, Role
 from tests.faults.client import Client
 
 ROOMS: Final = 3
+SECRET: Final = "between-us-alone"
+"""In each thing that is said, so that it can be looked for where it must not be."""
 
 
 async def take_part(client: Client, pause_s: float) -> None:
@@ -26,7 +28,7 @@ async def take_part(client: Client, pause_s: float) -> None:
 def _wish(client: Client, number: int) -> c.RoomCommand:
     kind = client.random.random()
     if kind < 0.6:
-        return c.SendChat(f"{client.person} {number}")
+        return c.SendChat(f"{client.person} {number} {SECRET}")
     if kind < 0.7:
         return c.RaiseHand()
     if kind < 0.8:

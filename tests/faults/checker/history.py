@@ -37,6 +37,12 @@ class Ended(Struct, frozen=True, tag="ended"):
     code: DisconnectCode | None
 
 
+class Rested(Struct, frozen=True, tag="rested"):
+    """The person lets the connection go on purpose, to come back later."""
+
+    at_ms: int
+
+
 class Told(Struct, frozen=True, tag="told"):
     """A sequenced message came."""
 
@@ -80,7 +86,7 @@ class Departed(Struct, frozen=True, tag="departed"):
     at_ms: int
 
 
-Record = Opening | Refused | Ended | Told | Sent | Answered | Silent | Heard | Departed
+Record = Opening | Refused | Ended | Rested | Told | Sent | Answered | Silent | Heard | Departed
 
 
 class History(Struct, frozen=True):
