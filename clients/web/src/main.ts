@@ -33,7 +33,7 @@ async function start(): Promise<void> {
   mount(Root, {
     target: document.getElementById("app") as HTMLElement,
     props: {
-      makeSession: (narrate, refused) => {
+      makeSession: (ports) => {
         const session = new Session({
           wire: lazyWire(async () => (await transport).socketIoWire(location.origin)),
           policy: new PatientPolicy(),
@@ -64,8 +64,7 @@ async function start(): Promise<void> {
               },
               shown,
             ),
-          narrate,
-          refused,
+          ...ports,
         });
         void session.start(fragment);
         addEventListener("hashchange", () => location.hash && location.reload());

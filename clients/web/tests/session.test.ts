@@ -21,6 +21,7 @@ class Tab {
   readonly peers: FakePeer[] = [];
   readonly lines: Line[] = [];
   readonly refusals: string[] = [];
+  unsafe = 0;
   readonly given = givingDevices();
   readonly session: Session;
   swaps = 0;
@@ -74,6 +75,7 @@ class Tab {
         ),
       narrate: (line) => this.lines.push(line),
       refused: (reason) => this.refusals.push(reason),
+      unsafe: () => this.unsafe++,
     });
   }
 
@@ -252,6 +254,15 @@ describe("inside", () => {
       move();
       expect(where()).toBe("b1");
     });
+  });
+
+  test("the author hears of what is in force but not safe yet, and of nothing else", async () => {
+    const removed = tab.session.run({ type: "remove", participant: "p2" });
+    tab.server.acknowledge({ type: "ok", seq: 11, safe: true });
+    expect([await removed, tab.unsafe]).toEqual([true, 0]);
+    const again = tab.session.run({ type: "remove", participant: "p3" });
+    tab.server.acknowledge({ type: "ok", seq: 12, safe: false });
+    expect([await again, tab.unsafe, tab.refusals]).toEqual([true, 1, []]);
   });
 
   test("who is audible is shown until nobody says so any more", () => {

@@ -20,6 +20,12 @@ export function peopleIn(view: RoomView, placement: Placement): readonly Partici
     .sort((a, b) => a.joined_ms - b.joined_ms || (a.id < b.id ? -1 : 1));
 }
 
+/** Who is where this person is, without them. */
+export function companyOf(view: RoomView, me: ParticipantId): readonly Participant[] {
+  const place = view.participants[me]?.placement;
+  return Object.values(view.participants).filter((one) => one.id !== me && one.placement === place);
+}
+
 export function isModerator(person: Participant | undefined): boolean {
   return person?.role === "moderator";
 }

@@ -23,6 +23,7 @@ import { applyMessage, type Mirror } from "./mirror.ts";
 import { narrate, type Line } from "./narrator.ts";
 import { PlaybackReporter } from "./playback.ts";
 import { Publisher } from "./publisher.ts";
+import { companyOf } from "./select.ts";
 import { RecentSpeakers } from "./speakers.ts";
 import { Store } from "./store.ts";
 import { type SeatMemory, TicketRefused, tokenOf, withoutSeat } from "./tickets.ts";
@@ -53,6 +54,8 @@ export interface SessionPorts extends ConnectionPorts {
   readonly narrate: (line: Line) => void;
   /** A command of this person was refused. */
   readonly refused: (reason: string) => void;
+  /** A command of this person is in force, but no second copy of it is confirmed. */
+  readonly unsafe: () => void;
 }
 
 const REACTION_MS = 5_000;
@@ -102,8 +105,7 @@ export class Session {
     });
     this.media = ports.createMedia((offer, sdp) => this.sendOffer(offer, sdp));
     const sources = (): readonly ParticipantId[] | null => (this.way === this.media ? this.media.sources() : null);
-    const take = (message: RoomMessage): void => this.take(message);
-    this.together = new Together({ mirror: this.mirror, sources, take, later: ports.later });
+    this.together = new Together({ mirror: this.mirror, sources, take: (message) => this.take(message), later: ports.later });
     this.mesh = ports.createMesh((signal) => void this.connection.command(signal), this.media);
     this.watcher = new Watcher({
       now: ports.now,
@@ -179,14 +181,16 @@ export class Session {
 
   /** Resolves to whether it was done; a refusal has been reported by then. */
   async run(command: ClientCommand): Promise<boolean> {
-    const answer: Acknowledgement = await this.connection.command(command);
+    const answer = await this.ask(command);
     if (answer.type === "reject") this.ports.refused(answer.reason);
     return answer.type === "ok";
   }
 
   /** As `run`, for callers that put a refusal into words of their own. */
-  ask(command: ClientCommand): Promise<Acknowledgement> {
-    return this.connection.command(command);
+  async ask(command: ClientCommand): Promise<Acknowledgement> {
+    const answer = await this.connection.command(command);
+    if (answer.type === "ok" && !answer.safe) this.ports.unsafe();
+    return answer;
   }
 
   /** The browser says that it is on another network, or online again: neither link waits any longer. */
@@ -268,7 +272,7 @@ export class Session {
       this.mesh.configure(message.ice_servers, hidden);
       this.watcher.again();
     }
-    this.follow(message.type === "welcome");
+    this.follow(mirror, message.type === "welcome");
   }
 
   private remember(secret: string): void {
@@ -284,19 +288,14 @@ export class Session {
   }
 
   /** Sound and video follow the seat: none in the lobby, one connection everywhere else. */
-  private follow(welcomed: boolean): void {
-    const self = this.self();
+  private follow({ view, me }: Mirror, welcomed: boolean): void {
+    const self = view.participants[me];
     const inside = self !== undefined && self.placement !== LOBBY;
     this.publisher.recorded(inside ? self : undefined);
     if (!inside) return;
-    if (this.way === this.mesh) return this.mesh.meet(self.id, this.company(self), welcomed);
+    if (this.way === this.mesh) return this.mesh.meet(self.id, companyOf(view, me)[0] ?? null, welcomed);
     if (welcomed && this.media.state.get() === "connecting") void this.media.restart();
     else void this.media.connect();
-  }
-
-  private company(self: Participant): Participant | null {
-    const all = Object.values(this.mirror.get()?.view.participants ?? {});
-    return all.find((person) => person.id !== self.id && person.placement === self.placement) ?? null;
   }
 
   private async sendOffer(offer: number, sdp: string): Promise<OfferFate> {

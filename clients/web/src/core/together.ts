@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ParticipantId, RoomMessage } from "../protocol/messages.ts";
 import { applyMessage, type Mirror } from "./mirror.ts";
+import { companyOf } from "./select.ts";
 import type { Readable } from "./store.ts";
 
 export interface TogetherPorts {
@@ -56,7 +57,7 @@ export class Together {
     const after = applyMessage(before, message).mirror;
     const place = after && placeIn(after);
     if (!after || !place || place === placeIn(before)) return false;
-    const company = Object.values(after.view.participants).filter((one) => one.id !== after.me && one.placement === place);
+    const company = companyOf(after.view, after.me);
     return company.length > 0 && !company.some((one) => sources.includes(one.id));
   }
 }

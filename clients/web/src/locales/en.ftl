@@ -97,6 +97,8 @@ reconnecting-title = Reconnecting …
 reconnecting-text = Your place is kept. You do not need to do anything.
 read-only = The connection to the group is being restored. You can go on talking.
 say-read-only-over = The group is fully connected again.
+# After a command of a moderator: it is in force, but a second server has not confirmed its copy yet.
+not-yet-safe = Done, but not safely stored yet. Please look in a moment whether it still stands.
 reconnecting-stalled = The connection could not be restored yet.
 media-restoring = Sound and picture are being restored. You do not need to do anything.
 trouble-weak = Weak connection

@@ -97,6 +97,8 @@ reconnecting-title = Volviendo a conectar …
 reconnecting-text = Tu lugar está guardado. No tienes que hacer nada.
 read-only = Se está restableciendo la conexión con el grupo. Puedes seguir hablando.
 say-read-only-over = El grupo vuelve a estar conectado del todo.
+# After a command of a moderator: it is in force, but a second server has not confirmed its copy yet.
+not-yet-safe = Hecho, pero aún no está guardado de forma segura. Comprueba en un momento si sigue así.
 reconnecting-stalled = Todavía no se pudo recuperar la conexión.
 media-restoring = El sonido y la imagen se están restableciendo. No tienes que hacer nada.
 trouble-weak = Conexión débil
