@@ -3,18 +3,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from collections.abc import Callable, Iterable
 from typing import Final, TypeVar
 
+from redis.asyncio import Redis
 from redis.exceptions import NoScriptError
 
 from server.cluster.availability import Availability
 from server.cluster.codec import FIELD, UnknownFormat, hint_head, pack_entry, pack_hint, pack_state
-from server.cluster.connect import CALL_S, FAULTS, Client, Reply, Word, sharded
+from server.cluster.connect import FAULTS, Client, Executes, Reply, Word, sharded
 from server.cluster.hints import Hints
 from server.cluster.keys import PARTITIONS, Keys
+from server.cluster.pipe import Bounded, Pipe
 from server.cluster.positions import Position
 from server.cluster.replicas import Replicas
 from server.cluster.replies import UnknownReply, append_of, loaded_of, number, read_of, rooms_of
@@ -40,8 +41,6 @@ COMMANDS_MS: Final = 5 * 60_000
 TOMBSTONE_MS: Final = 3_600_000
 KEPT_ENTRIES: Final = 512
 KEPT_COMMANDS: Final = 2048
-MAX_CALLS: Final = 128
-"""How many calls are on their way at once; more wait, within their deadline."""
 MAX_KEYS: Final = 512
 """Keys in one command."""
 
@@ -58,7 +57,8 @@ class RedisLog:
         self._shards = shards_of(client)
         self._publish = "SPUBLISH"
         self._look_again = pack_hint(self._origin, Epoch(0), Seq(1))
-        self._calls = asyncio.Semaphore(MAX_CALLS)
+        self._caller: Executes = Bounded(client)
+        self._pipe: Pipe | None = None
         self._replicas = Replicas(client)
         self._hints = Hints(client, self._shards, self._keys, self._origin, self.positions)
         self._availability = Availability(client, self._shards, f"{prefix}:%s:probe:{self._origin.hex()}")
@@ -72,11 +72,15 @@ class RedisLog:
         except FAULTS as error:
             raise LogUnavailable from error
         self._publish = "SPUBLISH" if known else "PUBLISH"
+        if isinstance(self._client, Redis):
+            self._caller = self._pipe = Pipe(lambda: self._shards.connection(""))
         self._hints.start(sharded=known)
         self._availability.start()
 
     async def close(self) -> None:
         """End that; the client stays open."""
+        if self._pipe is not None:
+            await self._pipe.close()
         await self._availability.close()
         await self._hints.close()
 
@@ -201,11 +205,10 @@ class RedisLog:
         names = tuple(keys)
         words = (len(names), *names, *arguments)
         try:
-            async with asyncio.timeout(CALL_S), self._calls:
-                try:
-                    return await self._client.execute_command("EVALSHA", script.sha, *words)
-                except NoScriptError:
-                    return await self._client.execute_command("EVAL", script.source, *words)
+            try:
+                return await self._caller.execute_command("EVALSHA", script.sha, *words)
+            except NoScriptError:
+                return await self._caller.execute_command("EVAL", script.source, *words)
         except FAULTS as error:
             raise LogUnavailable from error
 
