@@ -114,8 +114,9 @@ class Certificate:
 
 
 class Sender:
-    """SRTP of one stream that we send. Each has a libsrtp session of its own: one for many walks a list per packet.
+    """SRTP of all that one connection sends: with a session for each stream the keys of some would not stay in a cache.
 
+    Of each SSRC it remembers what went out, so that no number can go out twice.
     `pointer` is libsrtp's session; it is good as long as this object. `overhead` bytes are added to each packet.
     """
 
@@ -132,8 +133,8 @@ class SrtpPair:
     """The SRTP contexts of one connection; `SrtpError` is raised for what may not pass."""
 
     __slots__ = (
-        "_protect_rtcp", "_receive", "_send", "_senders", "_unprotect", "_unprotect_rtcp", "compiled", "profile",
-        "receiver", "send_key",
+        "_protect_rtcp", "_receive", "_unprotect", "_unprotect_rtcp", "compiled", "profile",
+        "receiver", "send_key", "sender",
     )  # fmt: skip
 
     def __init__(self, receive_key: bytes, send_key: bytes, profile: int) -> None:
@@ -142,13 +143,12 @@ class SrtpPair:
         """Libsrtp's session of what comes in, for compiled code; it is good as long as this object."""
         self._unprotect = partial(libsrtp.srtp_unprotect, self.receiver, _SCRATCH, _LENGTH)
         self._unprotect_rtcp = partial(libsrtp.srtp_unprotect_rtcp, self.receiver, _SCRATCH, _LENGTH)
-        self._send = Session(_policy(send_key, profile, Policy.SSRC_ANY_OUTBOUND))
-        self._protect_rtcp = partial(libsrtp.srtp_protect_rtcp, self._send._srtp[0], _SCRATCH, _LENGTH)
+        self.sender = make_sender(send_key, profile)
+        self._protect_rtcp = partial(libsrtp.srtp_protect_rtcp, self.sender.pointer, _SCRATCH, _LENGTH)
         self.send_key = send_key
         self.profile = profile
         self.compiled: Any = None
         """What compiled code made of `send_key`: it sends all or nothing, lest a number goes out twice."""
-        self._senders: dict[int, Sender] = {}
 
     def unprotect(self, packet: bytes) -> bytes:
         """The RTP packet inside; ValueError for one that is too long."""
@@ -162,18 +162,10 @@ class SrtpPair:
         """A compound RTCP packet as it goes out; ValueError for one that is too long."""
         return _passed(self._protect_rtcp, packet, MAX_PROTECTED - _TRAILER)
 
-    def sender(self, ssrc: int) -> Sender:
-        """For one SSRC: always the same, so that no number can go out twice."""
-        sender = self._senders.get(ssrc)
-        if sender is None:
-            sender = self._senders[ssrc] = make_sender(self.send_key, self.profile, ssrc)
-        return sender
 
-
-def make_sender(key: bytes, profile: int, ssrc: int) -> Sender:
-    """For one SSRC. There must never be two of the same under one key."""
-    policy = _policy(key, profile, Policy.SSRC_SPECIFIC)
-    policy.ssrc_value = ssrc
+def make_sender(key: bytes, profile: int) -> Sender:
+    """There must never be two under one key."""
+    policy = _policy(key, profile, Policy.SSRC_ANY_OUTBOUND)
     policy.window_size = SEND_WINDOW
     return Sender(policy, _OVERHEADS[profile])
 

@@ -71,10 +71,11 @@ def _route(lines: tuple[Line, ...], version: int, packet: Packet) -> Route | Non
 def _running(line: Line) -> Running | None:
     """What a lane is made of, None for a line that can have none."""
     rewriter, leg, history = line.rewriter, line.leg, line.history
-    if not isinstance(leg, Leg) or not isinstance(rewriter, RunningRewriter) or leg.to is None or history is None:
+    if not isinstance(leg, Leg) or not isinstance(rewriter, RunningRewriter):
         return None
-    sender = leg.sender(rewriter.ssrc)
-    return (line, rewriter, leg.to, sender, history) if sender is not None else None
+    if leg.to is None or leg.sender is None or history is None:
+        return None
+    return line, rewriter, leg.to, leg.sender, history
 
 
 def _lane(_: Line, rewriter: RunningRewriter, to: Destination, sender: Sender, history: SendHistory) -> Lane:

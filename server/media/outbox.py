@@ -257,7 +257,7 @@ class Leg:
     `rerouted` is called when keys or path change: what was made of them is good no more.
     """
 
-    __slots__ = ("_path", "_put", "_rerouted", "_senders", "_srtp", "refused", "to")
+    __slots__ = ("_path", "_put", "_rerouted", "refused", "sender", "to")
 
     def __init__(self, put: Callable[[bytes, Path], None], rerouted: Callable[[], None]) -> None:
         self.refused = 0
@@ -266,14 +266,13 @@ class Leg:
         """Where datagrams go; None for a path of another kind."""
         self._put = put
         self._rerouted = rerouted
-        self._srtp: SrtpPair | None = None
-        self._senders: dict[int, Sender] = {}
+        self.sender: Sender | None = None
+        """None without keys."""
         self._path: Path | None = None
 
     def keys(self, srtp: SrtpPair | None) -> None:
         """Nothing leaves without keys."""
-        self._srtp = srtp
-        self._senders = {}
+        self.sender = srtp.sender if srtp is not None else None
         self._rerouted()
 
     def move(self, path: Path | None, box: Outbox | None) -> None:
@@ -282,17 +281,9 @@ class Leg:
         self.to = Destination(self, box, path[1]) if path is not None and box is not None else None
         self._rerouted()
 
-    def sender(self, ssrc: int) -> Sender | None:
-        """SRTP of this SSRC; None without keys."""
-        sender = self._senders.get(ssrc)
-        if sender is None and self._srtp is not None:
-            sender = self._senders[ssrc] = self._srtp.sender(ssrc)
-        return sender
-
-    def send(self, ssrc: int, head: bytes, tail: bytes) -> int:
+    def send(self, ssrc: int, head: bytes, tail: bytes) -> int:  # noqa: ARG002 - libsrtp reads it in the packet
         """One RTP packet of this SSRC in two parts; returns its length on the wire, 0 if it could not leave."""
-        sender = self.sender(ssrc)
-        to = self.to
+        sender, to = self.sender, self.to
         if sender is None:
             return 0
         if to is None:

@@ -115,12 +115,10 @@ class CompiledSender:
 class CompiledKeys:
     """What is sent under one key (with its salt). Every SSRC has one sender, so that no number goes out twice."""
 
-    __slots__ = ("_cipher", "_functions", "_key", "_profile", "_senders", "_struct")
+    __slots__ = ("_cipher", "_functions", "_libsrtp", "_senders", "_struct")
 
     def __init__(self, functions: Any, key: bytes, profile: int) -> None:  # noqa: ANN401
         self._functions = functions
-        self._key = key
-        self._profile = profile
         self._senders: dict[int, CompiledSender] = {}
         self._cipher: Any = None
         self._struct = ffi.new("struct keys *")
@@ -128,6 +126,7 @@ class CompiledKeys:
         openssl, key_bytes = _load(), gcm_key_bytes(profile)
         if openssl is not None and key_bytes is not None:
             self._seal(openssl, key[:key_bytes], key[key_bytes:])
+        self._libsrtp = make_sender(key, profile) if self._cipher is None else None
 
     def _seal(self, openssl: _OpenSsl, master: bytes, salt: bytes) -> None:
         key = _derived(openssl, master, salt, _KEY_LABEL, len(master))
@@ -144,8 +143,7 @@ class CompiledKeys:
         """See `SrtpPair`."""
         sender = self._senders.get(ssrc)
         if sender is None:
-            libsrtp = make_sender(self._key, self._profile, ssrc) if self._cipher is None else None
-            sender = self._senders[ssrc] = CompiledSender(self._functions, self._struct, self._cipher, libsrtp)
+            sender = self._senders[ssrc] = CompiledSender(self._functions, self._struct, self._cipher, self._libsrtp)
         return sender
 
 

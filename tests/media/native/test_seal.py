@@ -52,7 +52,7 @@ def test_what_goes_out_is_what_libsrtp_sends(
     profile: int, first: int, steps: list[int], payloads: list[bytes], extension: bool
 ) -> None:
     """To the byte, whatever the numbers do: around their end, late, twice; and the same is refused."""
-    ours, theirs = keys(profile).sender(SSRC), make_sender(KEYS[profile], profile, SSRC)
+    ours, theirs = keys(profile).sender(SSRC), make_sender(KEYS[profile], profile)
     number, went = first, set()
     for at, step in enumerate([0, *steps]):
         number += step
@@ -93,7 +93,7 @@ def test_without_openssl_libsrtp_does_it(monkeypatch: pytest.MonkeyPatch) -> Non
     """A pylibsrtp of another make works, only slower."""
     monkeypatch.setattr(seal, "_load", lambda: None)
     packet = rtp(7, ssrc=SSRC, payload=b"text")
-    assert keys(SMALL).sender(SSRC).protect(packet) == make_sender(KEYS[SMALL], SMALL, SSRC).protect(packet)
+    assert keys(SMALL).sender(SSRC).protect(packet) == make_sender(KEYS[SMALL], SMALL).protect(packet)
 
 
 def test_a_library_that_is_not_there_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
