@@ -121,12 +121,14 @@ class CompiledKeys:
         self._functions = functions
         self._senders: dict[int, CompiledSender] = {}
         self._cipher: Any = None
+        self._libsrtp: Sender | None = None
         self._struct = ffi.new("struct keys *")
         self._struct.protect = ffi.cast("protect_function", protect_function())
         openssl, key_bytes = _load(), gcm_key_bytes(profile)
         if openssl is not None and key_bytes is not None:
             self._seal(openssl, key[:key_bytes], key[key_bytes:])
-        self._libsrtp = make_sender(key, profile) if self._cipher is None else None
+        else:
+            self._libsrtp = make_sender(key, profile)
 
     def _seal(self, openssl: _OpenSsl, master: bytes, salt: bytes) -> None:
         key = _derived(openssl, master, salt, _KEY_LABEL, len(master))
