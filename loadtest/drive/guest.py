@@ -33,8 +33,6 @@ DELAYS_S: Final = (0.0, 0.3, 1.0, 2.0, 3.0, 5.0)
 GIVE_UP_S: Final = 60.0
 TICK_S: Final = 0.25
 LONG_S: Final = 24 * 3600.0
-FAULT_LASTS_S: Final = 20.0
-"""A loss that comes so soon after a fault comes from it."""
 PROBE: Final = c.React(Reaction.AGREE)
 TROUBLE: Final = (ConnectionError, TimeoutError, NotAcknowledged, CommandRefused, HandshakeFailed, ClientError, OSError)
 
@@ -88,11 +86,12 @@ class Guest:
             self._recorder.fail(f"join: {cause_of(error)}")
             await self.leave()
             return
-        staying = asyncio.create_task(self.stay())
-        await asyncio.wait([staying], timeout=max(0.0, until_s - self._place.now_s()))
+        both = [asyncio.create_task(self.stay()), asyncio.create_task(self._place.until(until_s))]
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
         await self.leave()
-        staying.cancel()
-        await asyncio.gather(staying, return_exceptions=True)
+        for task in both:
+            task.cancel()
+        await asyncio.gather(*both, return_exceptions=True)
 
     async def arrive(self, due_s: float) -> None:
         """Open the link, take the seat, connect media. Raises what can go wrong on the way."""
@@ -163,7 +162,7 @@ class Guest:
         self._recorder.count("commands")
         if isinstance(answer, Reject):
             # During a fault a room may be read-only for a moment, and says so.
-            if must and not (answer.code is RejectCode.BUSY and self._in_fault()):
+            if must and not (answer.code is RejectCode.BUSY and self._place.recent_fault_s()):
                 self._recorder.fail(f"{what}: {answer.reason}")
             return False
         return True
@@ -182,7 +181,7 @@ class Guest:
 
     async def _come_back(self, person: LoadPerson) -> None:
         lost_s = self._place.now_s()
-        since_s = self._fault_s() or lost_s
+        since_s = self._place.recent_fault_s() or lost_s
         for attempt in range(10_000):
             await asyncio.sleep(DELAYS_S[min(attempt, len(DELAYS_S) - 1)] * (1 + self._chance.random() / 2))
             try:
@@ -218,13 +217,6 @@ class Guest:
         if self.person is None:
             raise RuntimeError("has not arrived")
         return self.person
-
-    def _fault_s(self) -> float | None:
-        return self._place.fault_s if self._in_fault() else None
-
-    def _in_fault(self) -> bool:
-        fault_s = self._place.fault_s
-        return fault_s is not None and self._place.now_s() - fault_s < FAULT_LASTS_S
 
 
 def cause_of(error: BaseException) -> str:

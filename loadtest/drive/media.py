@@ -23,7 +23,6 @@ from server.rooms import commands as c
 
 SAMPLE_S: Final = 5.0
 AGAIN_S: Final = 0.5
-FAULT_LASTS_S: Final = 20.0
 _OPUS_KHZ: Final = 48
 _VIDEO_KHZ: Final = 90
 
@@ -120,10 +119,7 @@ class Media:
         return senses
 
     async def _connect_again(self) -> None:
-        since_s = self._place.now_s()
-        fault_s = self._place.fault_s
-        if fault_s is not None and since_s - fault_s < FAULT_LASTS_S:
-            since_s = fault_s
+        since_s = self._place.recent_fault_s() or self._place.now_s()
         while not self._ended:
             if self._person.connected:
                 try:

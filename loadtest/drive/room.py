@@ -72,10 +72,6 @@ class LoadRoom:
         staying.cancel()
         await asyncio.gather(staying, return_exceptions=True)
 
-    def struck(self, at_s: float) -> None:
-        """A node was struck: whoever is lost now is lost by it."""
-        self._place.fault_s = at_s
-
     # -- guests --------------------------------------------------------------------------------------------------------
 
     async def _seat(self, number: int, visits: list[Visit]) -> None:
@@ -86,7 +82,8 @@ class LoadRoom:
                 # The one before has not left yet, or this process is behind: an open load does not wait.
                 self._recorder.count("dropped_starts")
                 continue
-            await self._until(due_s)
+            if not await self._place.until(due_s):
+                return
             seat = Seat(
                 number,
                 number % max(1, job.family.speakers),
@@ -142,27 +139,25 @@ class LoadRoom:
 
     async def _step(self, happening: Happening) -> None:
         due_s, step = self._place.start_s + happening.at_s, happening.step
+        lead_s = DRAFT_S if step.do is Do.SPLIT else 0.0
+        if not await self._place.until(due_s - lead_s):
+            return
         match step.do:
             case Do.SPLIT:
                 await self._split(step, due_s)
             case Do.MERGE:
-                await self._until(due_s)
                 await self._move(step, due_s, c.CloseBreakouts())
             case Do.DROP | Do.DROP_ALL:
-                await self._until(due_s)
                 await self._drop(step, due_s)
             case Do.NEXT_PHASE:
-                await self._until(due_s)
                 if await self._moderator.send(c.NextPhase(), must=False):
                     self._mark(due_s, "next phase")
             case Do.END:
-                await self._until(due_s)
                 await self._moderator.send(c.EndSession())
             case _:
                 pass  # what nodes suffer is not done by a room
 
     async def _split(self, step: Step, due_s: float) -> None:
-        await self._until(due_s - DRAFT_S)
         here = sum(guest.here for guest in self._guests.values())
         rooms = max(1, min(50, here // step.of))
         drafted = await self._moderator.send(c.DraftPlan(AssignmentStrategy.RANDOM, rooms, duration_ms=0))
@@ -170,8 +165,7 @@ class LoadRoom:
         plan = person.view.breakouts.plan if person is not None else None
         if drafted and plan is None and person is not None:
             plan = (await person.until(lambda view: view.breakouts.plan is not None)).breakouts.plan
-        await self._until(due_s)
-        if plan is not None:
+        if await self._place.until(due_s) and plan is not None:
             await self._move(step, due_s, c.OpenBreakouts(plan.version, allow_alone=True))
 
     async def _move(self, step: Step, due_s: float, press: c.OpenBreakouts | c.CloseBreakouts) -> None:
@@ -245,8 +239,7 @@ class LoadRoom:
             return
         running: set[asyncio.Task[None]] = set()
         due_s = self._place.start_s + self._chance.random() / rate
-        while due_s < until_s:
-            await self._until(due_s)
+        while due_s < until_s and await self._place.until(due_s):
             here = [guest for guest in self._guests.values() if guest.here]
             if here:
                 guest = self._chance.choice(here)
@@ -257,6 +250,3 @@ class LoadRoom:
                 task.add_done_callback(running.discard)
             due_s += 1 / rate
         await asyncio.gather(*running)
-
-    async def _until(self, at_s: float) -> None:
-        await asyncio.sleep(max(0.0, at_s - self._place.now_s()))

@@ -23,7 +23,7 @@ _DECODER: Final = msgspec.msgpack.Decoder(Clip)
 
 def clip(number: int, *, layers: bool) -> Clip:
     """From the disk if it is there, else made and kept."""
-    path = _folder() / f"{number}{'-layers' if layers else ''}.msgpack"
+    path = _path(number, layers=layers)
     if not path.is_file():
         made = prepared(number, simulcast=layers)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -37,7 +37,7 @@ def clip(number: int, *, layers: bool) -> Clip:
 
 def make_all(count: int, *, layers: bool) -> None:
     """See to it that so many are there; takes up to 1.5 s each, the first time."""
-    missing = [number for number in range(count) if not (_folder() / f"{number}.msgpack").is_file() or layers]
+    missing = [number for number in range(count) if not _path(number, layers=layers).is_file()]
     if len(missing) < 3:  # noqa: PLR2004 - not worth a process
         for number in missing:
             clip(number, layers=layers)
@@ -49,6 +49,10 @@ def make_all(count: int, *, layers: bool) -> None:
 
 def _make(number: int, layers: bool) -> None:  # noqa: FBT001 - called by a process pool
     clip(number, layers=layers)
+
+
+def _path(number: int, *, layers: bool) -> Path:
+    return _folder() / f"{number}{'-layers' if layers else ''}.msgpack"
 
 
 @cache

@@ -9,7 +9,7 @@ import logging
 import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import msgspec
@@ -90,6 +90,10 @@ class Worker:
     def struck(self, order: Struck) -> None:
         """A fault that is none of the generator's."""
         self._place.fault_s = order.at_s
+
+    def stop(self) -> None:
+        """Let everybody leave now."""
+        self._place.over.set()
 
     def _mark(self, at_s: float, text: str) -> None:
         say(Marked(at_s - self._place.start_s, text))
@@ -182,11 +186,11 @@ async def _conducted(worker: Worker, reader: asyncio.StreamReader, decoder: msgs
                 running = asyncio.create_task(worker.run(begin))
             case Struck() as struck:
                 worker.struck(struck)
+            case _ if running is None:
+                return
             case _:
-                if running is not None:
-                    running.cancel()
-                    with suppress(asyncio.CancelledError):
-                        await running
+                worker.stop()
+                await running
                 return
         orders = asyncio.create_task(reader.readline())
 

@@ -20,19 +20,12 @@ class Moving:
         self.pressed_s = pressed_s
         self._waiting = set(people)
         self._recorder = recorder
-        self._moved = 0
-
-    @property
-    def missing(self) -> int:
-        """How many are not there yet."""
-        return len(self._waiting)
 
     def arrived(self, person: int, now_s: float) -> None:
         """This person is where they should be. The last one ends the whole."""
         if person not in self._waiting:
             return
         self._waiting.remove(person)
-        self._moved += 1
         self._recorder.count("moves")
         took_ms = 1_000 * (now_s - self.pressed_s)
         self._recorder.record("move_ms", took_ms)

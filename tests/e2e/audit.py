@@ -9,9 +9,9 @@ from typing import Any, Final, Literal, NamedTuple
 
 from tests.e2e.person import Person
 
-_AXE: Final = Path(__file__).parents[2] / "clients" / "web" / "node_modules" / "axe-core" / "axe.min.js"
-_TAGS: Final = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-_WIDER: Final = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+AXE: Final = Path(__file__).parents[2] / "clients" / "web" / "node_modules" / "axe-core" / "axe.min.js"
+TAGS: Final = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+WIDER: Final = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 # Two frames, so that what follows the size has been laid out.
 _SETTLE: Final = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
@@ -50,12 +50,12 @@ class Auditor:
 
 async def _faults(person: Person) -> list[str]:
     # As a script of the browser's debugger: the page's own content security policy stays in force.
-    await person.page.evaluate(_AXE.read_text(encoding="utf-8") + ";0")
-    found: dict[str, Any] = await person.page.evaluate("tags => axe.run({ runOnly: tags })", _TAGS)
+    await person.page.evaluate(AXE.read_text(encoding="utf-8") + ";0")
+    found: dict[str, Any] = await person.page.evaluate("tags => axe.run({ runOnly: tags })", TAGS)
     assert found["passes"], "axe-core looked at nothing"
     faults = [
         f"{rule['id']}: {rule['help']}: {[node['target'] for node in rule['nodes'][:3]]}"
         for rule in found["violations"]
     ]
-    wider: int = await person.page.evaluate(_WIDER)
+    wider: int = await person.page.evaluate(WIDER)
     return [*faults, f"{wider} px wider than the window"] if wider > 0 else faults

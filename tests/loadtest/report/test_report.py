@@ -14,45 +14,14 @@ import pytest
 from msgspec.structs import replace
 from rich.console import Console
 
-from loadtest.measure.nodes import Moment, NodePoint
-from loadtest.measure.recorder import Recorder
-from loadtest.measure.totals import Totals
-from loadtest.plan.library import scenario_of
-from loadtest.plan.thresholds import parse
-from loadtest.report.assemble import Facts, assemble
 from loadtest.report.assets import Assets
 from loadtest.report.baseline import regressions
 from loadtest.report.charts import distributions, over_time
-from loadtest.report.data import EXIT_STATUS, BadReport, Environment, Outcome, Run, from_json, to_json
+from loadtest.report.data import EXIT_STATUS, BadReport, Outcome, Run, from_json, to_json
 from loadtest.report.files import to_csv, to_junit
 from loadtest.report.html import to_html
 from loadtest.report.live import ending
-
-SECONDS = 10
-FACTS = Facts(
-    name="20260101-000000-abcd",
-    started="2026-01-01T00:00:00+00:00",
-    duration_s=SECONDS,
-    command="holdspace loadtest run smoke",
-    environment=Environment({"Cores": "2"}, 1, own_server=True),
-)
-
-
-def made(*requirements: str, slower: float = 1.0, busy: float = 20.0, facts: Facts = FACTS) -> Run:
-    """A run of ten seconds with one error."""
-    totals, recorder = Totals(), Recorder()
-    for second in range(SECONDS):
-        recorder.present = 4
-        for value in range(1, 11):
-            recorder.record("move_ms", slower * (10 * second + value))
-        recorder.record("generator_cpu_percent", busy)
-        totals.add(second, recorder.take())
-    recorder.fail("join: <timeout>")
-    totals.add(3, recorder.take())
-    nodes = {"http://127.0.0.1:1": [NodePoint(second, 10.0 + second, 100.0, 2.0) for second in range(SECONDS)]}
-    nodes["http://127.0.0.1:2"] = [NodePoint(second, None, None, None) for second in range(SECONDS)]
-    wanted = [parse(requirement) for requirement in requirements]
-    return assemble(facts, scenario_of("smoke"), totals, wanted, [Moment(6.0, "split")], nodes)
+from tests.loadtest.report.runs import FACTS, made
 
 
 @pytest.mark.parametrize(
