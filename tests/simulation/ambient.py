@@ -41,6 +41,10 @@ class SimTime:
         """The same in nanoseconds."""
         return round(self.monotonic() * 1e9)
 
+    def perf_counter(self) -> float:
+        """As `monotonic`."""
+        return self.monotonic()
+
     def time(self) -> float:
         """The date."""
         return BASE_MS / 1000 + self._loop.time()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from server.ids import ParticipantId
 from server.rooms import commands as c
 from server.rooms.state import Role
+from tests.faults.workload import take_part
 from tests.simulation.node import Machine
 
 if TYPE_CHECKING:
@@ -274,7 +275,9 @@ async def second_tab(sim: Simulation, random: Random) -> None:
     room = random.choice(list(sim.people))
     person = random.choice(sim.people[room][1:]).person
     sim.tell(f"second tab of {person}")
-    await sim.client(room, person, Role.PARTICIPANT).arrive()
+    client = sim.client(room, person, Role.PARTICIPANT)
+    await client.arrive()
+    sim.start(take_part(client, 1.0))
 
 
 @disaster(6)

@@ -7,10 +7,10 @@ The gateway, its links and outboxes are the real ones; only Socket.IO and the so
 from __future__ import annotations
 
 import asyncio
-import inspect
 from collections import deque
-from collections.abc import Callable
-from typing import Any, Final, Literal, cast
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, Final, Literal
 
 import msgspec
 from msgspec import Raw, Struct
@@ -18,7 +18,7 @@ from msgspec import Raw, Struct
 from loadtest.connection import ACKNOWLEDGE_TIMEOUT_S, NotAcknowledged
 from server.errors import DisconnectCode, JoinRefused
 from server.ids import ConnectionId
-from server.signaling.codec import Packet, PacketType, read_packet
+from server.signaling.codec import PacketType, read_packet
 from server.signaling.gateway import Gateway
 from server.signaling.link import Link
 from server.signaling.messages import Acknowledgement, CommandFrame, Connect, Notice, RoomMessage
@@ -27,8 +27,8 @@ from server.signaling.transport import PING_INTERVAL_S, PING_TIMEOUT_S
 from tests.simulation.loop import SimLoop
 from tests.simulation.network import Net, Place, Wire
 
+PING: Final = b"2"
 PONG: Final = b"3"
-Command = Callable[[Link, Packet], object]
 OPENED: Final = b"opened"
 CONNECTED: Final = b"connected"
 
@@ -119,7 +119,7 @@ class _Visitor:
     async def serve(self, name: ConnectionId) -> None:
         """From the first message to the end."""
         gateway, link = self._door.gateway, self.link
-        outbox = Outbox(self.socket, link.lost)  # type: ignore[arg-type] # the part of a transport that it uses
+        outbox = Outbox(self.socket, partial(link.give_up, DisconnectCode.SLOW_CLIENT))  # type: ignore[arg-type] # the part of a transport that it uses
         link.open(outbox)
         self._wire.send(1, OPENED)
         try:
@@ -131,10 +131,12 @@ class _Visitor:
             self._wire.send(1, CONNECTED)
             gateway.welcome(link)
             while (message := await self._next()) is not None:
-                if message != PONG and not link.over:
-                    answering = cast("Command", gateway.command)(link, read_packet(message))
-                    if inspect.isawaitable(answering):
-                        await answering
+                if message == PONG:
+                    self._wire.send(1, PING)
+                    continue
+                await link.idle()
+                if not link.over:
+                    gateway.command(link, read_packet(message))
         except JoinRefused as refusal:
             self._wire.send(1, refusal.code)
         finally:
@@ -191,12 +193,22 @@ _encode: Final = msgspec.msgpack.Encoder().encode
 _SHORT: Final = 126
 
 
-def read_frame(frame: bytes) -> _Incoming | None:
+def frames_of(data: bytes) -> Iterator[bytes]:
+    """The WebSocket frames in what was written at once."""
+    while data:
+        short = data[1]
+        head = 2 if short < _SHORT else 4 if short == _SHORT else 10
+        size = short if head == 2 else int.from_bytes(data[2:head])
+        yield data[: head + size]
+        data = data[head + size :]
+
+
+def packet_of(frame: bytes) -> _Incoming | None:
     """The packet of a WebSocket frame of the server; None for its goodbye."""
     if frame[0] & 0x0F != 2:
         return None
-    size = frame[1]
-    return _packet(frame[2 if size < _SHORT else 4 if size == _SHORT else 10 :])
+    short = frame[1]
+    return _packet(frame[2 if short < _SHORT else 4 if short == _SHORT else 10 :])
 
 
 class Street:
@@ -221,7 +233,7 @@ class Street:
 
 
 def _read(frame: bytes) -> tuple[str, Any]:
-    packet = read_frame(frame)
+    packet = packet_of(frame)
     if packet is None or packet.type is PacketType.DISCONNECT:
         return "over", None
     if packet.type is PacketType.ACK:
@@ -264,6 +276,7 @@ class Port:
         self._answers: dict[int, asyncio.Future[Acknowledgement]] = {}
         self._name = ""
         self._connect = b""
+        self._heard_s = 0.0
         self._up = False
 
     async def open(self, url: str, connect: Connect) -> None:
@@ -317,14 +330,16 @@ class Port:
     # -- what comes ----------------------------------------------------------------------------------------------------
 
     def take(self, message: bytes | DisconnectCode) -> None:
+        self._heard_s = self.street.loop.time()
         if isinstance(message, DisconnectCode):
             self._opened(JoinRefused(message))
         elif message == OPENED and self._wire is not None:
             self._wire.send(0, self._connect)
         elif message == CONNECTED:
             self._opened(None)
-        else:
-            self._hear(*self.street.read(message))
+        elif message != PING:
+            for frame in frames_of(message):
+                self._hear(*self.street.read(frame))
 
     def closed(self) -> None:
         self._opened(ConnectionError())
@@ -359,7 +374,9 @@ class Port:
                 self.cut()
 
     def _pong(self) -> None:
-        if self._wire is not None and not self._wire.over[0]:
+        if self.street.loop.time() - self._heard_s > PING_INTERVAL_S + PING_TIMEOUT_S:
+            self.cut()
+        elif self._wire is not None and not self._wire.over[0]:
             self._wire.send(0, PONG)
             self.street.loop.call_later(PING_INTERVAL_S, self._pong)
 

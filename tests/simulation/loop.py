@@ -19,6 +19,10 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 
+class Restless(Exception):
+    """So much happens that it will never come to an end."""
+
+
 class Life(Enum):
     """What a process does."""
 
@@ -108,6 +112,7 @@ class SimLoop(asyncio.BaseEventLoop):
         self._timers: list[tuple[float, int, Handle]] = []
         self._number = 0
         self._now = 0.0
+        self._left = MANY_CALLS
 
     def time(self) -> float:
         return self._now
@@ -122,6 +127,19 @@ class SimLoop(asyncio.BaseEventLoop):
         finally:
             events._set_running_loop(None)  # noqa: SLF001
 
+    def end(self) -> None:
+        """Cancel every task until none is left."""
+        self._left = MANY_CALLS
+        events._set_running_loop(self)  # noqa: SLF001
+        try:
+            while left := [task for task in self.tasks if not task.done()]:
+                for task in left:
+                    task.cancel()
+                self.step()
+        finally:
+            events._set_running_loop(None)  # noqa: SLF001
+            self.close()
+
     def step(self) -> None:
         """Run what is ready; if nothing is, let time pass to what comes next."""
         timers, ready = self._timers, self.ready
@@ -131,6 +149,9 @@ class SimLoop(asyncio.BaseEventLoop):
             self._now = max(self._now, timers[0][0])
         while timers and timers[0][0] <= self._now:
             ready.append(heapq.heappop(timers)[2])
+        self._left -= len(ready)
+        if self._left < 0:
+            raise Restless
         for _ in range(len(ready)):
             handle = ready.popleft()
             if not handle._cancelled:  # noqa: SLF001 - ours
@@ -195,3 +216,5 @@ class SimLoop(asyncio.BaseEventLoop):
 
 
 MANY_TASKS: Final = 500
+MANY_CALLS: Final = 400_000
+"""Ten times what a run needs."""

@@ -7,8 +7,16 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Final
 
-ROOT = Path(__file__).parents[2]
+import pytest
+
+from tests.simulation.many import outcomes
+from tests.simulation.mutants import MUTANTS, hunt
+
+ROOT: Final = Path(__file__).parents[2]
+QUICK: Final = 200
+ALL: Final = 10_000
 
 
 def replayed(seed: int, hash_seed: str) -> str:
@@ -18,8 +26,36 @@ def replayed(seed: int, hash_seed: str) -> str:
     return subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True, text=True).stdout
 
 
+def failures(first: int, last: int) -> dict[int, tuple[str, ...]]:
+    """What was broken, by seed."""
+    return {outcome.seed: outcome.violations[:5] for outcome in outcomes(range(first, last)) if outcome.violations}
+
+
 def test_a_seed_replays_exactly() -> None:
     """Two processes that hash differently go through the very same run, line by line."""
     one, other = replayed(4, "1"), replayed(4, "2")
     assert one.count("\n") > 500
     assert one == other
+
+
+@pytest.mark.timeout(600)
+def test_nothing_is_broken() -> None:
+    """Nodes, Redis and connections fail by seed; nobody is lost, nothing happens twice or in two places."""
+    assert failures(0, QUICK) == {}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(7200)
+def test_nothing_is_broken_in_many_runs() -> None:
+    """The same, with many more seeds."""
+    assert failures(QUICK, ALL) == {}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_safeguard_taken_out_is_noticed(name: str) -> None:
+    """Each of them is needed: without it a seed fails."""
+    seeds, outcome = hunt(name)
+    assert outcome is not None, f"{name} survived {seeds} seeds"
+    print(f"{name}: {seeds} seeds, {outcome.violations[0]}")

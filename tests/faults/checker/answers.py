@@ -142,8 +142,11 @@ def _chat_twice(seen: tuple[Witness, ...]) -> Iterator[Violation]:
 def _shown_twice(witness: Witness) -> Iterator[Violation]:
     """No event is applied a second time."""
     numbers = Counter(
-        event.message.id for sight in witness.sights for event in sight.events if isinstance(event, ChatSent)
+        (sight.position[0], event.message.id)
+        for sight in witness.sights
+        for event in sight.events
+        if isinstance(event, ChatSent)
     )
-    for number, count in numbers.items():
+    for (_, number), count in numbers.items():
         if count > 1:
             yield Violation(Invariant.ONCE, f"{witness.person}: message {number} was applied {count} times")

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Does the simulation find what is wrong? Safeguards taken out one at a time, and how many seeds that takes.
+
+`python -m tests.simulation.mutants [MOST]` tries each mutant on so many seeds at most.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any, Final
+from unittest import mock
+
+from msgspec import structs
+
+from server.cluster import lapse, nodes, scripts
+from server.cluster.canary import Canary
+from server.cluster.positions import Positions
+from server.rooms import timeouts
+from server.runner import runner
+from server.runner.core import ROOM_RULES
+from server.signaling import outbox
+from tests.runner import mutants as pipelines
+from tests.simulation import node
+from tests.simulation.simulation import Outcome, simulate
+
+MOST: Final = 200
+Change = tuple[object, str, Any]
+
+
+def edited(script: scripts.Script, old: str, new: str) -> tuple[Change, Change]:
+    """Another source, which thereby has another name in Redis."""
+    if script.source.count(old) != 1:
+        raise ValueError(f"the script does not have {old!r} once")
+    source = script.source.replace(old, new)
+    sha = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
+    return (script, "source", source), (script, "sha", sha)
+
+
+def no_position() -> tuple[Change, ...]:
+    """Appends wherever the log stands, whatever the writer knows."""
+    return edited(scripts.APPEND, "if seq ~= expected then", "if false then")
+
+
+def no_command_id() -> tuple[Change, ...]:
+    """Neither the room nor the log knows a command again."""
+    forgetful = structs.replace(ROOM_RULES, recall=lambda _state, _key: None)
+    return (*edited(scripts.APPEND, "    if known[i] then", "    if false then"), (node, "ROOM_RULES", forgetful))
+
+
+def no_epoch() -> tuple[Change, ...]:
+    """Another life of a room goes under the epoch of the one before."""
+    return edited(scripts.RESTORE, "math.max(old + 1, now)", "old")
+
+
+def no_grace() -> tuple[Change, ...]:
+    """A seat is gone soon after its connection."""
+    return ((timeouts, "SEAT_GRACE_MS", 50),)
+
+
+def no_canary() -> tuple[Change, ...]:
+    """A deaf connection is never noticed; nor does anybody look where the logs stand, which would make up for it."""
+    return (Canary, "silent", lambda _canary: False), *no_look()
+
+
+def no_look() -> tuple[Change, ...]:
+    """Nobody looks where the logs stand."""
+    return ((Positions, "strays", lambda *_: False),)
+
+
+def no_cap() -> tuple[Change, ...]:
+    """Whoever does not read is written to for ever."""
+    return (outbox, "MAX_OUTBOX_BYTES", 1 << 40), (outbox, "MAX_OUTBOX_AGE_S", 1e9)
+
+
+def no_lapse() -> tuple[Change, ...]:
+    """A node that is gone is never missed."""
+    return ((lapse.Watch, "look", lambda *_: ()),)
+
+
+def no_burial() -> tuple[Change, ...]:
+    """A node that was given up goes on under its name."""
+    return ((nodes, "_BEAT", nodes._BEAT.replace("then return {0} end", "then end", 1)),)  # noqa: SLF001
+
+
+def no_gap() -> tuple[Change, ...]:
+    """Every entry of this epoch is taken for the next one."""
+    return ((runner, "Pipeline", pipelines.NoPosition),)
+
+
+def no_read() -> tuple[Change, ...]:
+    """What was not answered is taken not to have happened."""
+    return ((runner, "Pipeline", pipelines.NoRead),)
+
+
+def early_ok() -> tuple[Change, ...]:
+    """Commands are acknowledged as soon as they are on their way."""
+    return ((runner, "Pipeline", pipelines.AcknowledgesOnSending),)
+
+
+MUTANTS: Final[dict[str, Callable[[], tuple[Change, ...]]]] = {
+    made.__name__: made
+    for made in (
+        no_position,
+        no_command_id,
+        no_epoch,
+        no_grace,
+        no_canary,
+        no_cap,
+        no_look,
+        no_lapse,
+        no_burial,
+        no_gap,
+        no_read,
+        early_ok,
+    )
+}
+
+
+@contextmanager
+def planted(name: str) -> Iterator[None]:
+    """Let the code under test have this fault."""
+    with ExitStack() as stack:
+        for where, what, new in MUTANTS[name]():
+            stack.enter_context(mock.patch.object(where, what, new))
+        yield
+
+
+def hunt(name: str, most: int = MOST) -> tuple[int, Outcome | None]:
+    """How many seeds it takes, and what the last of them found."""
+    with planted(name):
+        for seed in range(most):
+            outcome = simulate(seed)
+            if outcome.violations:
+                return seed + 1, outcome
+    return most, None
+
+
+def main(most: int) -> int:
+    """Exit status 1 if one survives."""
+    killed = 0
+    for name in MUTANTS:
+        seeds, outcome = hunt(name, most)
+        killed += outcome is not None
+        told = "SURVIVED" if outcome is None else f"killed: {outcome.violations[0]}"
+        print(f"{name}: {seeds} seeds, {told}", flush=True)
+    print(f"mutants killed: {killed} of {len(MUTANTS)}")
+    return 0 if killed == len(MUTANTS) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else MOST))
