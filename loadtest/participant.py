@@ -190,10 +190,7 @@ class Participant:
         return answer
 
     async def publish(self, peer: Peer) -> None:
-        """Connect this peer as the one RTCPeerConnection of the seat; an earlier one ends.
-
-        Raises TimeoutError, also as soon as the server says that it has no such peer (any more), and what `do` raises.
-        """
+        """Connect this peer in place of an earlier one. Raises TimeoutError, also once the server has given it up."""
         self._media_lost()
         try:
             async with asyncio.timeout(None) as self._patience:
@@ -213,8 +210,7 @@ class Participant:
 
     async def _negotiate(self, offer: str) -> str:
         self._offers += 1
-        answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._answer = answer
+        self._answer = answer = asyncio.Future[str]()
         await self.do(MediaOffer(offer=self._offers, sdp=offer))
         async with asyncio.timeout(WAIT_S):
             return await answer
@@ -254,8 +250,7 @@ class Participant:
 
     async def _open(self, resume: Resume | None) -> Welcome:
         self.goodbye = None
-        welcomed: asyncio.Future[Welcome] = asyncio.get_running_loop().create_future()
-        self._welcomed = welcomed
+        self._welcomed = welcomed = asyncio.Future[Welcome]()
         self._connection = Connection(
             self._http, on_message=self._receive, on_notice=self._notice, on_lost=self._lost, on_broken=self._break
         )

@@ -92,7 +92,7 @@ class Server:
         self._refreshing: asyncio.Task[None] | None = None
         self._sockets = SignalingServer(self.gateway, lambda name: connection_at(self.node, name))
         if self.system is not None:
-            self._caretaker = Caretaker(self.rooms, self.system.log, self.system.nodes, clock, self.gateway.attends)
+            self._caretaker = Caretaker(self.rooms, self.system.log, self.system.nodes, clock, self._attended)
             self.system.log.on_away(self._away)
             self.system.nodes.on_buried(self._buried)
             self.system.nodes.on_look(self.gateway.tell_others)
@@ -183,6 +183,10 @@ class Server:
         runner = await self.rooms.find(room)
         if runner is not None:
             self.gateway.attend(runner)
+
+    def _attended(self, room: RoomId) -> bool:
+        carried = isinstance(self.plane, SharedPlane) and self.plane.carries(room)
+        return carried or self.gateway.attends(room)
 
     def _others(self) -> tuple[str, ...]:
         return () if self.system is None or not self._config.node_url else self.system.others()

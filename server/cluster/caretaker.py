@@ -2,6 +2,7 @@
 """Sees to what nobody is there for: seats that spoke through a node that is gone, and rooms that no node has loaded.
 
 Every node does this for its share of the work, and for more when another one does not. Doing it twice has no effect.
+Rooms that a node does not need any more leave its memory; the log keeps them.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from server.cluster.ending import end
 from server.cluster.home import home_of
 from server.cluster.nodes import Nodes
 from server.errors import CommandRejected, JoinRefused
-from server.ids import CommandId, NodeId, RoomId
+from server.ids import CommandId, NodeId, RoomId, node_of
 from server.ports import Clock, LogUnavailable, RoomLog
 from server.rooms.commands import LoseConnections
+from server.rooms.phases import SessionStatus
 from server.runner.registry import Rooms
 from server.runner.runner import RoomRunner
 
@@ -28,14 +30,14 @@ LATE_MS: Final = 1_000
 DUE_LIMIT: Final = 200
 PATIENCE: Final = 3
 """For so many looks the others leave a lost node to its home."""
-VISIT_LOOKS: Final = 10
+IDLE_LOOKS: Final = 10
 """For so many looks a room stays loaded that nobody here needs."""
 
 log = structlog.get_logger()
 
 
 class Caretaker:
-    """`attended`: whether a room is needed here for more than what is done now."""
+    """`attended`: whether somebody is in a room through this node, or its media is carried here."""
 
     def __init__(
         self, rooms: Rooms, rooms_log: RoomLog, nodes: Nodes, clock: Clock, attended: Callable[[RoomId], bool]
@@ -46,7 +48,7 @@ class Caretaker:
         self._clock = clock
         self._attended = attended
         self._waited: dict[NodeId, int] = {}
-        self._visits: dict[RoomId, int] = {}
+        self._idle: dict[RoomId, int] = {}
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -61,7 +63,7 @@ class Caretaker:
         """Do what is to be done now. Raises LogUnavailable, JoinRefused or CommandRejected while the log is away."""
         await self._release()
         await self._wake()
-        self._unload()
+        await self._unload()
 
     async def _run(self) -> None:
         while True:
@@ -82,7 +84,7 @@ class Caretaker:
                 await self._nodes.registry.settled(node)
 
     async def _lose(self, room: RoomId, node: NodeId) -> None:
-        runner = await self._visit(room)
+        runner = await self._rooms.find(room)
         if runner is not None:
             # Asked even if no such seat is known here: the log may know more.
             await runner.submit(LoseConnections(node), None, CommandId(f"lost:{node}:{runner.epoch}:{runner.seq}"))
@@ -95,24 +97,20 @@ class Caretaker:
             return
         share = live.index(self._nodes.node), len(live)
         for room in await self._log.due(self._clock.now_ms() - LATE_MS, DUE_LIMIT, share):
-            await self._visit(room)
+            await self._rooms.find(room)
 
-    async def _visit(self, room: RoomId) -> RoomRunner | None:
-        known = self._rooms.get(room)
-        if known is not None:
-            return known
-        runner = await self._rooms.find(room)
-        if runner is not None:
-            self._visits[room] = VISIT_LOOKS
-        return runner
-
-    def _unload(self) -> None:
-        """Forget rooms again that were loaded only to see to them."""
-        for room in tuple(self._visits):
-            self._visits[room] -= 1
-            runner = self._rooms.get(room)
-            if runner is None or self._attended(room):
-                del self._visits[room]
-            elif self._visits[room] <= 0:
-                del self._visits[room]
+    async def _unload(self) -> None:
+        """Forget rooms here that nobody has needed for a while."""
+        idle = [runner for runner in self._rooms.all() if not self._needed(runner)]
+        self._idle = {runner.room: self._idle.get(runner.room, 0) + 1 for runner in idle}
+        for runner in idle:
+            if self._idle[runner.room] > IDLE_LOOKS:
                 self._rooms.unload(runner)
+                await self._nodes.forget(runner.room)
+
+    def _needed(self, runner: RoomRunner) -> bool:
+        """Whether the room has to stay: somebody is in it or about to be, or it is over and has to be erased."""
+        state = runner.state
+        if self._attended(runner.room) or not runner.idle or state.status is SessionStatus.ENDED:
+            return True
+        return any(seat.connection and node_of(seat.connection) == self._nodes.node for seat in state.seats.values())

@@ -114,6 +114,10 @@ class SharedPlane:
         """Whether no node should be given another room."""
         return all(each.free < FULL or each.draining for each in self._candidates())
 
+    def carries(self, room: RoomId) -> bool:
+        """Whether the media of this room goes through this node's worker."""
+        return room in self._carriers.rooms
+
     async def start(self) -> None:
         """Begin to listen to the other nodes. The local plane and `nodes` have started."""
         await self._post.start()

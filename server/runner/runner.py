@@ -76,6 +76,11 @@ class RoomRunner:
         return self._pipeline.seq
 
     @property
+    def idle(self) -> bool:
+        """Whether nothing waits for the log."""
+        return self._task is None and self._pipeline.backlog == 0
+
+    @property
     def closed(self) -> bool:
         """Whether this runner has ended; the room itself may go on elsewhere."""
         return self._closed is not None

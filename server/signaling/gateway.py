@@ -162,8 +162,9 @@ class Gateway:
         self._hall(runner)
 
     def attends(self, room: RoomId) -> bool:
-        """Whether the room is needed here: for its people, or for its media."""
-        return room in self._halls
+        """Whether anybody is in the room through this node, or has media through it."""
+        hall = self._halls.get(room)
+        return hall is not None and (hall.media.busy or any(each.hall is hall for each in self._attendances.values()))
 
     def passed(self, room: RoomId, sender: ParticipantId, signal: bytes, *, again: bool = True) -> None:
         """Another node brings what its client says to one of ours. It may be ahead of what we know of the room."""

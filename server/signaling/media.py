@@ -119,6 +119,11 @@ class MediaDesk:
             peer.playback = playback
 
     @property
+    def busy(self) -> bool:
+        """Whether anybody has a peer that is ours to tell of."""
+        return bool(self._peers)
+
+    @property
     def playbacks(self) -> tuple[Playback, ...]:
         """What was last said of each peer that is there."""
         return tuple(peer.playback for peer in self._peers.values() if peer.playback is not None)

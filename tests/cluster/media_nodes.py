@@ -109,7 +109,7 @@ class Node:
         return [report for report in self.reports[room] if isinstance(report, kind)]
 
     def carries(self, room: RoomId) -> bool:
-        return room in self.plane._carriers.rooms  # noqa: SLF001 - seen from outside only by where packets go
+        return self.plane.carries(room)
 
     def _facts(self) -> NodeInfo:
         return NodeInfo(self.nodes.node, media_free=self.local.free)

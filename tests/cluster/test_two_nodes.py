@@ -15,8 +15,9 @@ import pytest
 
 from loadtest.serving import free_port
 from server.app import Server
+from server.cluster.caretaker import IDLE_LOOKS
 from server.errors import DisconnectCode, RejectCode
-from server.ids import ParticipantId, RoomId
+from server.ids import NodeId, ParticipantId, RoomId
 from server.rooms.commands import RaiseHand, Rename
 from server.rooms.state import Presence, Role
 from server.signaling.messages import Ok, ReadOnly, Reject, Servers
@@ -194,6 +195,35 @@ async def test_a_lost_node_releases_its_seats_once(two: Two) -> None:
     await until(lambda: runner.state.seats[BEN].connection is None)
     assert runner.state.participants[BEN].presence is Presence.LOST
     assert [type(event).__name__ for event in ben.events].count("ConnectionLost") <= 1
+
+
+async def test_a_room_that_a_node_needs_no_more_leaves_its_memory(two: Two) -> None:
+    """Its last client has gone elsewhere; the room goes on there, and is loaded here again when it is needed."""
+    ann, ben = await two.join(0, "ann"), await two.join(1, "ben")
+    await ann.until(lambda: BEN in ann.view.participants)
+    left, room = two.servers[1], RoomId(two.room)
+    again = await two.back(0, ben, "ben")
+    await until(lambda: left.gateway.connections == 0)
+    looks = 0
+    while left.rooms.get(room) is not None:
+        await left._caretaker.look()  # noqa: SLF001 - which it does once a second
+        looks += 1
+        assert looks < 10 * IDLE_LOOKS
+    assert looks > IDLE_LOOKS
+    assert not left.gateway.attends(room)
+    assert left.node not in await rooms_by_node(left)
+    assert two.servers[0].rooms.get(room) is not None
+    await again.do(RaiseHand())
+    back = await two.back(1, again, "ben")
+    assert hands(back) == ["ben"]
+
+
+async def rooms_by_node(server: Server) -> dict[NodeId, tuple[RoomId, ...]]:
+    """Where people may have seats, by the lists that nodes leave for the others."""
+    assert server.system is not None
+    nodes = server.system.nodes
+    found = {info.node: await nodes.registry.rooms_of(info.node) for info in nodes.live()}
+    return {node: rooms for node, rooms in found.items() if rooms}
 
 
 async def test_nodes_are_listed_and_drained_from_a_terminal(two: Two) -> None:
