@@ -17,12 +17,13 @@ from loadtest.dtls import HandshakeFailed
 from loadtest.measure.senses import Company, FirstSenses, MoveSenses
 from loadtest.participant import CommandRefused
 from loadtest.plan.scenario import Family, Habit
-from loadtest.receiver import Reception
+from loadtest.receiver import Kind, Reception
 from loadtest.sender import Voice
 from server.rooms import commands as c
 
 SAMPLE_S: Final = 5.0
 AGAIN_S: Final = 0.5
+RECENT_S: Final = 1.0
 _OPUS_KHZ: Final = 48
 _VIDEO_KHZ: Final = 90
 
@@ -110,13 +111,23 @@ class Media:
             khz = _OPUS_KHZ if line.kind == "audio" else _VIDEO_KHZ
             self._recorder.record("jitter_ms", line.jitter / khz)
 
-    def watch_move(self, pressed_s: float, before: Company) -> MoveSenses | None:
+    def watch_move(self, pressed_s: float) -> MoveSenses | None:
         """Watch from now on; None: there is no connection to watch."""
         peer = self._person.peer
         if peer is None:
             return None
-        senses = peer.reception.observer = MoveSenses(pressed_s, before)
+        heard, seen = (self._recent(peer.reception, kind) for kind in (Kind.AUDIO, Kind.VIDEO))
+        senses = peer.reception.observer = MoveSenses(pressed_s, heard, seen)
         return senses
+
+    def _recent(self, reception: Reception, kind: Kind) -> Company:
+        """Whose media of this kind came in during the last second."""
+        since_s = self._place.now_s() - RECENT_S
+        return frozenset(
+            source.clip
+            for source, arrival in reception.arrivals.items()
+            if source.kind is kind and source.clip is not None and arrival.last_s > since_s
+        )
 
     async def _connect_again(self) -> None:
         since_s = self._place.recent_fault_s() or self._place.now_s()

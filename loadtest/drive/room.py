@@ -180,7 +180,7 @@ class LoadRoom:
         moving = self._moving = Moving(step.do, due_s, [guest.seat.number for guest in movers], self._recorder)
         self._on_air = frozenset(guest.seat.clip for guest in self._guests.values() if guest.on_air)
         for guest in movers:
-            if guest.media is not None and (senses := guest.media.watch_move(due_s, self.company(guest))) is not None:
+            if guest.media is not None and (senses := guest.media.watch_move(due_s)) is not None:
                 self._senses[guest.seat.number] = senses
         self._mark(due_s, step.do.value)
         if not await self._moderator.send(press):
@@ -204,17 +204,18 @@ class LoadRoom:
             sitting = self._guests.get(number)
             if sitting is not None and sitting.here and sitting.person is not None:
                 watched.landed(self.company(sitting) & self._on_air)
-                self._note(watched)
+                self._note(watched, crowded=len(self.company(sitting)) > self._job.family.slots)
                 if sitting.person.peer is not None and sitting.person.peer.reception.observer is watched:
                     sitting.person.peer.reception.observer = None
 
-    def _note(self, senses: MoveSenses) -> None:
+    def _note(self, senses: MoveSenses, *, crowded: bool) -> None:
+        """In a room with more people than slots it is the server's choice whom one sees, and when."""
         sensed = senses.sensed()
         if sensed is None:
             return
         if sensed.silence_s is not None:
             self._recorder.record("audio_gap_ms", 1_000 * sensed.silence_s)
-        if not sensed.newcomers:
+        if crowded:
             return
         for metric, value in (("move_voice_ms", sensed.new_voice_s), ("move_frame_ms", sensed.new_picture_s)):
             if value is not None:

@@ -15,20 +15,20 @@ class Sensed(Struct, frozen=True):
     new_voice_s: float | None
     new_picture_s: float | None
     silence_s: float | None
-    newcomers: bool
-    """Whether there was somebody to wait for."""
 
 
 class MoveSenses:
-    """Watches from a little before the press of a move; times are those of one monotonic clock (s).
+    """Watches from the press of a move on; times are those of one monotonic clock (s).
 
-    Packets of the new neighbours may overtake the word of the move, so everything is kept until it is known who they
-    are. What a person sends is told by its payload (`clip`), not by what the server says.
+    `heard` and `seen` came in just before: what goes on is not new. Packets of the new neighbours may overtake the word
+    of the move, so everything is kept until it is known who they are. What a person sends is told by its payload
+    (`clip`), not by what the server says.
     """
 
-    def __init__(self, pressed_s: float, before: Company) -> None:
+    def __init__(self, pressed_s: float, heard: Company, seen: Company) -> None:
         self._pressed_s = pressed_s
-        self._before = before
+        self._heard = heard
+        self._seen = seen
         self._after: Company | None = None
         self._voices: dict[int, float] = {}
         self._pictures: dict[int, float] = {}
@@ -40,12 +40,12 @@ class MoveSenses:
         if self._last_s is not None and now_s > self._pressed_s:
             self._silence_s = max(self._silence_s, now_s - self._last_s)
         self._last_s = now_s
-        if clip is not None and clip not in self._before:
+        if clip is not None and clip not in self._heard:
             self._voices.setdefault(clip, now_s)
 
     def picture(self, clip: int | None, now_s: float) -> None:
         """A whole picture came."""
-        if clip is not None and clip not in self._before:
+        if clip is not None and clip not in self._seen:
             self._pictures.setdefault(clip, now_s)
 
     def landed(self, after: Company) -> None:
@@ -56,17 +56,15 @@ class MoveSenses:
         """What it was like; None for somebody who did not move."""
         if self._after is None:
             return None
-        new = self._after - self._before
-        heard = bool(self._before and self._after and self._last_s is not None)
+        audible = bool(self._heard and self._after and self._last_s is not None)
         return Sensed(
-            self._first(self._voices, new),
-            self._first(self._pictures, new),
-            self._silence_s if heard else None,
-            bool(new),
+            self._first(self._voices, self._after),
+            self._first(self._pictures, self._after),
+            self._silence_s if audible else None,
         )
 
-    def _first(self, came: dict[int, float], new: Company) -> float | None:
-        times = [at_s for clip, at_s in came.items() if clip in new]
+    def _first(self, came: dict[int, float], company: Company) -> float | None:
+        times = [at_s for clip, at_s in came.items() if clip in company]
         return min(times) - self._pressed_s if times else None
 
 

@@ -45,7 +45,7 @@ def test_whoever_never_arrives_is_an_error_and_no_figure() -> None:
 
 def test_only_a_new_neighbour_is_a_new_voice() -> None:
     """Clip 1 was there before and goes on; 2 is new; 3 was heard by mistake, but is not in the room."""
-    senses = MoveSenses(5.0, frozenset({1, 4}))
+    senses = MoveSenses(5.0, heard=frozenset({1, 4}), seen=frozenset({1}))
     for clip, at_s in ((1, 4.99), (1, 5.01), (3, 5.02), (2, 5.06), (1, 5.08)):
         senses.sound(clip, at_s)
     senses.picture(2, 5.15)
@@ -60,14 +60,14 @@ def test_only_a_new_neighbour_is_a_new_voice() -> None:
 
 def test_silence_before_the_press_is_not_the_moves() -> None:
     """A pause that ended earlier is left out; one that the press fell into counts from its beginning."""
-    senses = MoveSenses(5.0, frozenset({1}))
+    senses = MoveSenses(5.0, heard=frozenset({1}), seen=frozenset())
     for at_s in (3.0, 4.9, 5.3):
         senses.sound(1, at_s)
     senses.landed(frozenset({1}))
     sensed = senses.sensed()
     assert sensed is not None
     assert sensed.silence_s == pytest.approx(0.4)
-    assert not sensed.newcomers
+    assert sensed.new_voice_s is None
 
 
 def test_a_new_connection_is_timed_by_those_who_were_there() -> None:
