@@ -115,12 +115,11 @@ class Conductor:
         stopping = asyncio.create_task(self._end_early(made))
         everything = asyncio.gather(*watching)
         try:
-            both: list[asyncio.Future[Any]] = [everything, *beside]
-            await asyncio.wait(both, return_when=asyncio.FIRST_EXCEPTION)
-            for task in beside:
-                if task.done():
+            pending: set[asyncio.Future[Any]] = {everything, *beside}
+            while everything in pending:
+                done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
                     task.result()
-            await everything
         finally:
             for task in (*beside, stopping, *watching):
                 task.cancel()

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,13 @@ def test_own_scenarios_are_files(tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
     file.write_text(text_of("smoke").replace('"smoke"', '"mine"'))
     assert scenario_of(str(file)).name == "mine"
+
+
+def test_the_example_of_the_documentation_is_a_scenario() -> None:
+    """Whoever copies it can run it."""
+    page = Path(__file__).parents[3] / "docs" / "load-test.md"
+    (example,) = re.findall(r"^```toml\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE)
+    assert read(example).people == 120
 
 
 def test_an_unknown_scenario_is_told_what_there_is() -> None:
