@@ -19,6 +19,7 @@ from aiohttp import web
 from server import logs
 from server.api.headers import ADDRESSES, access_log, add_headers
 from server.api.health import add_health
+from server.api.platform import Platform
 from server.api.tickets import add_tickets
 from server.api.web import add_web, web_folder
 from server.cluster.caretaker import Caretaker
@@ -83,7 +84,11 @@ class Server:
         if self.system is not None:
             self.plane = SharedPlane(self.local, self.system.client, self.system.nodes, self._load)
         key = TokenKey(config.api_key, load_secret(config))
-        joining = Joining(self.rooms, clock, key, opening(config, lambda: self.plane.full), config.ticket_seconds)
+        first = opening(config, lambda: self.plane.full)
+        joining = Joining(self.rooms, clock, key, first, config.ticket_seconds)
+        self._platform = Platform(
+            self.rooms, key, first, base_url=lambda: config.base_url(self.port), now_ms=clock.now_ms
+        )
         others = nowhere_else if self.system is None else self._others
         self.gateway = Gateway(joining, clock, self.plane, _relays(config), others=others)
         self.gateway.meter = self.observatory.metrics
@@ -275,6 +280,7 @@ class Server:
         app.on_response_prepare.append(add_headers)
         app.router.add_get(SOCKET_PATH, self._socket)
         add_tickets(app, joining.swap)
+        self._platform.add_to(app)
         if self.system is not None:
             app[ADDRESSES] = self._others
         add_health(app, self._checks())

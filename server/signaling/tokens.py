@@ -120,10 +120,15 @@ _SIGNATURE_ONLY: Final[Any] = {
 }
 
 
+def is_identifier(text: str) -> bool:
+    """Whether a room or a person can be called so."""
+    return _IDENTIFIER.fullmatch(text) is not None
+
+
 def _well_formed(claims: Claims) -> bool:
     return (
-        _IDENTIFIER.fullmatch(claims.room) is not None
-        and (claims.sub is None or _IDENTIFIER.fullmatch(claims.sub) is not None)
+        is_identifier(claims.room)
+        and (claims.sub is None or is_identifier(claims.sub))
         and len(claims.name) <= MAX_NAME
         and len(claims.title) <= MAX_TITLE
         and len(claims.jti) <= MAX_NAME
