@@ -197,10 +197,13 @@ class Server:
         return () if self.system is None or not self._config.node_url else self.system.others()
 
     def _away(self, away: bool) -> None:  # noqa: FBT001 - the log's callback
-        self.gateway.set_read_only(on=away)
-        if not away:
+        del away  # of a Cluster, some rooms' part of the log may be away, and others' not
+        if self.system is not None:
+            away_for = self.system.log.away_for
+            self.gateway.set_read_only(away_for)
             for runner in self.rooms.all():
-                runner.catch_up()
+                if not away_for(runner.room):
+                    runner.catch_up()
 
     def _buried(self) -> None:
         """Others took this node for dead and have released its seats: everybody takes theirs again."""

@@ -35,7 +35,10 @@ class Availability:
         self._key = key
         self._callbacks: list[Callable[[bool], None]] = []
         self._task: asyncio.Task[None] | None = None
+        self.gone: frozenset[str] = frozenset()
+        """The servers that take no writes, by their name among the shards."""
         self.away = False
+        """Whether that is all of them."""
 
     def start(self) -> None:
         """Begin."""
@@ -46,18 +49,20 @@ class Availability:
         await end(self._task)
 
     def on_change(self, callback: Callable[[bool], None]) -> None:
-        """Tell of each change of `away`."""
+        """Tell of each change of `gone`, and whether any server is."""
         self._callbacks.append(callback)
 
     async def _run(self) -> None:
         while True:
-            answers = await asyncio.gather(*(self._answers(tag) for tag in self._shards.names().values()))
-            self._set(away=not all(answers))
+            names = self._shards.names()
+            answers = await asyncio.gather(*(self._answers(name, tag) for name, tag in names.items()))
+            gone = frozenset(name for name, well in zip(names, answers, strict=True) if not well)
+            self._set(gone, away=bool(names) and len(gone) == len(names))
             await asyncio.sleep(PROBE_S)
 
-    async def _answers(self, tag: str) -> bool:
+    async def _answers(self, name: str, tag: str) -> bool:
         """Whether this server takes a write, within two attempts."""
-        for _ in range(1 if self.away else 2):
+        for _ in range(1 if name in self.gone else 2):
             try:
                 async with asyncio.timeout(ANSWER_S):
                     await call(self._client, "SET", self._key % tag, 1, "PX", KEPT_MS)
@@ -66,9 +71,10 @@ class Availability:
             return True
         return False
 
-    def _set(self, *, away: bool) -> None:
-        if away != self.away:
-            self.away = away
-            _log.warning("redis_away" if away else "redis_back")
+    def _set(self, gone: frozenset[str], *, away: bool) -> None:
+        self.away = away
+        if gone != self.gone:
+            self.gone = gone
+            _log.warning("redis_away" if gone else "redis_back", servers=len(gone))
             for callback in tuple(self._callbacks):
-                callback(away)
+                callback(bool(gone))

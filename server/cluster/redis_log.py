@@ -86,11 +86,16 @@ class RedisLog:
 
     @property
     def away(self) -> bool:
-        """Whether Redis does not answer, or takes nothing."""
+        """Whether Redis does not answer, or takes nothing; of a Cluster: none of its primaries."""
         return self._availability.away
 
+    def away_for(self, room: RoomId) -> bool:
+        """Whether the server that keeps this room is away."""
+        owner = self._shards.owner(self._keys.key(room, "room"))
+        return owner is None or owner in self._availability.gone
+
     def on_away(self, callback: Callable[[bool], None]) -> None:
-        """Call with True within 2 s after Redis is away, with False when it is back."""
+        """Call with True within 2 s after Redis, or a part of it, is away, with False when all is back."""
         self._availability.on_change(callback)
 
     @property

@@ -67,6 +67,12 @@ def nowhere_else() -> tuple[str, ...]:
     return ()
 
 
+def nothing_is_away(room: RoomId) -> bool:
+    """The log of every room is there."""
+    del room
+    return False
+
+
 def monotonic_ms() -> int:
     """The clock of the rate limits."""
     return time.monotonic_ns() // _NS_PER_MS
@@ -84,6 +90,8 @@ class Hall:
         self.buckets: Buckets[ParticipantId] = Buckets(PARTICIPANT_RATE)
         """What a participant may ask for, whichever connection they use."""
         self.offers: Buckets[ParticipantId] = Buckets(OFFER_RATE)
+        self.read_only = False
+        """Whether the log of this room is away."""
 
     def release(self, participant: ParticipantId, connection: ConnectionId) -> None:
         """Tell the room that a connection is gone, again and again until it has heard: nobody else would."""
@@ -146,7 +154,7 @@ class Gateway:
         self.carry: Carry = nowhere
         """How words between two people's browsers get to another node."""
         self._closing = False
-        self._read_only = False
+        self._away: Callable[[RoomId], bool] = nothing_is_away
 
     @property
     def connections(self) -> int:
@@ -178,13 +186,15 @@ class Gateway:
                 later = partial(self.passed, room, sender, signal, again=False)
                 asyncio.get_running_loop().call_later(PASS_AGAIN_S, later)
 
-    def set_read_only(self, *, on: bool) -> None:
-        """The log is away, or there again: say so to everybody. Nothing that must be in it is promised meanwhile."""
-        self._read_only = on
-        frame = notice_frame(ReadOnly(on))
-        for attendance in self._attendances.values():
-            if attendance.client is not None:
-                attendance.client.link.send(frame)
+    def set_read_only(self, away: Callable[[RoomId], bool]) -> None:
+        """The log of some rooms is away, or there again: say so in them. What must be in it is not promised there."""
+        self._away = away
+        for room, hall in self._halls.items():
+            if hall.read_only is not away(room):
+                hall.read_only = not hall.read_only
+                frame = notice_frame(ReadOnly(hall.read_only))
+                for client in hall.delivery.clients.values():
+                    client.link.send(frame)
 
     def tell_others(self) -> None:
         """Tell everybody of the other servers, if they have changed: a Welcome knows those of its moment only."""
@@ -247,7 +257,7 @@ class Gateway:
         attendance.client = hall.delivery.welcome(
             link, seated.participant, seated.secret, seated.resume, self._others()
         )
-        if self._read_only:
+        if hall.read_only:
             link.send(notice_frame(ReadOnly(on=True)))
         if seated.resume is not None:
             hall.media.remind(attendance.client)
@@ -319,7 +329,7 @@ class Gateway:
         if isinstance(command, ELSEWHERE):
             self._aside(attendance, client, command)
             answer(Acknowledged(0, hall.runner.seq))
-        elif self._read_only:
+        elif hall.read_only:
             raise CommandRejected(RejectCode.BUSY, retry_after_ms=READ_ONLY_RETRY_MS)
         else:
             hall.runner.post(command, client.participant, frame.id, answer)
@@ -358,6 +368,7 @@ class Gateway:
         if hall is None or hall.runner is not runner:
             over = partial(self._leave_hall, runner)
             hall = self._halls[runner.room] = Hall(runner, self._clock, self._plane, self._relays, over)
+            hall.read_only = self._away(runner.room)
         return hall
 
     def _leave_hall(self, runner: RoomRunner) -> None:

@@ -137,6 +137,34 @@ async def test_cluster_failover(kind: Kind) -> None:
             }
 
 
+@pytest.mark.parametrize("kind", KINDS)
+async def test_one_primary_that_is_away_takes_its_rooms_only(kind: Kind) -> None:
+    """They are read-only within two seconds; the rooms of the others go on, and all when it is back."""
+    with cluster(kind) as servers:
+        async with joined(servers.url) as nodes:
+            log = nodes()
+            await log.start()
+            rooms = [RoomId(f"room {i}") for i in range(12)]
+            epochs = {room: (await log.create(room, FIRST)).epoch for room in rooms}
+            servers.primaries[0].pause()
+            try:
+                async with asyncio.timeout(4):
+                    while not any(map(log.away_for, rooms)):  # noqa: ASYNC110 - of another process
+                        await asyncio.sleep(0.05)
+                assert not log.away
+                here = [room for room in rooms if not log.away_for(room)]
+                assert 0 < len(here) < len(rooms)
+                for room in here:
+                    assert await log.append(room, epochs[room], Seq(0), (A,)) == Appended()
+            finally:
+                servers.primaries[0].resume()
+            async with asyncio.timeout(20):
+                while any(map(log.away_for, rooms)):  # noqa: ASYNC110 - of another process
+                    await asyncio.sleep(0.05)
+            for room in set(rooms) - set(here):
+                await _again(log.append, room, epochs[room], Seq(0), (A,))
+
+
 async def _again(append: object, *what: object) -> None:
     """Append until it is said to be there; what was open is settled by the command's key."""
     deadline = time.monotonic() + 30

@@ -144,6 +144,7 @@ def _whole(server: RunningRedis, count: int) -> bool:
 
 @contextmanager
 def _member(kind: Kind) -> Iterator[RunningRedis]:
-    options = ["--cluster-enabled", "yes", "--cluster-node-timeout", str(NODE_TIMEOUT_MS), "--cluster-port"]
+    options = ["--cluster-enabled", "yes", "--cluster-node-timeout", str(NODE_TIMEOUT_MS)]
+    options += ["--cluster-require-full-coverage", "no", "--cluster-port"]
     with started(kind, args=[*options, str(free_port())]) as server:
         yield server

@@ -24,7 +24,7 @@ async def test_people_are_told_and_nothing_is_promised(venue: Venue) -> None:
     """Commands for the log are refused at once, with when to try again; media is not."""
     ann, gateway = await venue.join("ann"), venue.server.gateway
     before = venue.runner.seq
-    gateway.set_read_only(on=True)
+    gateway.set_read_only(lambda _: True)
     try:
         await ann.until(lambda: told(ann) == [True])
         answer = await ann.send(RaiseHand())
@@ -33,7 +33,7 @@ async def test_people_are_told_and_nothing_is_promised(venue: Venue) -> None:
         await ann.do(Watch(tiles=(), others=1, others_height=0))
         assert venue.runner.seq == before
     finally:
-        gateway.set_read_only(on=False)
+        gateway.set_read_only(lambda _: False)
     await ann.until(lambda: told(ann) == [True, False])
     await ann.do(RaiseHand())
     assert venue.runner.seq == before + 1
@@ -42,9 +42,20 @@ async def test_people_are_told_and_nothing_is_promised(venue: Venue) -> None:
 async def test_who_comes_meanwhile_is_told_too(venue: Venue) -> None:
     """After the Welcome, which alone means that all is well."""
     gateway = venue.server.gateway
-    gateway.set_read_only(on=True)
+    gateway.set_read_only(lambda _: True)
     try:
         ann = await venue.join("ann")
         await ann.until(lambda: told(ann) == [True])
     finally:
-        gateway.set_read_only(on=False)
+        gateway.set_read_only(lambda _: False)
+
+
+async def test_only_the_rooms_that_are_away_are_read_only(venue: Venue) -> None:
+    """Where several servers keep the log, those of the others go on."""
+    ann, gateway = await venue.join("ann"), venue.server.gateway
+    gateway.set_read_only(lambda room: room != venue.room)
+    try:
+        await ann.do(RaiseHand())
+        assert told(ann) == []
+    finally:
+        gateway.set_read_only(lambda _: False)

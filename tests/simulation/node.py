@@ -105,7 +105,7 @@ class Server:
         await self.system.close()
 
     def _away(self, away: bool) -> None:
-        self.gateway.set_read_only(on=away)
+        self.gateway.set_read_only(self.system.log.away_for)
         if not away:
             for runner in self.rooms.all():
                 runner.catch_up()
