@@ -13,6 +13,7 @@ from server.rooms import commands as c
 from server.rooms.state import Role
 from tests.faults.workload import take_part
 from tests.simulation.node import Machine
+from tests.simulation.stage import QUIET, ROOMS
 
 if TYPE_CHECKING:
     from tests.simulation.simulation import Simulation
@@ -258,14 +259,18 @@ async def people_disconnected(sim: Simulation, random: Random) -> None:
 
 @disaster(4)
 async def person_reads_nothing(sim: Simulation, random: Random) -> None:
-    """Its connection is there, and it does not read."""
-    client = random.choice([client for people in sim.people.values() for client in people])
+    """Its connection is there, and it does not read: who only listens does not notice it either."""
+    listener = sim.people[ROOMS[0]][QUIET]
+    client = random.choice([listener, listener, *(client for people in sim.people.values() for client in people)])
     sim.tell(f"{client.person} does not read")
-    stalled = [visitor.socket for visitor in sim.visitors(client.person)]
-    for socket in stalled:
+    stalled = [(machine, machine.process, socket) for machine, socket in sim.sockets(client.person)]
+    for _, _, socket in stalled:
         socket.stall()
-    await asyncio.sleep(random.choice((1, 5, 14)) * random.uniform(0.7, 1.3))
-    for socket in stalled:
+    await asyncio.sleep(random.choice((1, 5, 16)) * random.uniform(0.7, 1.3))
+    for machine, process, socket in stalled:
+        awake = machine.process is process and not process.slept
+        if awake and not socket.is_closing() and socket.unread_s() > MAX_UNREAD_S:
+            sim.found.append(f"I9 {client.person} has read nothing for {socket.unread_s():.0f} s")
         socket.read()
 
 
@@ -307,6 +312,8 @@ async def person_promoted(sim: Simulation, random: Random) -> None:
 
 # -- a run -------------------------------------------------------------------------------------------------------------
 
+MAX_UNREAD_S: Final = 11.0
+"""A little more than what is promised."""
 FIRST_S: Final = 3.0
 LAST_S: Final = 14.0
 REST_S: Final = 3.0

@@ -33,12 +33,14 @@ OPENED: Final = b"opened"
 CONNECTED: Final = b"connected"
 
 
-class _Socket:
+class Socket:
     """The asyncio transport under an outbox."""
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
         self._unread: list[bytes] = []
+        self._since_s = 0.0
+        self._loop = asyncio.get_running_loop()
         self.stalled = False
 
     def get_extra_info(self, name: str) -> None:
@@ -51,6 +53,7 @@ class _Socket:
     def write(self, frame: bytes) -> None:
         """Send it, or keep it for a client that does not read."""
         if self.stalled:
+            self._since_s = self._since_s or self._loop.time()
             self._unread.append(frame)
         else:
             self._wire.send(1, frame)
@@ -63,9 +66,13 @@ class _Socket:
         """The client reads nothing any more."""
         self.stalled = True
 
+    def unread_s(self) -> float:
+        """Since when something waits to be read."""
+        return self._loop.time() - self._since_s if self._unread else 0.0
+
     def read(self) -> None:
         """It reads again."""
-        self.stalled = False
+        self.stalled, self._since_s = False, 0.0
         unread, self._unread = self._unread, []
         for frame in unread:
             self._wire.send(1, frame)
@@ -84,7 +91,7 @@ class _Visitor:
 
     def __init__(self, door: Door, wire: Wire) -> None:
         self.link = Link()
-        self.socket = _Socket(wire)
+        self.socket = Socket(wire)
         self.messages: deque[bytes] = deque()
         self.gone = False
         self.person = wire.places[0].name

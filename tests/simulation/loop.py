@@ -38,6 +38,8 @@ class Process:
     def __init__(self, name: str, loop: SimLoop) -> None:
         self.name: Final = name
         self.life = Life.RUNNING
+        self.slept = False
+        """Whether it was ever paused."""
         self.context: Final = copy_context()
         self.context.run(PROCESS.set, self)
         self.kept: list[Handle] = []
@@ -48,6 +50,7 @@ class Process:
         """Let nothing of it run."""
         if self.life is Life.RUNNING:
             self.life = Life.PAUSED
+            self.slept = True
 
     def resume(self) -> None:
         """Let it run again, beginning with what is overdue."""

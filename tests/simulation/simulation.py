@@ -30,17 +30,17 @@ from tests.faults.client import Client
 from tests.faults.workload import lead, take_part
 from tests.simulation.ambient import SimSecrets, SimTime, ambient
 from tests.simulation.disasters import by_seed
-from tests.simulation.door import Port, SimSession, Street
+from tests.simulation.door import Port, SimSession, Socket, Street
 from tests.simulation.loop import PROCESS, Life, Restless, SimLoop
 from tests.simulation.network import Net
 from tests.simulation.node import KEY, Machine
 from tests.simulation.redis_client import SimClient
 from tests.simulation.redis_server import BASE_MS, SimRedis
+from tests.simulation.stage import QUIET, ROOMS
 from tests.simulation.trace import Trace
 from tests.simulation.truth import Truth
 
 NODES: Final = 3
-ROOMS: Final = (RoomId("circle"), RoomId("corner"))
 PARTITIONS: Final = 4
 """Instead of 1,024, so that looking for rooms whose time has come costs less."""
 
@@ -74,6 +74,8 @@ class Simulation:
         self._work: list[asyncio.Task[None]] = []
         self.names: list[str] = []
         """Disasters that have begun."""
+        self.found: list[str] = []
+        """What is broken, and no history shows."""
         self.gone: set[RoomId] = set()
         """Rooms that nobody could bring back."""
 
@@ -124,10 +126,15 @@ class Simulation:
         """Run it until the end."""
         self._work.append(self.loop.create_task(work))
 
-    def visitors(self, person: ParticipantId) -> list[Any]:
+    def sockets(self, person: ParticipantId) -> list[tuple[Machine, Socket]]:
         """The connections of a person, as nodes have them."""
-        servers = [machine.server for machine in self.machines if machine.up and machine.server is not None]
-        return [visitor for server in servers for visitor in server.door.visitors if visitor.person == person]
+        return [
+            (machine, visitor.socket)
+            for machine in self.machines
+            if machine.up and machine.server is not None
+            for visitor in machine.server.door.visitors
+            if visitor.person == person
+        ]
 
     def tell(self, what: str) -> None:
         """Write down what is done to everybody."""
@@ -182,7 +189,7 @@ class Simulation:
         if number == 0:
             await client.insist(c.SetAutoAdmit(auto_admit=True))
             await lead(client, 1.0)
-        else:
+        elif number != QUIET:
             await take_part(client, 0.8)
 
     async def finish(self) -> dict[RoomId, Run]:
@@ -270,6 +277,7 @@ def simulate(seed: int, faults: Callable[[Simulation], Any] = by_seed, *, keep: 
                 for room, run in runs.items()
                 for violation in check(run)
             ]
+            found += simulation.found
             found += [f"fault: {context.get('exception')!r}" for context in simulation.loop.faults]
         finally:
             simulation.end()

@@ -86,7 +86,7 @@ class Store:
         if until is not None and until <= self.now_ms:
             del self.values[key], self.expires[key]
             return None
-        if not isinstance(value, kind):
+        if kind is not object and type(value) is not kind:
             raise Refused(WRONG)
         return value
 
