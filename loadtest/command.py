@@ -144,10 +144,10 @@ async def _lines(progress: Progress) -> None:
 
 
 def _invite(wanted: Wanted, progress: Progress, console: Console) -> None:
-    """Links for one human into the running test; the live view shows them itself."""
-    if not wanted.output.quiet and (wanted.output.plain or not console.is_terminal):
+    """Links for one human into the running test, each in one piece; the live view goes on below them."""
+    if not wanted.output.quiet:
         for role, link in progress.links.items():
-            print(f"Join as {role}: {link}", file=sys.stderr, flush=True)
+            console.print(f"Join as {role}: {link}", soft_wrap=True, markup=False)
 
 
 def _tell(run: Run, wanted: Wanted, console: Console) -> None:

@@ -16,7 +16,7 @@ from loadtest.drive.fleet import Fleet, Target
 from loadtest.drive.generators import Generator, generators
 from loadtest.drive.jobs import assignments, jobs_of
 from loadtest.drive.orders import Begin, Marked, NotReady, Stop, Struck, Ticked
-from loadtest.drive.sampler import Node, NodeProbe, sample_all
+from loadtest.drive.sampler import MachineProbe, Node, NodeProbe, sample_all
 from loadtest.drive.wardrobe import make_all
 from loadtest.measure.nodes import Moment, NodePoint
 from loadtest.measure.recorder import Recorder
@@ -140,10 +140,12 @@ class Conductor:
         servers = self._fleet.servers if self._fleet is not None else [None for _ in self._target.urls]
         pages = zip_longest(self._target.urls, self._target.metrics_urls[: len(self._target.urls)], fillvalue="")
         probes = [NodeProbe(Node(url, page)) for url, page in pages]
+        machine = MachineProbe()
         async with ClientSession() as http:
             for second in range(round(self._progress.scenario.duration_s) + 1):
                 await asyncio.sleep(max(0.0, start_s + second - time.monotonic()))
                 samples = await sample_all(probes, http, servers, second, self._recorder)
+                machine.sample(self._recorder)
                 for url, sample in zip(self._target.urls, samples, strict=True):
                     self._progress.nodes.setdefault(url, []).append(sample)
                 self._progress.totals.add(second, self._recorder.take(), CONDUCTOR)

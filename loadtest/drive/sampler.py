@@ -106,6 +106,30 @@ async def _get(http: ClientSession, url: str) -> bytes | None:
         return None
 
 
+class MachineProbe:
+    """How busy this machine is with what does not belong to the test."""
+
+    def __init__(self) -> None:
+        self._own: dict[int, float] = {}
+        self._busy_s = self._at_s = 0.0
+
+    def sample(self, recorder: Recorder) -> None:
+        """Look once, and note it down: servers, generators and whatever else we started are our own."""
+        times = psutil.cpu_times()
+        busy_s, now_s = sum(times) - times.idle - getattr(times, "iowait", 0.0), time.monotonic()
+        own: dict[int, float] = {}
+        us = psutil.Process()
+        for process in (us, *us.children(recursive=True)):
+            with suppress(psutil.NoSuchProcess):
+                used = process.cpu_times()
+                own[process.pid] = used.user + used.system
+        if self._own:
+            ours_s = sum(seconds - self._own.get(pid, 0.0) for pid, seconds in own.items())
+            others_s = max(0.0, busy_s - self._busy_s - ours_s)
+            recorder.record("other_cpu_percent", 100 * others_s / (now_s - self._at_s))
+        self._own, self._busy_s, self._at_s = own, busy_s, now_s
+
+
 async def sample_all(
     probes: Sequence[NodeProbe],
     http: ClientSession,

@@ -57,6 +57,7 @@ _ALL: Final = (
     Metric("server_rss_mib", "Server memory", "Resident memory of all processes of one node.", unit="MiB"),
     Metric("generator_cpu_percent", "Generator CPU", "Of one process that makes the load; 100 is one core.", unit="%"),
     Metric("generator_late_ms", "Generator lateness", "How late one generator process was at worst in a second."),
+    Metric("other_cpu_percent", "CPU of others", "Of all other programs on this machine; 100 is one core.", unit="%"),
     _counter("starts", "Starts", "People who were due to start."),
     _counter("dropped_starts", "Dropped starts", "People who could not start when they were due."),
     _counter("commands", "Commands", "Sent and answered."),

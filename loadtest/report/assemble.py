@@ -17,6 +17,7 @@ from loadtest.report.data import Environment, Outcome, Run
 
 MOST_POINTS: Final = 400
 BUSY_PERCENT: Final = 80.0
+OTHERS_PERCENT: Final = 20.0
 LATE_MS: Final = 20.0
 
 
@@ -94,6 +95,12 @@ def notes(metrics: dict[str, Summary], environment: Environment) -> tuple[str, .
         found.append(
             f"The generator was up to {behind:.0f} ms late (95th percentile of seconds). Latencies are counted from "
             "when something was due, so the worst of them contain it."
+        )
+    others = metrics.get("other_cpu_percent")
+    if others is not None and (taken := others.percentile(50) or 0.0) > OTHERS_PERCENT:
+        found.append(
+            f"Other programs took {taken:.0f} % of a core of this machine (median of seconds): nothing here is what an "
+            "idle machine would show."
         )
     dropped = metrics.get("dropped_starts")
     if dropped is not None and dropped.count:

@@ -120,6 +120,8 @@ def _costs(run: Run) -> list[Chart]:
     generator = {point.second: point.p95 for point in run.series.get("generator_cpu_percent", ())}
     cpu = [_of_node(node, "cpu_percent", x, "CPU") for node in run.nodes]
     cpu.append(Line("Generator (busiest process)", tuple(generator.get(second) for second in x)))
+    if others := {point.second: point.p95 for point in run.series.get("other_cpu_percent", ())}:
+        cpu.append(Line("Other programs on this machine", tuple(others.get(second) for second in x)))
     rss = [_of_node(node, "rss_mib", x, "memory") for node in run.nodes]
     charts = [
         Chart(

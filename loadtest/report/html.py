@@ -120,7 +120,7 @@ def _regressions(run: Run) -> list[Content]:
         )
         for item in run.regressions
     ]
-    head = ("Figure", "Before", "Now", "Change", "")
+    head = ("Figure", "Before", "Now", "Change", "Verdict")
     return [tag("h2", "Beside the baseline"), table("This run beside the older one", head, rows)]
 
 

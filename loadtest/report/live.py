@@ -43,7 +43,6 @@ def screen(progress: Progress, requirements: Sequence[Requirement]) -> Renderabl
     parts += [
         Text(f"  {count:5} x  {cause}", style="red") for cause, count in progress.totals.errors.most_common(LAST_MARKS)
     ]
-    parts += [Text(f"Join as {role}: {link}", style="dim", overflow="fold") for role, link in progress.links.items()]
     return Panel(Group(*parts), title="holdspace loadtest", title_align="left")
 
 
