@@ -357,9 +357,8 @@ class Participant:
         try:
             await self.do(Resync())
         except NotAcknowledged:
-            if self.connected:
+            if self.connected:  # otherwise the next Welcome brings what was missed
                 raise
-            # The Welcome of the next connection brings what was missed.
         finally:
             self._resyncing = False
 
@@ -382,8 +381,9 @@ class Participant:
         self.connected = False
         self._turn()
         if self._welcomed is not None and not self._welcomed.done():
-            reason = ConnectionError() if self.goodbye is None else JoinRefused(self.goodbye)
-            self._welcomed.set_exception(reason)
+            self._welcomed.set_exception(ConnectionError() if self.goodbye is None else JoinRefused(self.goodbye))
+        if self._answer is not None and not self._answer.done():
+            self._media_ended(self._offers)  # nobody can tell the answer any more
         self._tell()
 
     def _break(self, error: BaseException) -> None:
