@@ -165,19 +165,25 @@ class RoomRoutes:
     # -- who gets what -------------------------------------------------------------------------------------------------
 
     def _place(self, seatings: Iterable[Seating]) -> None:
-        """Fill the slots of these subscribers anew, and ask for the keyframes they wait for."""
-        waiting: dict[Layer, None] = {}
+        """Fill the slots of these subscribers anew, and ask for the keyframes they wait for.
+
+        Each at once: whoever has moved comes first, and does not wait until all the others have their slots.
+        """
+        asked: set[Layer] = set()
         for seating in seatings:
             shown = seating.shown
             heard, seen = seating.fill()
             if heard != seating.heard:
                 self._let_hear(seating, heard)
+            waiting: tuple[Layer, ...] = ()
             if seen != seating.seen or shown != seating.shown:
                 self._let_see(seating, seen)
-                waiting.update((video.awaited, None) for _, video in seating.peer.slots if video.awaited is not None)
+                waiting = tuple(video.awaited for _, video in seating.peer.slots if video.awaited is not None)
             self.retell(seating.peer.participant)
-        for layer in waiting:
-            self._keyframe(layer)
+            for layer in waiting:
+                if layer not in asked:
+                    self._keyframe(layer)
+            asked.update(waiting)
 
     def _let_hear(self, seating: Seating, heard: Seats) -> None:
         """Point the audio lines of a subscriber at these people."""

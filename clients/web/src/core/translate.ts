@@ -30,17 +30,27 @@ export function createTranslator(locale: Locale, source: string): Translator {
   const bundle = new FluentBundle(locale, { useIsolating: false });
   const errors = bundle.addResource(new FluentResource(source));
   if (errors.length > 0) throw errors[0] as Error;
+  // Most texts are always the same, and one change of the room asks for hundreds of them.
+  const plain = new Map<string, string>();
   return {
     locale,
-    text(id, args = {}) {
-      const message = bundle.getMessage(id);
-      if (!message?.value) throw new MissingText(id);
-      const failures: Error[] = [];
-      const text = bundle.formatPattern(message.value, mapValues(args), failures);
-      if (failures.length > 0) throw new Error(`message ${id}: ${failures.map(String).join("; ")}`);
-      return text;
+    text(id, args) {
+      const text = args ? undefined : plain.get(id);
+      if (text !== undefined) return text;
+      const made = format(id, args ?? {});
+      if (!args) plain.set(id, made);
+      return made;
     },
   };
+
+  function format(id: string, args: TextArgs): string {
+    const message = bundle.getMessage(id);
+    if (!message?.value) throw new MissingText(id);
+    const failures: Error[] = [];
+    const text = bundle.formatPattern(message.value, mapValues(args), failures);
+    if (failures.length > 0) throw new Error(`message ${id}: ${failures.map(String).join("; ")}`);
+    return text;
+  }
 }
 
 const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/;
