@@ -160,11 +160,15 @@ class LoadRoom:
     async def _split(self, step: Step, due_s: float) -> None:
         here = sum(guest.here for guest in self._guests.values())
         rooms = max(1, min(50, here // step.of))
-        drafted = await self._moderator.send(c.DraftPlan(AssignmentStrategy.RANDOM, rooms, duration_ms=0))
         person = self._moderator.person
-        plan = person.view.breakouts.plan if person is not None else None
-        if drafted and plan is None and person is not None:
-            plan = (await person.until(lambda view: view.breakouts.plan is not None)).breakouts.plan
+        if person is None:
+            return
+        before = person.view.breakouts.plan
+        if not await self._moderator.send(c.DraftPlan(AssignmentStrategy.RANDOM, rooms, duration_ms=0)):
+            return
+        # The answer may overtake the event.
+        view = await person.until(lambda view: view.breakouts.plan not in (None, before))
+        plan = view.breakouts.plan
         if await self._place.until(due_s) and plan is not None:
             await self._move(step, due_s, c.OpenBreakouts(plan.version, allow_alone=True))
 
