@@ -319,10 +319,15 @@ LAST_S: Final = 14.0
 REST_S: Final = 3.0
 
 
+def names_of(seed: int) -> list[str]:
+    """Which disasters a seed has in store."""
+    random = Random(f"{seed} disasters")
+    return random.choices(list(DISASTERS), [weight for _, weight in DISASTERS.values()], k=random.randint(1, 5))
+
+
 async def by_seed(sim: Simulation) -> None:
-    """What this seed has in store."""
-    random = sim.random
-    names = random.choices(list(DISASTERS), [weight for _, weight in DISASTERS.values()], k=random.randint(1, 5))
+    """Let them happen, some of them at once."""
+    random, names = sim.random, names_of(sim.seed)
     sim.redis.replicates = "redis_failed_over" in names
     sim.redis.lag_ms = random.choice((1, 20))
     times = sorted(random.uniform(FIRST_S, LAST_S) for _ in names)

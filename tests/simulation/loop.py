@@ -219,5 +219,5 @@ class SimLoop(asyncio.BaseEventLoop):
 
 
 MANY_TASKS: Final = 500
-MANY_CALLS: Final = 400_000
+MANY_CALLS: Final = 200_000
 """Ten times what a run needs."""

@@ -12,7 +12,7 @@ from typing import Final
 import pytest
 
 from tests.simulation.many import outcomes
-from tests.simulation.mutants import MUTANTS, hunt
+from tests.simulation.mutants import BY_NAME, hunt
 
 ROOT: Final = Path(__file__).parents[2]
 QUICK: Final = 200
@@ -53,7 +53,7 @@ def test_nothing_is_broken_in_many_runs() -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("name", MUTANTS)
+@pytest.mark.parametrize("name", BY_NAME)
 def test_a_safeguard_taken_out_is_noticed(name: str) -> None:
     """Each of them is needed: without it a seed fails."""
     seeds, outcome = hunt(name)

@@ -45,9 +45,9 @@ def simulated() -> SimRedis:
     return server
 
 
-def ask(connection: Any, words: Words) -> Any:  # noqa: ANN401 - replies of any shape
+def ask(connection: Connection, words: Words) -> Any:  # noqa: ANN401 - replies of any shape
     """What a real server answers; an error by its kind."""
-    connection.send_command(*words, check_health=False)
+    connection.send_command(*words, check_health=False)  # type: ignore[no-untyped-call]
     try:
         return connection.read_response()
     except ResponseError as error:
@@ -88,7 +88,7 @@ def plain(name: bytes, reply: Any) -> Any:  # noqa: ANN401
     return reply
 
 
-def same_answers(connection: Any, sequence: list[Words], keys: Words) -> None:
+def same_answers(connection: Connection, sequence: list[Words], keys: Words) -> None:
     """Both answer every command alike, and hold the same afterwards."""
     server = simulated()
     ask(connection, [b"FLUSHALL"])
@@ -100,7 +100,7 @@ def same_answers(connection: Any, sequence: list[Words], keys: Words) -> None:
 
 @SOME
 @given(sequence=st.lists(LOG, max_size=25))
-def test_the_scripts_of_the_log(real: Any, sequence: list[Words]) -> None:
+def test_the_scripts_of_the_log(real: Connection, sequence: list[Words]) -> None:
     """The log's own calls, valid and stale ones, in any order."""
     buried = [[b"SET", keys_of(room)[4], b"%d" % FUTURE] for room in ROOMS]
     same_answers(real, [*buried, *sequence], [key for room in ROOMS for key in keys_of(room)])
@@ -108,13 +108,13 @@ def test_the_scripts_of_the_log(real: Any, sequence: list[Words]) -> None:
 
 @SOME
 @given(sequence=st.lists(REGISTRY, max_size=25))
-def test_what_nodes_ask(real: Any, sequence: list[Words]) -> None:
+def test_what_nodes_ask(real: Connection, sequence: list[Words]) -> None:
     """Beats, burials, and rooms noted."""
     same_answers(real, [[*words] for words in sequence], [])
 
 
 @SOME
 @given(sequence=st.lists(COMMANDS, max_size=30))
-def test_single_commands(real: Any, sequence: list[Words]) -> None:
+def test_single_commands(real: Connection, sequence: list[Words]) -> None:
     """Each command that a script may use, also on keys of another kind."""
     same_answers(real, sequence, [b"{x}a", b"{x}b"])
