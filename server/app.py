@@ -80,10 +80,10 @@ class Server:
         environment = self._environment()
         clock = environment.clock
         self.rooms = Rooms(environment)
+        key = TokenKey(config.api_key, load_secret(config))
         self.plane: WorkerPlane | SharedPlane = self.local
         if self.system is not None:
-            self.plane = SharedPlane(self.local, self.system.client, self.system.nodes, self._load)
-        key = TokenKey(config.api_key, load_secret(config))
+            self.plane = SharedPlane(self.local, self.system.client, self.system.nodes, self._load, key.secret)
         first = opening(config, lambda: self.plane.full)
         joining = Joining(self.rooms, clock, key, first, config.ticket_seconds)
         self._platform = Platform(
@@ -267,6 +267,7 @@ class Server:
             peers=self.local.peer_stats,
             log_away=None if system is None else system.log.away,
             nodes=None if system is None else len(system.nodes.live()),
+            refused=self.plane.seal.refused.total() if isinstance(self.plane, SharedPlane) else 0,
             hint_gaps=gaps,
             deaf=deaf,
         )

@@ -35,6 +35,7 @@ from server.cluster.media_messages import (
 )
 from server.cluster.placements import Candidate, Place, Placements, choose_node
 from server.cluster.post import Post
+from server.cluster.seal import Seal
 from server.cluster.tasks import Tasks
 from server.cluster.visits import Room, Sink
 from server.errors import CommandRejected, RejectCode
@@ -77,7 +78,8 @@ class NodeList(Protocol):
 class SharedPlane:
     """`MediaPlane` of this node among others. `load` loads a room here, so that its routes are set here, too.
 
-    `passed` takes what people in a room without our media say to each other, from other nodes.
+    `passed` takes what people in a room without our media say to each other, from other nodes. `secret`: by which nodes
+    of one system know each other's messages.
     """
 
     def __init__(
@@ -86,16 +88,18 @@ class SharedPlane:
         client: Client,
         nodes: NodeList,
         load: Callable[[RoomId], Awaitable[None]],
+        secret: str,
         keys: Keys | None = None,
     ) -> None:
         keys = keys or Keys()
+        self.seal = Seal(secret.encode())
         self._local = local
         self._client = client
         self._nodes = nodes
         self._load = load
         self._prefix = keys.prefix
         self._placements = Placements(client, lambda room: keys.key(room, "place"))
-        self._post = Post(client, nodes.node, self, keys.prefix)
+        self._post = Post(client, nodes.node, self, self.seal, keys.prefix)
         self._rooms: dict[RoomId, Room] = {}
         self._peers: dict[PeerId, RoomId] = {}
         self._tasks = Tasks()
@@ -341,7 +345,7 @@ class SharedPlane:
     def _buried(self) -> None:
         """The others gave this node up while it slept. It begins anew under another name, and carries nothing."""
         self._carriers.abandon(self._nodes.node)
-        post, self._post = self._post, Post(self._client, self._nodes.node, self, self._prefix)
+        post, self._post = self._post, Post(self._client, self._nodes.node, self, self.seal, self._prefix)
         self._tasks.spawn(post.close())
         self._tasks.spawn(self._post.start())
         for room in tuple(self._rooms.values()):

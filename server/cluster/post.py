@@ -13,12 +13,12 @@ from collections.abc import Hashable
 from typing import Any, Final, Protocol
 
 import msgspec
-import structlog
 
 from server.cluster.connect import FAULTS, Client
 from server.cluster.ending import end
 from server.cluster.links import Bundle, Link
 from server.cluster.pulses import PULSE_S, Pulses
+from server.cluster.seal import Refusal, Seal
 from server.ids import NodeId
 
 CHECK_S: Final = 0.1
@@ -29,7 +29,6 @@ DEAF_S: Final = 3.0
 RETRY_S: Final = 0.2
 SEND_S: Final = 1.0
 
-log = structlog.get_logger()
 _bundles = msgspec.msgpack.Decoder(Bundle)
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -47,8 +46,9 @@ class Receiver(Protocol):
 class Post:
     """The channel of this node."""
 
-    def __init__(self, client: Client, node: NodeId, receiver: Receiver, prefix: str = "hs") -> None:
+    def __init__(self, client: Client, node: NodeId, receiver: Receiver, seal: Seal, prefix: str = "hs") -> None:
         self._client = client
+        self._seal = seal
         self._node: Final = node
         self._receiver = receiver
         self._prefix = prefix
@@ -130,7 +130,7 @@ class Post:
         try:
             async with asyncio.timeout(SEND_S):
                 for channel, message in messages:
-                    await self._client.publish(channel, message)
+                    await self._client.publish(channel, self._seal.close(channel, message))
         except FAULTS:
             return False
         return True
@@ -156,21 +156,29 @@ class Post:
                 await _end(subscription)
 
     def _take(self, channel: bytes, data: bytes) -> None:
+        body = self._seal.open(channel, data)
+        if body is None:
+            return
         if channel == self._pulse_channel:
-            self._pulse(NodeId(data.decode()))
+            self._pulse(NodeId(body.decode()))
             return
         try:
-            bundle = _bundles.decode(data)
+            bundle = _bundles.decode(body)
         except msgspec.DecodeError:
-            log.warning("unreadable_message_between_nodes")
+            self._unreadable()
             return
-        for body in self._link(bundle.sender).receive(bundle):
-            self._deliver(bundle.sender, body)
+        for letter in self._link(bundle.sender).receive(bundle):
+            self._deliver(bundle.sender, letter)
         self._wanted.set()
+
+    def _unreadable(self) -> None:
+        self._seal.refused[Refusal.UNREADABLE] += 1
 
     def _deliver(self, sender: NodeId, body: bytes) -> None:
         try:
             self._receiver.delivered(sender, body)
+        except msgspec.DecodeError:
+            self._unreadable()
         except Exception as error:  # noqa: BLE001 - one message must not silence the node
             _report(error)
 

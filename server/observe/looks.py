@@ -35,6 +35,7 @@ class Look(Struct, frozen=True):
     nodes: int | None = None
     hint_gaps: int = 0
     deaf: int = 0
+    refused: int = 0
 
 
 class Looks(Collector):
@@ -75,6 +76,8 @@ def _node(look: Look) -> Iterator[Metric]:
         yield _counter("deaf", "Pub/sub connections that delivered nothing and were replaced.", look.deaf)
     if look.nodes is not None:
         yield _gauge("nodes", "Nodes that are alive, as this one sees it.", look.nodes)
+        text = "Messages of other nodes thrown away: forged, of an unknown version, or not understood."
+        yield _counter("node_messages_refused", text, look.refused)
 
 
 COUNTED: Final = {

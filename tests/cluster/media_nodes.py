@@ -57,7 +57,7 @@ class Node:
         self.client: Client = client_of(url)
         self.local = WorkerPlane(LOOPBACK)
         self.nodes = Nodes(Registry(self.client, keys.prefix), self._facts)
-        self.plane = SharedPlane(self.local, self.client, self.nodes, self.load, keys)
+        self.plane = SharedPlane(self.local, self.client, self.nodes, self.load, "secret", keys)
         self.reports: dict[RoomId, list[MediaReport]] = {}
         self.deaf = False
         """Whether this node hears nothing new of its rooms."""
