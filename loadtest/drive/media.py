@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from aiohttp import ClientError
@@ -51,14 +52,16 @@ class Media:
         began_s = self._place.now_s()
         peer = self._place.peer(self._seat.clip, self._family.slots, far=self._seat.far)
         await self._person.publish(peer)
-        first = peer.reception.observer = FirstSenses(self._company())
+        again = metric == "media_back_ms"
+        peer.reception.observer = FirstSenses(
+            self._company(),
+            on_sound=partial(self._note_since, metric, since_s) if again else _ignore,
+            on_picture=_ignore if again else partial(self._note_since, "first_frame_ms", began_s),
+        )
         self._counted = (0, 0)
         await self._person.watch(self._family.slots, self._family.height)
-        if metric == "connect_ms":
-            self._recorder.record(metric, 1_000 * (self._place.now_s() - since_s))
-        asyncio.get_running_loop().call_later(
-            SAMPLE_S, self._note_first, first, peer.reception, since_s, began_s, metric
-        )
+        if not again:
+            self._note_since(metric, since_s, self._place.now_s())
         if self._seat.speaks and self._family.habit is Habit.ON_AIR:
             await self.turn_on()
 
@@ -143,12 +146,9 @@ class Media:
                     return
             await asyncio.sleep(AGAIN_S)
 
-    def _note_first(
-        self, first: FirstSenses, reception: Reception, since_s: float, began_s: float, metric: str
-    ) -> None:
-        if reception.observer is first:
-            reception.observer = None
-        if metric == "media_back_ms" and first.sound_s is not None:
-            self._recorder.record(metric, 1_000 * (first.sound_s - since_s))
-        if metric == "connect_ms" and first.picture_s is not None:
-            self._recorder.record("first_frame_ms", 1_000 * (first.picture_s - began_s))
+    def _note_since(self, metric: str, since_s: float, now_s: float) -> None:
+        self._recorder.record(metric, 1_000 * (now_s - since_s))
+
+
+def _ignore(now_s: float) -> None:
+    """Not what is timed."""

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from msgspec import Struct
 
 Company = frozenset[int]
@@ -69,19 +71,26 @@ class MoveSenses:
 
 
 class FirstSenses:
-    """Watches a new connection until the first sound and the first picture of somebody who was there before."""
+    """Watches a new connection for the first sound and the first picture of somebody who was there before.
 
-    def __init__(self, company: Company) -> None:
+    Each is told once, at the moment when it comes.
+    """
+
+    def __init__(
+        self, company: Company, on_sound: Callable[[float], None], on_picture: Callable[[float], None]
+    ) -> None:
         self._company = company
-        self.sound_s: float | None = None
-        self.picture_s: float | None = None
+        self._on_sound: Callable[[float], None] | None = on_sound
+        self._on_picture: Callable[[float], None] | None = on_picture
 
     def sound(self, clip: int | None, now_s: float) -> None:
         """A packet of a voice came."""
-        if self.sound_s is None and clip in self._company:
-            self.sound_s = now_s
+        if self._on_sound is not None and clip in self._company:
+            self._on_sound(now_s)
+            self._on_sound = None
 
     def picture(self, clip: int | None, now_s: float) -> None:
         """A whole picture came."""
-        if self.picture_s is None and clip in self._company:
-            self.picture_s = now_s
+        if self._on_picture is not None and clip in self._company:
+            self._on_picture(now_s)
+            self._on_picture = None

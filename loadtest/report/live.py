@@ -34,7 +34,8 @@ def screen(progress: Progress, requirements: Sequence[Requirement]) -> Renderabl
         f"{min(elapsed_s, scenario.duration_s):.0f} of {scenario.duration_s:.0f} s",
     )
     head.add_row(_people(progress), "  ".join(_nodes(progress)))
-    bar = ProgressBar(total=scenario.duration_s, completed=min(elapsed_s, scenario.duration_s))
+    bar = Table.grid(expand=True)  # the bar alone would not end its line
+    bar.add_row(ProgressBar(total=scenario.duration_s, completed=min(elapsed_s, scenario.duration_s)))
     metrics = progress.totals.summaries(max(1.0, elapsed_s), whole=False)
     parts: list[RenderableType] = [head, bar, figures(metrics)]
     if requirements:
@@ -120,6 +121,7 @@ def _requirements(requirements: Sequence[Requirement], metrics: dict[str, Summar
     text = Text("Required: ")
     for requirement in requirements:
         verdict = judge(requirement, metrics.get(requirement.metric, Summary(0, 0.0)))
-        text.append(f" {requirement.text} ", style="green" if verdict.met else "red")
+        style = "green" if verdict.met else "dim" if verdict.value is None else "red"
+        text.append(f" {requirement.text} ", style=style)
         text.append(" ")
     return text

@@ -14,13 +14,19 @@ import pytest
 from msgspec.structs import replace
 from rich.console import Console
 
+from loadtest.drive.conductor import Progress
+from loadtest.measure.recorder import Recorder
+from loadtest.plan.executors import Schedule
+from loadtest.plan.library import scenario_of
+from loadtest.plan.thresholds import parse
 from loadtest.report.assets import Assets
 from loadtest.report.baseline import regressions
 from loadtest.report.charts import distributions, over_time
 from loadtest.report.data import EXIT_STATUS, BadReport, Outcome, Run, from_json, to_json
 from loadtest.report.files import to_csv, to_junit
 from loadtest.report.html import to_html
-from loadtest.report.live import ending
+from loadtest.report.live import ending, screen
+from loadtest.report.live import line as one_line
 from tests.loadtest.report.runs import FACTS, made
 
 
@@ -156,3 +162,20 @@ def test_the_terminal_says_the_same() -> None:
     assert "NOT MET  move_ms p95<10" in text
     assert "1 x  join: <timeout>" in text
     assert "FAILED: 1 of 1 requirements not met" in text
+
+
+def test_the_live_view_has_a_line_for_each_thing() -> None:
+    """What runs, the columns, the figures, what is required; a requirement without a figure is not yet broken."""
+    progress = Progress(scenario_of("smoke"), Schedule(()))
+    recorder = Recorder()
+    recorder.record("join_ms", 12.3)
+    recorder.fail("join: timeout")
+    progress.totals.add(0, recorder.take())
+    console = Console(record=True, width=110, file=io.StringIO(), force_terminal=True)
+    console.print(screen(progress, [parse("join_ms p95<20"), parse("move_ms p95<300")]))
+    lines = [line.strip("│ \n") for line in console.export_text().splitlines()]
+    assert any(line.split()[:4] == ["n", "per", "s", "p50"] for line in lines)
+    assert any(line.startswith("join_ms") and "12.3" in line for line in lines)
+    assert any("join_ms p95<20" in line and "move_ms p95<300" in line for line in lines)
+    assert any(line == "1 x  join: timeout" for line in lines)
+    assert "join_ms n=1 p95=12.3" in one_line(progress)
