@@ -148,6 +148,12 @@
     }
     return slots;
   };
+  // Of which kinds the browser has taken sender reports: without both it cannot keep lips and voice together.
+  window.__clocks = async () => {
+    const peer = watch.peers[watch.peers.length - 1];
+    const reported = [...(await peer.getStats()).values()].filter((row) => row.type === 'remote-outbound-rtp');
+    return [...new Set(reported.map((row) => row.kind))].sort();
+  };
   window.__dtls = async () => {
     const peer = watch.peers[watch.peers.length - 1];
     for (const report of (await peer.getStats()).values()) {

@@ -159,6 +159,15 @@ class Person:
         counters: dict[str, dict[str, int]] = await self.page.evaluate("window.__received()")
         return counters
 
+    async def knows_clocks(self) -> None:
+        """Sender reports of voices and of pictures have been taken, which is what lip sync goes by."""
+
+        async def clocks() -> list[str]:
+            kinds: list[str] = await self.page.evaluate("window.__clocks()")
+            return kinds
+
+        await until(clocks, lambda kinds: kinds == ["audio", "video"], f"{self.name} knows the clocks of")
+
     async def sees_exactly(self, names: set[str], seconds: float = PATIENCE_S) -> None:
         """Everyone of them, and nobody else, in decoded pixels."""
         await until(self.seen, lambda seen: dict(seen) == dict.fromkeys(names, 1), f"{self.name} sees", seconds)

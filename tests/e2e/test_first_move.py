@@ -43,6 +43,8 @@ async def first_move(server: Server, moderator: Person, ana: Person) -> None:
     await ana.sees_exactly({"Moderator"})
     await ana.hears_exactly({"Moderator"})
     await moderator.hears_exactly({"Ana"})
+    await ana.knows_clocks()
+    await moderator.knows_clocks()
     before = await ana.media_identity()
     states = await ana.device_states()
 
