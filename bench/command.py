@@ -16,3 +16,8 @@ app.command(
     name="signaling",
     help="Connecting, telling rooms, answering; Node's socket.io and stock python-socketio. Needs Linux, two cores.",
 )
+app.command(
+    "bench.log.command:log",
+    name="log",
+    help="One append, read and create of a room's log: in memory, on Redis, on Valkey. Needs Linux, two cores.",
+)
