@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -13,6 +14,7 @@ from aiohttp import ClientSession
 
 from loadtest.participant import Participant
 from loadtest.serving import OwnServer, free_port, fresh_key, own_server
+from server.errors import DisconnectCode
 from server.ids import ParticipantId, RoomId
 from server.rooms import commands as c
 from server.rooms.state import Presence, Role
@@ -88,3 +90,29 @@ async def test_a_node_that_slept_is_no_zombie(street: Street) -> None:
     await ben.until_disconnected()
     await ben.resume()
     await ann.until(lambda view: view.participants[ben.id].presence is Presence.CONNECTED)
+
+
+async def test_a_server_that_is_asked_to_go_sends_its_people_to_the_other(street: Street) -> None:
+    """SIGTERM: everybody hears why and when to come back, keeps their place, and the process ends by itself."""
+    stays, goes = await street.join(0, "ann"), await street.join(1, "ben")
+    await goes.do(c.RaiseHand())
+    await stays.until(lambda view: len(view.hands) == 1)
+    street.send(1, signal.SIGTERM)
+    assert await goes.until_disconnected(PATIENCE_S) is DisconnectCode.SERVER_RESTARTING
+    await goes.resume()
+    assert [hand.participant for hand in goes.view.hands] == ["ben"]
+    await goes.do(c.LowerHand())
+    await stays.until(lambda view: not view.hands)
+    async with asyncio.timeout(PATIENCE_S):
+        assert await street.servers[1].process.wait() == 0
+    assert stays.connected
+
+
+async def test_a_second_signal_does_not_wait(street: Street) -> None:
+    """It ends the process with the status of the signal."""
+    await street.join(1, "ben")
+    street.send(1, signal.SIGTERM)
+    await asyncio.sleep(0.1)  # two that are sent at once are one
+    street.send(1, signal.SIGTERM)
+    async with asyncio.timeout(PATIENCE_S):
+        assert await street.servers[1].process.wait() == -signal.SIGTERM
