@@ -17,6 +17,8 @@ from server.logs import fault
 
 ADDRESSES: Final[web.AppKey[Callable[[], Iterable[str]]]] = web.AppKey("addresses")
 """Addresses of the servers, beside this one, that its pages may connect to."""
+CLIENT_GONE: Final = 499
+"""Nobody is there to be answered; the number is that of nginx."""
 REQUEST_ID: Final = web.RequestKey("request_id", str)
 HOST: Final = re.compile(r"[A-Za-z0-9.\-\[\]:]{1,255}")
 
@@ -72,6 +74,9 @@ async def access_log(request: web.Request, handler: Handler) -> web.StreamRespon
         status = response.status
     except web.HTTPException as answer:
         status = answer.status
+        raise
+    except ConnectionResetError:
+        status = CLIENT_GONE
         raise
     except Exception as error:  # noqa: BLE001 - the edge: nothing of the exception may reach the client or the log
         log.error("fault", request=request[REQUEST_ID], **fault(error))  # noqa: TRY400 - never the text
