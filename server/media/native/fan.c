@@ -151,21 +151,26 @@ static int send_line(struct line *line, const struct packet *packet, const uint8
     return sent;
 }
 
-/* What the next lines need is on its way while this one is served: nobody's memory is in the caches of a full worker. */
+static void fetch(const void *memory)
+{
+    __builtin_prefetch(memory, 1);
+    __builtin_prefetch((const void *)((uintptr_t)memory + LINE), 1);
+}
+
+/* What the next lines need is on its way while this one is served: the caches do not hold a full worker. */
 static void foresee(struct line *const *lines, int index, int count)
 {
+    if (index + 3 < count)
+        fetch(lines[index + 3]);
     if (index + 2 < count) {
-        __builtin_prefetch(lines[index + 2], 1);
-        __builtin_prefetch((const char *)lines[index + 2] + LINE, 1);
+        fetch(lines[index + 2]->leg);
+        fetch(lines[index + 2]->sender);
     }
     if (index + 1 < count) {
         const struct line *next = lines[index + 1];
-        __builtin_prefetch(next->leg, 1);
-        __builtin_prefetch((const char *)next->leg + LINE, 1);
-        if (next->sender != NULL) {
-            __builtin_prefetch(next->sender, 1);
-            __builtin_prefetch((const char *)next->sender + LINE, 1);
-        }
+        __builtin_prefetch(next->leg->state, 1);
+        if (next->sender != NULL)
+            fetch(next->sender->cipher);
     }
 }
 

@@ -13,8 +13,8 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 
 #include "seal.h"
@@ -55,9 +55,11 @@ _Static_assert(SLOT - MAX_PACKET >= 144, "SRTP_MAX_TRAILER_LEN");
 
 struct outbox *outbox_open(int descriptor, int segments)
 {
-    struct outbox *box = calloc(1, sizeof *box);
-    if (box == NULL)
+    struct outbox *box = mmap(NULL, sizeof *box, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (box == MAP_FAILED)
         return NULL;
+    /* Thousands of small pages would push each other out of what the processor remembers of them. */
+    (void)madvise(box, sizeof *box, MADV_HUGEPAGE);
     box->descriptor = descriptor;
     box->segments = segments < 1 ? 1 : segments > MAX_SEGMENTS ? MAX_SEGMENTS : segments;
     box->batch = 1;
@@ -66,7 +68,8 @@ struct outbox *outbox_open(int descriptor, int segments)
 
 void outbox_close(struct outbox *box)
 {
-    free(box);
+    if (box != NULL)
+        munmap(box, sizeof *box);
 }
 
 int outbox_waiting(const struct outbox *box)

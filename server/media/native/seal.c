@@ -76,9 +76,9 @@ static int head_of(const uint8_t *packet, int length)
 }
 
 /* RFC 7714 section 8.1 */
-static void put_nonce(uint8_t *nonce, const struct keys *keys, const uint8_t *packet, int64_t index)
+static void put_nonce(uint8_t *nonce, const uint8_t *salt, const uint8_t *packet, int64_t index)
 {
-    memcpy(nonce, keys->salt, NONCE);
+    memcpy(nonce, salt, NONCE);
     for (int at = 0; at < 4; at++) {
         nonce[2 + at] ^= packet[8 + at];
         nonce[6 + at] ^= (uint8_t)(index >> (40 - 8 * at));
@@ -89,7 +89,8 @@ static void put_nonce(uint8_t *nonce, const struct keys *keys, const uint8_t *pa
 
 static int seal(struct sender *sender, uint8_t *packet, int length)
 {
-    const struct keys *keys = sender->keys;
+    const struct crypto *crypto = sender->crypto;
+    void *cipher = sender->cipher;
     int head = length < RTP_HEADER ? 0 : head_of(packet, length), done;
     uint8_t nonce[NONCE];
     int64_t index;
@@ -99,19 +100,19 @@ static int seal(struct sender *sender, uint8_t *packet, int length)
     index = index_of(sender, read16(packet + 2));
     if (!take(sender, index))
         return 0;
-    put_nonce(nonce, keys, packet, index);
-    if (keys->begin(keys->cipher, NULL, NULL, NULL, nonce) != 1 ||
-        keys->update(keys->cipher, NULL, &done, packet, head) != 1 ||
-        (length > head && keys->update(keys->cipher, packet + head, &done, packet + head, length - head) != 1) ||
-        keys->finish(keys->cipher, packet + length, &done) != 1 ||
-        keys->control(keys->cipher, GET_TAG, TAG, packet + length) != 1)
+    put_nonce(nonce, sender->salt, packet, index);
+    if (crypto->begin(cipher, NULL, NULL, NULL, nonce) != 1 ||
+        crypto->update(cipher, NULL, &done, packet, head) != 1 ||
+        (length > head && crypto->update(cipher, packet + head, &done, packet + head, length - head) != 1) ||
+        crypto->finish(cipher, packet + length, &done) != 1 ||
+        crypto->control(cipher, GET_TAG, TAG, packet + length) != 1)
         return 0;
     return length + TAG;
 }
 
 int sender_protect(struct sender *sender, uint8_t *packet, int length)
 {
-    if (sender->keys->cipher != NULL)
+    if (sender->cipher != NULL)
         return seal(sender, packet, length);
-    return sender->keys->protect(sender->session, packet, &length) == 0 ? length : 0;
+    return sender->crypto->protect(sender->session, packet, &length) == 0 ? length : 0;
 }

@@ -10,25 +10,25 @@ typedef int (*update_function)(void *cipher, uint8_t *to, int *length, const uin
 typedef int (*finish_function)(void *cipher, uint8_t *to, int *length);
 typedef int (*control_function)(void *cipher, int what, int octets, void *to);
 
-/* What the streams to one subscriber have in common; `cipher` NULL: libsrtp does it, by the session of each. */
-struct keys {
+/* Who encrypts: the same for all streams. */
+struct crypto {
     protect_function protect;
-    void *cipher;            /* AES-GCM with the session key in it */
     begin_function begin;
     update_function update;
     finish_function finish;
     control_function control;
-    uint8_t salt[12];        /* of the session */
 };
 
-/* One stream that is sent: an SSRC under these keys. There must never be two of the same. */
+/* One stream that is sent: an SSRC under one key. There must never be two of the same. */
 struct sender {
-    const struct keys *keys;
+    const struct crypto *crypto;
+    void *cipher;            /* AES-GCM with the session key in it, of all streams under this key; NULL: libsrtp does it */
     void *session;           /* libsrtp's, where that does it */
-    uint64_t batch;          /* of the outbox, that `message` belongs to */
     int64_t highest;         /* index of what was sent (RFC 3711 section 3.3.1), -1: nothing was */
-    uint64_t sent[8];        /* of the index n: bit n % 512 */
+    uint64_t batch;          /* of the outbox, that `message` belongs to */
     int32_t message;         /* with the last packet of this stream */
+    uint8_t salt[12];        /* of the session key */
+    uint64_t sent[8];        /* of the index n: bit n % 512 */
 };
 
 /* Protect a packet where it lies, with 144 bytes of room behind it; its length on the wire, 0 when it may not go. */

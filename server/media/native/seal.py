@@ -65,6 +65,20 @@ def _load() -> _OpenSsl | None:
     return _OpenSsl(library, *found)
 
 
+@cache
+def _crypto() -> Any:  # noqa: ANN401
+    """The functions as C takes them."""
+    crypto = ffi.new("struct crypto *")
+    crypto.protect = ffi.cast("protect_function", protect_function())
+    openssl = _load()
+    if openssl is not None:
+        crypto.begin = ffi.cast("begin_function", openssl.begin)
+        crypto.update = ffi.cast("update_function", openssl.update)
+        crypto.finish = ffi.cast("finish_function", openssl.finish)
+        crypto.control = ffi.cast("control_function", openssl.control)
+    return crypto
+
+
 def _cipher(openssl: _OpenSsl, name: bytes, key: bytes, nonce: bytes | None) -> Any:  # noqa: ANN401 - cffi has no types
     """A cipher that encrypts; it is freed with what is returned."""
     functions = openssl.functions
@@ -87,18 +101,22 @@ def _derived(openssl: _OpenSsl, master: bytes, salt: bytes, label: int, octets: 
 
 
 class CompiledSender:
-    """See `server.media.dtls.Sender`; `struct` is what C sends by. `keys`, `cipher` and `libsrtp` are its memory."""
+    """See `server.media.dtls.Sender`; `struct` is what C sends by: with this cipher and salt, or by libsrtp."""
 
     __slots__ = ("_functions", "_kept", "struct")
 
-    def __init__(self, functions: Any, keys: Any, cipher: Any, libsrtp: Sender | None) -> None:  # noqa: ANN401
+    def __init__(self, functions: Any, cipher: Any, salt: bytes, libsrtp: Sender | None) -> None:  # noqa: ANN401
+        crypto = _crypto()
         self._functions = functions
-        self._kept = keys, cipher, libsrtp
+        self._kept = crypto, cipher, libsrtp
         self.struct = ffi.new("struct sender *")
-        self.struct.keys = keys
+        self.struct.crypto = crypto
         self.struct.highest = -1
         if libsrtp is not None:
             self.struct.session = libsrtp.pointer
+            return
+        self.struct.cipher = ffi.cast("void *", int(_openssl.cast("uintptr_t", cipher)))
+        self.struct.salt = salt
 
     def protect(self, packet: bytes) -> bytes:
         """One RTP packet as it goes out. Raises SrtpError for a number used before, ValueError for a long packet."""
@@ -115,37 +133,28 @@ class CompiledSender:
 class CompiledKeys:
     """What is sent under one key (with its salt). Every SSRC has one sender, so that no number goes out twice."""
 
-    __slots__ = ("_cipher", "_functions", "_libsrtp", "_senders", "_struct")
+    __slots__ = ("_cipher", "_functions", "_libsrtp", "_salt", "_senders")
 
     def __init__(self, functions: Any, key: bytes, profile: int) -> None:  # noqa: ANN401
         self._functions = functions
         self._senders: dict[int, CompiledSender] = {}
         self._cipher: Any = None
+        self._salt = b""
         self._libsrtp: Sender | None = None
-        self._struct = ffi.new("struct keys *")
-        self._struct.protect = ffi.cast("protect_function", protect_function())
         openssl, key_bytes = _load(), gcm_key_bytes(profile)
-        if openssl is not None and key_bytes is not None:
-            self._seal(openssl, key[:key_bytes], key[key_bytes:])
-        else:
+        if openssl is None or key_bytes is None:
             self._libsrtp = make_sender(key, profile)
-
-    def _seal(self, openssl: _OpenSsl, master: bytes, salt: bytes) -> None:
-        key = _derived(openssl, master, salt, _KEY_LABEL, len(master))
-        self._cipher = _cipher(openssl, _CIPHERS[len(master)], key, None)
-        struct = self._struct
-        struct.salt = _derived(openssl, master, salt, _SALT_LABEL, _SALT_BYTES)
-        struct.cipher = ffi.cast("void *", int(_openssl.cast("uintptr_t", self._cipher)))
-        struct.begin = ffi.cast("begin_function", openssl.begin)
-        struct.update = ffi.cast("update_function", openssl.update)
-        struct.finish = ffi.cast("finish_function", openssl.finish)
-        struct.control = ffi.cast("control_function", openssl.control)
+            return
+        master, salt = key[:key_bytes], key[key_bytes:]
+        self._salt = _derived(openssl, master, salt, _SALT_LABEL, _SALT_BYTES)
+        sealing = _derived(openssl, master, salt, _KEY_LABEL, key_bytes)
+        self._cipher = _cipher(openssl, _CIPHERS[key_bytes], sealing, None)
 
     def sender(self, ssrc: int) -> CompiledSender:
         """See `SrtpPair`."""
         sender = self._senders.get(ssrc)
         if sender is None:
-            sender = self._senders[ssrc] = CompiledSender(self._functions, self._struct, self._cipher, self._libsrtp)
+            sender = self._senders[ssrc] = CompiledSender(self._functions, self._cipher, self._salt, self._libsrtp)
         return sender
 
 
