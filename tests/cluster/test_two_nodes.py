@@ -15,11 +15,13 @@ import pytest
 
 from loadtest.serving import free_port
 from server.app import Server
-from server.cluster.caretaker import IDLE_LOOKS
+from server.cluster.caretaker import IDLE_LOOKS, Caretaker
+from server.cluster.system import DEFER_MS
 from server.errors import DisconnectCode, RejectCode
 from server.ids import NodeId, ParticipantId, RoomId
+from server.ports import Clock
 from server.rooms.commands import RaiseHand, Rename
-from server.rooms.state import Presence, Role
+from server.rooms.state import SEAT_GRACE_MS, Presence, Role
 from server.signaling.messages import Ok, ReadOnly, Reject, Servers
 from tests.cluster.servers import RunningRedis, redis_server
 from tests.signaling.clients import Person, config, fresh_room, plain, token
@@ -216,6 +218,52 @@ async def test_a_room_that_a_node_needs_no_more_leaves_its_memory(two: Two) -> N
     await again.do(RaiseHand())
     back = await two.back(1, again, "ben")
     assert hands(back) == ["ben"]
+
+
+async def test_a_room_that_nobody_has_loaded_is_seen_to_by_one_node(two: Two) -> None:
+    """The log knows when something is due; of the nodes one looks after it, and lets it go again."""
+    ben = await two.join(1, "ben")
+    await ben.close()
+    room = RoomId(two.room)
+    await until(lambda: has_lost(two.servers[1], room))
+    carers = []
+    for server in two.servers:
+        assert server.system is not None
+        await until(lambda system=server.system: len(system.nodes.live()) == 2)  # type: ignore[misc]
+        await server._caretaker.close()  # noqa: SLF001 - those of the test see to it
+        later = Later(server.system.clock)
+        carers.append(Caretaker(server.rooms, server.system.log, server.system.nodes, later, lambda _: False))
+        if (runner := server.rooms.get(room)) is not None:
+            server.rooms.unload(runner)
+    for carer in carers:
+        await carer.look()
+    assert [server.rooms.get(room) is not None for server in two.servers].count(True) == 1
+
+
+def has_lost(server: Server, room: RoomId) -> bool:
+    """Whether the room knows that Ben's connection is gone."""
+    runner = server.rooms.get(room)
+    return runner is not None and runner.state.seats[BEN].connection is None
+
+
+class Later:
+    """The clock of a time when the grace of a seat is over."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def now_ms(self) -> int:
+        return self._clock.now_ms() + 2 * SEAT_GRACE_MS
+
+
+async def test_time_outs_are_first_those_of_the_home(two: Two) -> None:
+    """Of all nodes one does not wait, whichever room it is; the others do, in case that it does not come to it."""
+    systems = [server.system for server in two.servers if server.system is not None]
+    await until(lambda: all(len(system.nodes.live()) == 2 for system in systems))
+    rooms = [RoomId(f"room {number}") for number in range(50)]
+    waits = [sorted(system.defer_ms(room) for system in systems) for room in rooms]
+    assert waits == [[0, DEFER_MS]] * len(rooms)
+    assert len({systems[0].defer_ms(room) for room in rooms}) == 2
 
 
 async def rooms_by_node(server: Server) -> dict[NodeId, tuple[RoomId, ...]]:
