@@ -17,14 +17,27 @@ from cyclopts.validators import Number
 from msgspec import json, structs
 
 from bench.machine import Cores, TooFewCores, two_cores
-from bench.signaling.generator import Figures, Plan
-from bench.signaling.report import document, heading, line, ratios
-from bench.signaling.servers import Size, Start, Unavailable, holdspace, node, stock
+from bench.signaling.generator import Figures, Plan, Shared
+from bench.signaling.report import document, heading, line, ratios, shared_heading, shared_line
+from bench.signaling.servers import (
+    Size,
+    Start,
+    Unavailable,
+    holdspace,
+    holdspace_shared,
+    node,
+    node_shared,
+    stock,
+    stock_shared,
+)
+from bench.stores import Missing
 from loadtest.serving import ServerFailed
 
 OURS: Final = "holdspace"
 _LIMIT_S: Final = 300.0
 _SERVERS: Final[dict[str, Start]] = {OURS: holdspace, "node": node, "stock": stock}
+_SHARED: Final[dict[str, Start]] = {OURS: holdspace_shared, "node": node_shared, "stock": stock_shared}
+"""Two nodes on one Redis: ours, socket.io's redis-adapter, python-socketio's AsyncRedisManager."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,6 +49,7 @@ class SignalingOptions:
     seconds: Annotated[float, Parameter(help="How long the rooms talk.", validator=Number(gte=1))] = 5.0
     samples: Annotated[int, Parameter(help="Events in the large room.", validator=Number(gte=10))] = 100
     repeats: Annotated[int, Parameter(help="Rounds over all servers; the median counts.", validator=Number(gte=1))] = 1
+    nodes: Annotated[bool, Parameter(help="Measure two nodes on one Redis, too.")] = True
     peers: Annotated[bool, Parameter(help="Run Node's socket.io and stock python-socketio on the same work.")] = True
     json: Annotated[Path | None, Parameter(help="Write the report to this file, too.")] = None
 
@@ -65,15 +79,33 @@ async def signaling(*, options: Annotated[SignalingOptions, Parameter(name="*")]
     if not found[OURS]:
         sys.exit(1)
     print(ratios(found, OURS))
+    shared = await _shared(options, cores) if options.nodes else {}
     if options.json is not None:
-        options.json.write_text(json_format.dumps(document(found, OURS), indent=1) + "\n")
+        options.json.write_text(json_format.dumps(document(found, OURS, shared), indent=1) + "\n")
+
+
+async def _shared(options: SignalingOptions, cores: Cores) -> dict[str, Shared]:
+    """One round of two nodes on one Redis."""
+    found: dict[str, Shared] = {}
+    print(shared_heading(), flush=True)
+    for name, start in (_SHARED if options.peers else {OURS: holdspace_shared}).items():
+        try:
+            found[name] = json.decode(await _generated(start, options, cores), type=Shared)
+        except (Unavailable, Missing, ServerFailed) as error:
+            print(f"{name} is out: {error}", file=sys.stderr)
+            continue
+        print(shared_line(name, found[name]), flush=True)
+    return found
 
 
 async def _measure(start: Start, options: SignalingOptions, cores: Cores) -> Figures:
+    return json.decode(await _generated(start, options, cores), type=Figures)
+
+
+async def _generated(start: Start, options: SignalingOptions, cores: Cores) -> bytes:
     async with start(Size(options.rooms, options.hall), cores.server) as server:
         plan = Plan(**structs.asdict(server), seconds=options.seconds, samples=options.samples)
-        answer = await asyncio.to_thread(_generate, plan, cores.generator)
-    return json.decode(answer, type=Figures)
+        return await asyncio.to_thread(_generate, plan, cores.generator)
 
 
 def _generate(plan: Plan, core: int) -> bytes:

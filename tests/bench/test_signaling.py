@@ -10,9 +10,9 @@ from msgspec import msgpack, structs
 
 from bench.machine import two_cores
 from bench.signaling.client import Client
-from bench.signaling.generator import Figures, Plan, Work, run
+from bench.signaling.generator import Figures, Plan, Shared, Work, run, run_shared
 from bench.signaling.report import document, quantile, ratios
-from bench.signaling.servers import Size, Start, holdspace, stock
+from bench.signaling.servers import Size, Start, holdspace, holdspace_shared, stock, stock_shared
 from server.signaling.codec import websocket_frame
 
 
@@ -96,3 +96,27 @@ def test_quantiles_are_of_the_nearest_rank() -> None:
     """Also of few values."""
     assert quantile([3.0, 1.0, 2.0], 0.5) == 2.0
     assert quantile([1.0], 0.99) == 1.0
+
+
+@pytest.mark.parametrize("start", [holdspace_shared, pytest.param(stock_shared, marks=pytest.mark.slow)])
+async def test_two_nodes_are_counted_right(start: Start) -> None:
+    """What one node's client says reaches the clients of the other; the store has worked for it."""
+    async with start(Size(rooms=2, hall=2), two_cores().server) as servers:
+        plan = Plan(**structs.asdict(servers), seconds=1.0, samples=5)
+        shared = await asyncio.to_thread(run_shared, plan)
+    assert shared.events > 2
+    assert shared.store_s > 0
+    assert shared.broadcast.server_s > 0
+    assert len(shared.crossing_ms) == 5
+
+
+def test_two_nodes_are_in_the_document() -> None:
+    """With their own ratio to Node."""
+    work = Work(240, 1.0, 0.5, 0.25)
+    shared = {"holdspace": Shared(work, 20, 0.1, [1.0, 2.0]), "node": Shared(work, 10, 0.1, [1.0])}
+    found = {"holdspace": [figures_of(90, 30)], "node": [figures_of(30, 30)]}
+    told = document(found, "holdspace", shared)
+    assert told["ratio_to_node"] == {"w2": 3.0, "w4": 1.0, "two_nodes": 2.0}
+    assert isinstance(told["two_nodes"], dict)
+    assert told["two_nodes"]["holdspace"]["us_per_event"] == 25_000
+    assert told["two_nodes"]["holdspace"]["crossing_ms"] == {"p50": 2.0, "p99": 2.0}

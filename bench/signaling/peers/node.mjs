@@ -8,7 +8,16 @@ const { Server } = require("socket.io");
 const parser = require("socket.io-msgpack-parser");
 
 const http = createServer();
-const io = new Server(http, { parser, transports: ["websocket"], perMessageDeflate: false });
+const options = { parser, transports: ["websocket"], perMessageDeflate: false };
+if (process.argv[4]) {
+  const { createAdapter } = require("@socket.io/redis-adapter");
+  const { createClient } = require("redis");
+  const publish = createClient({ url: process.argv[4] });
+  const subscribe = publish.duplicate();
+  await Promise.all([publish.connect(), subscribe.connect()]);
+  options.adapter = createAdapter(publish, subscribe);
+}
+const io = new Server(http, options);
 let seq = 0;
 
 io.on("connection", (socket) => {

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Stock python-socketio on aiohttp, as its documentation has it: `python -m bench.signaling.peers.stock PORT`."""
+"""Stock python-socketio on aiohttp, as its documentation has it.
+
+python -m bench.signaling.peers.stock PORT [REDIS_URL]
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,10 @@ from typing import Any
 import socketio
 from aiohttp import web
 
-server: Any = socketio.AsyncServer(async_mode="aiohttp", serializer="msgpack", transports=["websocket"])
+manager: Any = socketio.AsyncRedisManager(sys.argv[2]) if len(sys.argv) > 2 else None  # noqa: PLR2004 - the second
+server: Any = socketio.AsyncServer(
+    async_mode="aiohttp", serializer="msgpack", transports=["websocket"], client_manager=manager
+)
 positions = count(1)
 
 
