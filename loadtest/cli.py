@@ -78,6 +78,7 @@ class OutputOptions:
     html: Annotated[Path | None, Parameter(help="One file to look at, without any network.")] = None
     csv: Annotated[Path | None, Parameter(help="The percentile table.")] = None
     junit: Annotated[Path | None, Parameter(help="Requirements as test cases.")] = None
+    server_log: Annotated[Path | None, Parameter(help="What the servers that are started have to say.")] = None
     baseline: Annotated[Path | None, Parameter(help="JSON of an older run to compare with.")] = None
     plain: Annotated[bool, Parameter(negative="", help="Lines instead of a live view; the default in a pipe.")] = False
     quiet: Annotated[bool, Parameter(negative="", help="Nothing but the verdict.")] = False

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 import signal
 import sys
@@ -76,8 +77,10 @@ async def _run(wanted: Wanted, progress: Progress, facts: Facts, console: Consol
                 await conductor.run(facts.name, lambda: _invite(wanted, progress, console))
             stopped = ends.is_set()
             unreachable = conductor.went_away
-    except (Unreachable, ServerFailed) as error:
+    except Unreachable as error:
         unreachable = str(error)
+    except ServerFailed as error:
+        unreachable = f"{error}; what it said is kept with --server-log"
     except GeneratorFailed as error:
         progress.totals.errors[f"generator: {error}"] += 1
         stopped = True
@@ -98,8 +101,10 @@ async def _target(wanted: Wanted) -> AsyncIterator[tuple[Target, Fleet | None]]:
         pages = (wanted.target.metrics_url,) if wanted.target.metrics_url else ()
         yield Target(wanted.urls, TokenKey(wanted.target.api_key, wanted.secret), pages), None
         return
-    async with own_fleet(wanted.scenario, wanted.server_options) as fleet:
-        yield fleet.target, fleet
+    # On the terminal their words would go through the live view.
+    with (wanted.output.server_log or Path(os.devnull)).open("ab") as log:
+        async with own_fleet(wanted.scenario, wanted.server_options, log.fileno()) as fleet:
+            yield fleet.target, fleet
 
 
 def _stoppable(conductor: Conductor) -> asyncio.Event:
@@ -165,7 +170,13 @@ def _require_writable(wanted: Wanted) -> None:
     """Better now than after an hour. Raises OSError."""
     if wanted.output.html is not None:
         assets()
-    for path in (wanted.output.json, wanted.output.html, wanted.output.csv, wanted.output.junit):
+    for path in (
+        wanted.output.json,
+        wanted.output.html,
+        wanted.output.csv,
+        wanted.output.junit,
+        wanted.output.server_log,
+    ):
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("ab"):

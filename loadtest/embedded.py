@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-from loadtest.serving import ServerFailed, free_port
+from loadtest.serving import STANDARD_ERROR, ServerFailed, free_port
 
 EMBEDDED: Final = "embedded"
 START_S: Final = 10.0
@@ -20,7 +20,7 @@ LOOK_EVERY_S: Final = 0.05
 
 
 @asynccontextmanager
-async def redis_at(where: str) -> AsyncIterator[str]:
+async def redis_at(where: str, output: int = STANDARD_ERROR) -> AsyncIterator[str]:
     """The address of the Redis that is meant: itself, or for `embedded` that of one that runs meanwhile."""
     if where != EMBEDDED:
         yield where
@@ -29,7 +29,7 @@ async def redis_at(where: str) -> AsyncIterator[str]:
     with tempfile.TemporaryDirectory(prefix="holdspace-") as folder:
         options = ["--port", str(port), "--bind", "127.0.0.1", "--dir", folder, "--save", "", "--appendonly", "no"]
         # In a session of its own: Ctrl-C reaches us alone, and the servers say goodbye before it ends.
-        process = await asyncio.create_subprocess_exec(_binary(), *options, stdout=2, start_new_session=True)
+        process = await asyncio.create_subprocess_exec(_binary(), *options, stdout=output, start_new_session=True)
         try:
             await _until_up(process, port)
             yield f"redis://127.0.0.1:{port}"

@@ -22,6 +22,7 @@ from server.ids import ParticipantId, RoomId
 from server.rooms.state import Role
 from server.signaling.tokens import Claims, TokenKey, fresh_ticket_id, sign
 
+STANDARD_ERROR: Final = 2
 START_S: Final = 30.0
 STOP_S: Final = 10.0
 LOOK_EVERY_S: Final = 0.1
@@ -64,10 +65,12 @@ class OwnServer(Struct, frozen=True):
 
 
 @asynccontextmanager
-async def own_server(port: int, *options: str, key: TokenKey | None = None) -> AsyncIterator[OwnServer]:
+async def own_server(
+    port: int, *options: str, key: TokenKey | None = None, output: int = STANDARD_ERROR
+) -> AsyncIterator[OwnServer]:
     """Start it with further options of `holdspace serve`, wait until it is ready, end it. Raises ServerFailed.
 
-    What it prints goes to standard error. Servers of one system share a `key`.
+    What it prints goes to this file descriptor. Servers of one system share a `key`.
     """
     _require_free(port)
     key = key or fresh_key()
@@ -75,7 +78,9 @@ async def own_server(port: int, *options: str, key: TokenKey | None = None) -> A
     environment["HOLDSPACE_API_SECRET"] = key.secret
     command = [sys.executable, "-m", "server.cli", "serve", "--port", str(port), "--api-key", key.name, *options]
     # In a session of its own: Ctrl-C reaches us alone, and we end it when everybody has gone.
-    process = await asyncio.create_subprocess_exec(*command, stdout=2, env=environment, start_new_session=True)
+    process = await asyncio.create_subprocess_exec(
+        *command, stdout=output, stderr=output, env=environment, start_new_session=True
+    )
     server = OwnServer(process, port, key)
     try:
         await _until_ready(server)

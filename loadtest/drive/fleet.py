@@ -55,10 +55,13 @@ class Target(Struct, frozen=True):
 class Fleet:
     """Nodes of our own; `servers` has None for one that is down."""
 
-    def __init__(self, stack: AsyncExitStack, ports: Sequence[int], key: TokenKey, options: Sequence[str]) -> None:
+    def __init__(
+        self, stack: AsyncExitStack, ports: Sequence[int], key: TokenKey, options: Sequence[str], output: int
+    ) -> None:
         self._stack = stack
         self._key = key
         self._options = tuple(options)
+        self._output = output
         self._ports = tuple(ports)
         self._operations = _ports(len(self._ports), besides=self._ports)
         self.servers: list[OwnServer | None] = [None for _ in ports]
@@ -78,7 +81,9 @@ class Fleet:
         if len(self._ports) > 1:
             # Each media worker takes the next port.
             options += ["--node-url", f"http://127.0.0.1:{port}", "--media-workers", "1"]
-        self.servers[node] = await self._stack.enter_async_context(own_server(port, *options, key=self._key))
+        self.servers[node] = await self._stack.enter_async_context(
+            own_server(port, *options, key=self._key, output=self._output)
+        )
 
     async def strike(self, step: Step) -> float:
         """Do to a node what the step says; when it happened, by the monotonic clock."""
@@ -113,14 +118,17 @@ class Fleet:
 
 
 @asynccontextmanager
-async def own_fleet(scenario: Scenario, options: Sequence[str]) -> AsyncIterator[Fleet]:
-    """As many nodes as the scenario wants, ready; several share a Valkey of their own. Raises ServerFailed."""
+async def own_fleet(scenario: Scenario, options: Sequence[str], output: int) -> AsyncIterator[Fleet]:
+    """As many nodes as the scenario wants, ready; several share a Valkey of their own. Raises ServerFailed.
+
+    What they print goes to this file descriptor.
+    """
     largest = max(family.people for family in scenario.rooms) + 2
     wanted = ["--auto-admit", "--capacity", str(min(HIGHEST_CAPACITY, max(60, largest)))]
     async with AsyncExitStack() as stack:
         if scenario.nodes > 1:
-            wanted += ["--redis", await stack.enter_async_context(redis_at(EMBEDDED))]
-        fleet = Fleet(stack, _ports(scenario.nodes), fresh_key(), [*wanted, *options])
+            wanted += ["--redis", await stack.enter_async_context(redis_at(EMBEDDED, output))]
+        fleet = Fleet(stack, _ports(scenario.nodes), fresh_key(), [*wanted, *options], output)
         for node in range(scenario.nodes):
             await fleet.start(node)
         yield fleet
