@@ -168,6 +168,11 @@ async def _check(client: Client) -> None:
     for info in await infos(client, "server"):
         if _version(info) < OLDEST:
             raise UnsuitableRedis(f"Redis {info['redis_version']} is too old: 6.2 or newer is needed, 7.0 is better")
+        if isinstance(client, RedisCluster) and _version(info) < SHARDED_SINCE:
+            raise UnsuitableRedis(
+                f"Redis {info['redis_version']} has no sharded pub/sub: a Cluster needs 7.0 or newer."
+                " One server, or one with Sentinel, may be 6.2"
+            )
     for info in await infos(client, "memory"):
         policy = info.get("maxmemory_policy", "noeviction")
         if policy != "noeviction":

@@ -57,7 +57,7 @@ class RedisClock:
     async def _read(self) -> tuple[int, int, int]:
         """How wrong the reading may be, our time in its middle, and the shared time; in ns."""
         sent_ns = time.monotonic_ns()
-        reply = await call(self._client, "EVAL", TIME.source, 1, tags()[0])
+        reply = await call(self._client, "EVAL", TIME.source, 1, f"hs:{tags()[0]}:time")
         got_ns = time.monotonic_ns()
         if not isinstance(reply, list):
             raise LogUnavailable
