@@ -146,6 +146,7 @@ class Conductor:
                 await asyncio.sleep(max(0.0, start_s + second - time.monotonic()))
                 samples = await sample_all(probes, http, servers, second, self._recorder)
                 machine.sample(self._recorder)
+                self._recorder.count("dropped_starts", self._progress.schedule.dropped_in(second))
                 for url, sample in zip(self._target.urls, samples, strict=True):
                     self._progress.nodes.setdefault(url, []).append(sample)
                 self._progress.totals.add(second, self._recorder.take(), CONDUCTOR)

@@ -43,7 +43,8 @@ class Recorder:
         """So many more of a counter."""
         if METRICS[name].kind is not Kind.COUNTER:
             raise KeyError(name)
-        self._counters[name] += more
+        if more:
+            self._counters[name] += more
 
     def fail(self, cause: str) -> None:
         """Something went wrong; the same words for the same cause."""

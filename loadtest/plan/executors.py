@@ -27,6 +27,10 @@ class Schedule(Struct, frozen=True):
         """How many people should be there at this time."""
         return sum(visit.at_s <= at_s < visit.until_s for visit in self.visits)
 
+    def dropped_in(self, second: int) -> int:
+        """How many starts were dropped in this second."""
+        return sum(int(at_s) == second for at_s in self.dropped)
+
 
 class Churn(Struct, frozen=True, forbid_unknown_fields=True):
     """People who go, and whose seats somebody else takes after a while."""

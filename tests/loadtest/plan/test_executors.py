@@ -53,6 +53,7 @@ def test_an_open_load_counts_starts_that_find_no_seat() -> None:
     schedule = ArrivalRate(per_second=2, stay_s=5).schedule(4, 10)
     assert len(schedule.visits) + len(schedule.dropped) == 20
     assert schedule.dropped[0] == 2.0
+    assert sum(schedule.dropped_in(second) for second in range(10)) == len(schedule.dropped)
     assert len(schedule.visits) == 8
 
 
