@@ -30,6 +30,8 @@ from server.rooms.state import RoomState
 KEPT_ENTRIES: Final = 512
 """How many entries before the snapshot are kept for readers that lag."""
 KEPT_COMMANDS: Final = 2048
+MAX_ENDED: Final = 10_000
+"""Rooms whose end is remembered; of all that is forgotten, that alone stays, and the oldest goes first."""
 NO_ROOM: Final = EpochChanged(Epoch(0))
 
 
@@ -108,6 +110,7 @@ class MemoryLog:
         self._clock = clock
         self._rooms: dict[RoomId, _Room] = {}
         self._hints: dict[RoomId, list[Hint]] = {}
+        self._over: dict[RoomId, None] = {}
         self._epoch = Epoch(0)
 
     async def create(self, room: RoomId, snapshot: RoomState, *, wake_ms: int | None = None) -> Loaded:
@@ -168,12 +171,20 @@ class MemoryLog:
 
         return unsubscribe
 
-    async def forget(self, room: RoomId) -> None:
+    async def forget(self, room: RoomId, *, over: bool = True) -> None:
         if self._rooms.pop(room, None) is not None:
+            if over:
+                self._over[room] = None
+                for oldest in tuple(islice(self._over, max(0, len(self._over) - MAX_ENDED))):
+                    del self._over[oldest]
             self._tell(room, Epoch(0), Seq(1), ())
+
+    async def ended(self, room: RoomId) -> bool:
+        return room in self._over
 
     def _begin(self, room: RoomId, snapshot: RoomState, wake_ms: int | None) -> _Room:
         self._epoch = Epoch(max(self._epoch + 1, self._clock.now_ms()))
+        self._over.pop(room, None)
         self._rooms[room] = begun = _Room(self._epoch, snapshot, wake_ms)
         return begun
 

@@ -18,7 +18,7 @@ from server.cluster.keys import PARTITIONS, Keys
 from server.cluster.pipe import Bounded, Pipe
 from server.cluster.positions import Position
 from server.cluster.replicas import Replicas
-from server.cluster.replies import UnknownReply, append_of, loaded_of, number, read_of, rooms_of
+from server.cluster.replies import UnknownReply, append_of, loaded_of, number, over_of, read_of, rooms_of
 from server.cluster.scripts import APPEND, CREATE, DUE, FORGET, LOAD, POSITIONS, READ, RESTORE, Script
 from server.cluster.shards import shards_of
 from server.ids import RoomId
@@ -160,9 +160,12 @@ class RedisLog:
     def subscribe(self, room: RoomId, hint: Hint) -> Callable[[], None]:
         return self._hints.subscribe(room, hint)
 
-    async def forget(self, room: RoomId) -> None:
-        await self._run(FORGET, room, room, TOMBSTONE_MS, self._publish, self._look_again)
+    async def forget(self, room: RoomId, *, over: bool = True) -> None:
+        await self._run(FORGET, room, room, TOMBSTONE_MS if over else 0, self._publish, self._look_again)
         self._hints.tell(room, Epoch(0), Seq(1), ())
+
+    async def ended(self, room: RoomId) -> bool:
+        return _decoded(over_of, await self._run(LOAD, room))
 
     async def due(self, now_ms: int, limit: int, share: tuple[int, int] = (0, 1)) -> list[RoomId]:
         part, parts = share

@@ -54,6 +54,12 @@ def entries_of(stream: object) -> tuple[Entry, ...]:
     return tuple(entries)
 
 
+def over_of(reply: object) -> bool:
+    """The answer of `load`: whether the room is unknown because its session is over."""
+    word, rest = _head(reply)
+    return word == b"unknown" and number(rest[0]) > 0
+
+
 def loaded_of(reply: object) -> Loaded | None:
     """The answer of `create`, `load` and `restore`."""
     word, rest = _head(reply)

@@ -67,8 +67,11 @@ class MeteredLog:
     def subscribe(self, room: RoomId, hint: Hint) -> Callable[[], None]:
         return self._log.subscribe(room, hint)
 
-    async def forget(self, room: RoomId) -> None:
-        await self._timed("forget", self._log.forget(room))
+    async def forget(self, room: RoomId, *, over: bool = True) -> None:
+        await self._timed("forget", self._log.forget(room, over=over))
+
+    async def ended(self, room: RoomId) -> bool:
+        return await self._timed("ended", self._log.ended(room))
 
     async def _timed(self, call: str, answer: Awaitable[T]) -> T:
         begun = time.perf_counter()

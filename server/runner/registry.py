@@ -17,8 +17,6 @@ from server.runner.runner import RoomRunner
 from server.runner.settings import Environment, RunnerSettings
 
 _MS: Final = 0.001
-MAX_ENDED: Final = 10_000
-"""Rooms whose end is remembered; of all that is forgotten, that alone stays, and the oldest goes first."""
 
 
 def kept_ms(state: RoomState, settings: RunnerSettings) -> int | None:
@@ -36,7 +34,6 @@ class Rooms:
         self._runners: dict[RoomId, RoomRunner] = {}
         self._opening: dict[RoomId, asyncio.Task[RoomRunner | None]] = {}
         self._forgetting: set[asyncio.Task[None]] = set()
-        self._ended: dict[RoomId, None] = {}
         self._closed = False
 
     def get(self, room: RoomId) -> RoomRunner | None:
@@ -44,9 +41,13 @@ class Rooms:
         runner = self._runners.get(room)
         return None if runner is None or runner.closed else runner
 
-    def has_ended(self, room: RoomId) -> bool:
-        """Whether a session of this room is over here, and no new one has begun."""
-        return room in self._ended
+    async def has_ended(self, room: RoomId) -> bool:
+        """Whether a session of this room is over, and no new one has begun. Raises JoinRefused SERVER_BUSY."""
+        try:
+            async with asyncio.timeout(self._env.settings.call_ms * _MS):
+                return await self._env.log.ended(room)
+        except (LogUnavailable, TimeoutError):
+            raise JoinRefused(DisconnectCode.SERVER_BUSY) from None
 
     async def open(self, room: RoomId, first: RoomState) -> RoomRunner:
         """The runner of a room, which begins in the state `first` unless it exists already, here or elsewhere.
@@ -112,7 +113,6 @@ class Rooms:
         if loaded is None:
             return None
         runner = self._runners[room] = RoomRunner(room, loaded, self._env)
-        self._ended.pop(room, None)
         keeper = _Keeper(self, runner, self._env.settings)
         runner.subscribe(keeper)
         keeper.look(runner.state)
@@ -120,12 +120,9 @@ class Rooms:
 
     def forget(self, runner: RoomRunner) -> None:
         """Erase the room here and in the log. That its session is over is remembered."""
-        if runner.state.status is SessionStatus.ENDED:
-            self._ended[runner.room] = None
-            if len(self._ended) > MAX_ENDED:
-                del self._ended[next(iter(self._ended))]
         runner.close(JoinRefused(DisconnectCode.SESSION_OVER))
-        task = asyncio.get_running_loop().create_task(self._forget(runner.room))
+        over = runner.state.status is SessionStatus.ENDED
+        task = asyncio.get_running_loop().create_task(self._forget(runner.room, over=over))
         self._forgetting.add(task)
         task.add_done_callback(self._forgetting.discard)
 
@@ -134,11 +131,11 @@ class Rooms:
         if self._runners.get(runner.room) is runner:
             del self._runners[runner.room]
 
-    async def _forget(self, room: RoomId) -> None:
+    async def _forget(self, room: RoomId, *, over: bool) -> None:
         while True:
             try:
                 async with asyncio.timeout(self._env.settings.call_ms * _MS):
-                    await self._env.log.forget(room)
+                    await self._env.log.forget(room, over=over)
             except (LogUnavailable, TimeoutError):
                 await asyncio.sleep(self._env.settings.backoff_ms[-1] * _MS)
             else:

@@ -82,7 +82,7 @@ class Joining:
         if runner is not None:
             _refuse_in_advance(runner.state, claims)
         else:
-            self._refuse_after_the_end(claims)
+            await self._refuse_after_the_end(claims)
         settings = self._settings(claims) if runner is None else runner.state.settings
         room = RoomInfo(settings.title, settings.agreement, settings.camera_policy, settings.camera_reason)
         return Ticket(sign(self._key, claims), claims.role, claims.name, room)
@@ -105,7 +105,7 @@ class Joining:
         # Somebody without `sub` gets a new identity; a link for many is meant to be swapped for a ticket first.
         claims = ticket_from(claims, now, self._ticket_seconds)
         if known is None:
-            self._refuse_after_the_end(claims)
+            await self._refuse_after_the_end(claims)
             if self._opening.full():
                 # Whoever is in a room already must not suffer for one that has not begun.
                 raise JoinRefused(DisconnectCode.SERVER_BUSY)
@@ -132,9 +132,9 @@ class Joining:
             raise SeatInDoubt(runner, participant) from busy
         return Seated(runner, participant, secret, resume)
 
-    def _refuse_after_the_end(self, claims: Claims) -> None:
+    async def _refuse_after_the_end(self, claims: Claims) -> None:
         """An old link must not lead into an empty room: after a session only a moderator begins another one."""
-        if claims.role is not Role.MODERATOR and self._rooms.has_ended(claims.room):
+        if claims.role is not Role.MODERATOR and await self._rooms.has_ended(claims.room):
             raise JoinRefused(DisconnectCode.SESSION_OVER)
 
     def _first(self, claims: Claims) -> RoomState:

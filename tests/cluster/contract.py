@@ -391,10 +391,10 @@ async def a_forgotten_room_is_gone(connect: Connect) -> None:
     epoch = await opened(log, A, B)
     await other.forget(ROOM)
     await other.forget(ROOM)
-    assert await log.load(ROOM) is None
+    assert (await log.load(ROOM), await log.ended(ROOM), await log.ended(OTHER)) == (None, True, False)
     assert await log.append(ROOM, epoch, Seq(2), (C,)) == EpochChanged(Epoch(0))
     anew = await log.create(ROOM, LATER)
     assert anew == Loaded(anew.epoch, Seq(0), LATER, ())
-    assert anew.epoch > epoch
+    assert (anew.epoch > epoch, await other.ended(ROOM)) == (True, False)
     assert await log.append(ROOM, epoch, Seq(0), (C,)) == EpochChanged(anew.epoch)
     assert await log.append(ROOM, anew.epoch, Seq(0), (A,)) == Appended()

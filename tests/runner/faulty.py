@@ -80,8 +80,11 @@ class FaultyLog:
     def subscribe(self, room: RoomId, hint: Hint) -> Callable[[], None]:
         return self.log.subscribe(room, lambda *what: None if self.mute else hint(*what))
 
-    async def forget(self, room: RoomId) -> None:
-        await self._call("forget", lambda: self.log.forget(room))
+    async def forget(self, room: RoomId, *, over: bool = True) -> None:
+        await self._call("forget", lambda: self.log.forget(room, over=over))
+
+    async def ended(self, room: RoomId) -> bool:
+        return await self._call("ended", lambda: self.log.ended(room))
 
     async def _call(self, name: str, run: Callable[[], Awaitable[T]]) -> T:
         self.calls[name] += 1

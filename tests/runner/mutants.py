@@ -100,9 +100,9 @@ class SendsLosersAgain(Pipeline):
 class ForgetsToAnswer(Pipeline):
     """Drops what has to be decided again."""
 
-    def _answer(self, known: Mapping[str, Seq] | None = None, *, stands: bool = False) -> None:
+    def _answer(self, known: Mapping[str, Seq] | None = None, *, stands: bool = False, safe: bool = False) -> None:
         waiting = self._queue
-        super()._answer(known, stands=stands)
+        super()._answer(known, stands=stands, safe=safe)
         self._queue = waiting
 
 

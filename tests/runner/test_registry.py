@@ -122,10 +122,10 @@ def test_an_ended_room_is_forgotten_after_a_while() -> None:
         assert isinstance(recorder.error, JoinRefused)
         assert recorder.error.code is DisconnectCode.SESSION_OVER
         assert await log.load(ROOM) is None
-        assert rooms.has_ended(ROOM)
+        assert await rooms.has_ended(ROOM)
         again = await rooms.open(ROOM, FIRST)
         assert again.epoch > runner.epoch
-        assert not rooms.has_ended(ROOM)
+        assert not await rooms.has_ended(ROOM)
 
     virtually(scenario())
 
@@ -162,6 +162,7 @@ def test_an_empty_room_waits_longer() -> None:
         assert rooms.get(ROOM) is runner
         await asyncio.sleep(200)
         assert rooms.get(ROOM) is None
+        assert not await rooms.has_ended(ROOM)
 
     virtually(scenario())
 
