@@ -60,6 +60,7 @@ class Guest:
         self._recorder = place.recorder
         self._room = room
         self._leaving = False
+        self._present = False
         self._mind = Behaviour(seat.number, random.Random(seat.number))
         self._chance = random.Random(f"{seat.number} back")
         self.person: LoadPerson | None = None
@@ -106,7 +107,8 @@ class Guest:
         await person.join()
         await person.until(lambda _: person.placement not in (None, LOBBY))
         self._recorder.record("join_ms", 1_000 * (self._place.now_s() - due_s))
-        self._place.recorder.present += 1
+        self._present = True
+        self._recorder.present += 1
         if self._family.media:
             self.media = Media(self._place, self._family, seat, person, partial(self._room.company, self))
             await self.media.connect(due_s)
@@ -134,7 +136,7 @@ class Guest:
             return
         if self.media is not None:
             self.media.end()
-        if person.placement is not None:
+        if self._present:
             self._recorder.present -= 1
         with suppress(*TROUBLE):
             async with asyncio.timeout(5):
