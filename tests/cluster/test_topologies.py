@@ -6,16 +6,19 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
+from redis.crc import key_slot
 
+from server.cluster.keys import Keys
 from server.ids import RoomId
 from server.ports import Appended, LogUnavailable, Seq
 from tests.cluster.contract import CONTRACT, ROOM, A, B, C, Promise, entry, name_of, opened
 from tests.cluster.heard import Heard
 from tests.cluster.nodes import joined
-from tests.cluster.servers import KINDS, Kind
-from tests.cluster.topologies import Cluster, Replicated, cluster, replicated
+from tests.cluster.servers import HOST, KINDS, Kind
+from tests.cluster.topologies import Cluster, Replicated, cluster, replicated, text
 from tests.runner.toys import FIRST
 
 pytestmark = pytest.mark.slow
@@ -138,6 +141,31 @@ async def test_cluster_failover(kind: Kind) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+async def test_a_slot_that_moves_takes_its_rooms_along(kind: Kind) -> None:
+    """While people act in a room its slot goes to another primary, key by key: all is there once, and heard of."""
+    with cluster(kind) as servers:
+        async with joined(servers.url) as nodes:
+            log, listener = nodes(), nodes()
+            epoch, heard = await opened(log), Heard()
+            listener.subscribe(ROOM, heard)
+            await nodes.settle()
+            slot = key_slot(Keys(nodes.prefix).tag(ROOM)[1:-1].encode())
+            moving = asyncio.create_task(asyncio.to_thread(move_slot, servers, slot))
+            seq = 0
+            while not moving.done() or seq < 100:
+                await _again(log.append, ROOM, epoch, Seq(seq), (entry(f"c:{seq}"),))
+                seq += 1
+            moving.result()
+            for more in range(seq, seq + 20):
+                await _again(log.append, ROOM, epoch, Seq(more), (entry(f"c:{more}"),))
+            assert await log.read(ROOM, epoch, Seq(0)) == tuple(entry(f"c:{i}") for i in range(seq + 20))
+            last = Seq(seq + 20)
+            await heard.until(
+                lambda: (epoch, last, (entry(f"c:{last - 1}"),)) in heard.hints or (epoch, last) in heard.positions
+            )
+
+
+@pytest.mark.parametrize("kind", KINDS)
 async def test_one_primary_that_is_away_takes_its_rooms_only(kind: Kind) -> None:
     """They are read-only within two seconds; the rooms of the others go on, and all when it is back.
 
@@ -166,6 +194,23 @@ async def test_one_primary_that_is_away_takes_its_rooms_only(kind: Kind) -> None
                     await asyncio.sleep(0.05)
             for room in set(rooms) - set(here):
                 await _again(log.append, room, epochs[room], Seq(0), (A,))
+
+
+def move_slot(servers: Cluster, slot: int) -> None:
+    """What `redis-cli --cluster reshard` does with one slot."""
+    with ExitStack() as stack:
+        admins = [stack.enter_context(server.admin()) for server in servers.primaries]
+        names = [text(admin.execute_command("CLUSTER", "MYID")) for admin in admins]
+        giver = next(i for i, admin in enumerate(admins) if admin.execute_command("CLUSTER", "COUNTKEYSINSLOT", slot))
+        taker = (giver + 1) % len(admins)
+        admins[taker].execute_command("CLUSTER", "SETSLOT", slot, "IMPORTING", names[giver])
+        admins[giver].execute_command("CLUSTER", "SETSLOT", slot, "MIGRATING", names[taker])
+        where = (HOST, servers.primaries[taker].port)
+        while keys := admins[giver].execute_command("CLUSTER", "GETKEYSINSLOT", slot, 1):
+            admins[giver].execute_command("MIGRATE", *where, "", 0, 1000, "KEYS", *keys)
+            time.sleep(0.1)  # people go on acting in between
+        for i in (taker, giver, 3 - taker - giver):
+            admins[i].execute_command("CLUSTER", "SETSLOT", slot, "NODE", names[taker])
 
 
 async def _again(append: object, *what: object) -> None:

@@ -84,14 +84,15 @@ def replicated(kind: Kind) -> Iterator[Replicated]:
             with sentinel.admin() as admin:
                 words = admin.execute_command("SENTINEL", "MASTER", SERVICE)
             state = words if isinstance(words, dict) else dict(zip(words[::2], words[1::2], strict=True))
-            text = {_text(key): _text(value) for key, value in state.items()}
-            return text["num-slaves"] == "1" and text["num-other-sentinels"] == "2"
+            said = {text(key): text(value) for key, value in state.items()}
+            return said["num-slaves"] == "1" and said["num-other-sentinels"] == "2"
 
         until(lambda: all(map(knows_all, sentinels)), "Sentinels do not know each other")
         yield Replicated(primary, replica, sentinels)
 
 
-def _text(value: object) -> str:
+def text(value: object) -> str:
+    """What a server says."""
     return value.decode() if isinstance(value, bytes) else str(value)
 
 
@@ -125,7 +126,7 @@ def cluster(kind: Kind, *, replicas: bool = False) -> Iterator[Cluster]:
         until(lambda: all(_whole(server, len(servers)) for server in servers), "the Cluster does not come together")
         for primary, replica in zip(primaries, others, strict=False):
             with primary.admin() as admin, replica.admin() as follower:
-                name = _text(admin.execute_command("CLUSTER", "MYID"))
+                name = text(admin.execute_command("CLUSTER", "MYID"))
                 follower.execute_command("CLUSTER", "REPLICATE", name)
         until(lambda: all(_follows(replica) for replica in others), "no replication")
         yield Cluster(primaries, others)
@@ -133,12 +134,12 @@ def cluster(kind: Kind, *, replicas: bool = False) -> Iterator[Cluster]:
 
 def _bus(server: RunningRedis) -> int:
     with server.admin() as admin:
-        return int(_text(admin.config_get("cluster-port")["cluster-port"]))
+        return int(text(admin.config_get("cluster-port")["cluster-port"]))
 
 
 def _whole(server: RunningRedis, count: int) -> bool:
     with server.admin() as admin:
-        lines = _text(admin.execute_command("CLUSTER", "INFO")).split()
+        lines = text(admin.execute_command("CLUSTER", "INFO")).split()
     return "cluster_state:ok" in lines and f"cluster_known_nodes:{count}" in lines
 
 
