@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,19 +13,19 @@ from typing import Final
 from tests.faults.mutants import MUTANTS
 
 FOLDER: Final = Path(__file__).parent
+VERDICT: Final = re.compile(r"^(?:E +)?(I\d+: .*|assert .*|AssertionError.*)", re.MULTILINE)
 
 
 def is_killed(name: str, test: str) -> bool:
-    """Whether the test fails with this mutant; it passes without it, or this says nothing."""
+    """Whether the test finds fault with this mutant, by its verdict; it passes without it, or this says nothing."""
     command = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(FOLDER / test))
     outcome = subprocess.run(
         command, env={**os.environ, "FAULT_MUTANT": name}, check=False, capture_output=True, text=True
     )
-    verdict = [line for line in outcome.stdout.splitlines() if line.startswith("E  ")]
-    print(
-        f"{name}: {'killed' if outcome.returncode == 1 else 'SURVIVED'} by {test}: {' '.join(verdict[:2])}", flush=True
-    )
-    return outcome.returncode == 1
+    verdict = VERDICT.findall(outcome.stdout)
+    killed = outcome.returncode == 1 and bool(verdict)
+    print(f"{name}: {'killed' if killed else 'SURVIVED'} by {test}: {'; '.join(verdict[:2])}", flush=True)
+    return killed
 
 
 def main() -> int:

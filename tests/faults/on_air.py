@@ -151,7 +151,7 @@ async def go_on_air(scene: Scene, people: int, nodes: Sequence[int] = (0, 1, 2))
     for number in range(people):
         node = nodes[number % len(nodes)]
         urls = scene.urls[node:] + scene.urls[:node]
-        person = ParticipantId(f"air{number}")
+        person = ParticipantId(f"air{len(scene.clients)}")
         scene.add(OnAir(urls, scene.token(person), person, scene.seed * 1_000 + 500 + number, air))
     await asyncio.gather(*(one.arrive() for one in air.people))
     await settled(air)

@@ -134,11 +134,11 @@ async def _talking(scene: Scene) -> Client:
 
 async def _open(moderator: Client, duration_ms: int) -> int:
     """Breakouts for so long; when they are over, by the clock of the test."""
-    await moderator.do(c.DraftPlan(AssignmentStrategy.RANDOM, 3, duration_ms))
+    assert await moderator.manage(c.DraftPlan(AssignmentStrategy.RANDOM, 3, duration_ms))
     view = await moderator.until(lambda view: view.breakouts.plan is not None)
     assert view.breakouts.plan is not None
     began_ms = now_ms()
-    await moderator.do(c.OpenBreakouts(view.breakouts.plan.version, allow_alone=True))
+    assert await moderator.manage(c.OpenBreakouts(view.breakouts.plan.version, allow_alone=True))
     return (began_ms + now_ms()) // 2 + duration_ms
 
 
