@@ -20,7 +20,7 @@ from server.ports import Clock, Epoch, Seq
 from server.rooms.audience import Audience, Viewer, audience_of, viewer_of
 from server.rooms.events import Event, LeaveReason, ParticipantLeft
 from server.rooms.evolve import evolve
-from server.rooms.state import RoomState
+from server.rooms.state import RoomState, Seat
 from server.rooms.view import view_of
 from server.runner.listeners import Commit
 from server.runner.runner import RoomRunner
@@ -38,6 +38,16 @@ ENDINGS: Final[dict[LeaveReason, DisconnectCode]] = {
     LeaveReason.TIMED_OUT: DisconnectCode.CONNECTION_LOST,
     LeaveReason.ENDED: DisconnectCode.SESSION_OVER,
 }
+
+
+def replaced(seat: Seat) -> DisconnectCode:
+    """Why a connection ends whose seat speaks through another one now, or through none.
+
+    Another tab has come in by a token. Whoever showed the resume secret is the same client: an attempt that it has
+    given up long ago may be carried out late, and must not send it away for good.
+    """
+    another_tab = seat.connection is not None and not seat.shown_hash
+    return DisconnectCode.SUPERSEDED if another_tab else DisconnectCode.CONNECTION_LOST
 
 
 class Client:
@@ -192,8 +202,7 @@ class Delivery:
             if seat is None:
                 client.link.end(ENDINGS[left.get(client.participant, LeaveReason.ENDED)])
             else:
-                superseded = seat.connection is not None
-                client.link.end(DisconnectCode.SUPERSEDED if superseded else DisconnectCode.CONNECTION_LOST)
+                client.link.end(replaced(seat))
 
     def _show(self, client: Client, state: RoomState, epoch: Epoch, seq: Seq) -> None:
         viewer = viewer_of(state, client.participant)

@@ -21,7 +21,7 @@ from server.runner.runner import Answer, RoomRunner
 from server.runner.steps import Acknowledged
 from server.signaling.answers import Reply
 from server.signaling.codec import BadFrame, Packet, notice_frame, read_command, read_connect
-from server.signaling.delivery import Client, Delivery
+from server.signaling.delivery import Client, Delivery, replaced
 from server.signaling.joining import Joining, Seated, SeatInDoubt
 from server.signaling.limits import (
     CONNECTION_RATE,
@@ -250,7 +250,7 @@ class Gateway:
         hall, seated = attendance.hall, attendance.seated
         seat = hall.runner.state.seats.get(seated.participant)
         if hall.runner.closed or seat is None or seat.connection != link.id:
-            link.end(DisconnectCode.SUPERSEDED if seat is not None else DisconnectCode.SESSION_OVER)
+            link.end(DisconnectCode.SESSION_OVER if seat is None else replaced(seat))
             return
         if seated.resume is None:
             hall.media.begin_anew(seated.participant)

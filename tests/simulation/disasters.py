@@ -49,6 +49,11 @@ async def node_killed(sim: Simulation, random: Random) -> None:
     if machine is None:
         return
     sim.tell(f"kill {machine.name}")
+    there = [c for people in sim.people.values() for c in people[1:] if sim.is_at(c, machine)]
+    if there and random.random() < 0.5:
+        leaver = random.choice(there)
+        sim.tell(f"{leaver.person} goes away")
+        await leaver.depart()
     machine.kill(silently=random.random() < 0.3)
     if random.random() < 0.8:
         await asyncio.sleep(random.uniform(0.3, 9))
@@ -260,13 +265,12 @@ async def people_disconnected(sim: Simulation, random: Random) -> None:
 @disaster(4)
 async def person_reads_nothing(sim: Simulation, random: Random) -> None:
     """Its connection is there, and it does not read: who only listens does not notice it either."""
-    listener = sim.people[ROOMS[0]][QUIET]
-    client = random.choice([listener, listener, *(client for people in sim.people.values() for client in people)])
+    client = sim.people[ROOMS[0]][QUIET]
     sim.tell(f"{client.person} does not read")
     stalled = [(machine, machine.process, socket) for machine, socket in sim.sockets(client.person)]
     for _, _, socket in stalled:
         socket.stall()
-    await asyncio.sleep(random.choice((1, 5, 16)) * random.uniform(0.7, 1.3))
+    await asyncio.sleep(random.choice((3, 14, 18)) * random.uniform(0.9, 1.1))
     for machine, process, socket in stalled:
         awake = machine.process is process and not process.slept
         if awake and not socket.is_closing() and socket.unread_s() > MAX_UNREAD_S:

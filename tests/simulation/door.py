@@ -309,6 +309,8 @@ class Port:
         except BaseException:
             wire.close(0)
             raise
+        if wire.over[0]:
+            raise ConnectionError
         self._up = True
         self._pong()
 

@@ -18,7 +18,7 @@ from server.cluster import keys, redis_log, system
 from server.cluster.keys import tags
 from server.ids import ParticipantId, RoomId
 from server.rooms import commands as c
-from server.rooms.state import Role, RoomView
+from server.rooms.state import Presence, Role, RoomView
 from server.rooms.view import view_of
 from server.runner.steps import key_of
 from server.signaling.tokens import Claims, sign
@@ -201,6 +201,7 @@ class Simulation:
         await asyncio.gather(*self._work, return_exceptions=True)
         await self._until(self._all_back, 60)
         await self._until(self._agree, 45)
+        self.found += self._ghosts()
         runs: dict[RoomId, Run] = {}
         for room, people in self.people.items():
             for client in people:
@@ -219,7 +220,25 @@ class Simulation:
     def _all_back(self) -> bool:
         return all(c.connected for people in self.people.values() for c in people if c.staying)
 
+    def _ghosts(self) -> list[str]:
+        """Who counts as connected at the end, and is not."""
+        found = []
+        for room, people in self.people.items():
+            there = {client.person for client in people if client.connected}
+            lives = () if room in self.gone else self.truth.lives(room)
+            if lives:
+                *_, (_, state) = states(lives[-1])
+                connected = {p.id for p in state.participants.values() if p.presence is Presence.CONNECTED}
+                found += [f"{room}: I2 {ghost} counts as connected" for ghost in sorted(connected - there)]
+        return found
+
+    def is_at(self, client: Client, machine: Machine) -> bool:
+        """Whether this person is connected to this node."""
+        return any(socket for where, socket in self.sockets(client.person) if where is machine)
+
     def _agree(self) -> bool:
+        if self._ghosts():
+            return False
         for room, people in self.people.items():
             lives = self.truth.lives(room)
             if not lives:
