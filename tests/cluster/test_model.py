@@ -43,7 +43,8 @@ MUTANTS: Final = {
 def test_every_state_is_sound(name: str) -> None:
     """One history for each epoch, one effect for each command, what was acknowledged kept, nobody's seat lost."""
     found = explore(SMALL[name])
-    print(f"{name}: {found.states} states, {found.steps} steps, depth {found.depth}")
+    print(f"{name}: {found}")
+    assert found.complete
     assert found.states > 100
 
 
@@ -53,7 +54,7 @@ def test_every_state_is_sound(name: str) -> None:
 def test_every_state_of_a_larger_world_is_sound(name: str) -> None:
     """The same with three nodes, two rooms and six commands."""
     found = explore(LARGE[name])
-    print(f"{name}: {found.states} states, {found.steps} steps, depth {found.depth}")
+    print(f"{name}: {found}")
     assert found.states > 10_000
 
 
