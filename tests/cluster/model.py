@@ -243,7 +243,8 @@ class Model:
         node = node._replace(sent=_with(node.sent, room, None), queues=_with(node.queues, room, tuple(rest)))
         people, owed = world.people, world.owed
         if verdict == "ok":
-            owed |= {(room, order.command)}
+            # What a node knows again while the log has lost it is promised no better than it was.
+            owed |= {(room, order.command)} if self._has(world.logs[room], order.command) else set()
             if order.seat:
                 there = dict(people) | {order.command: name_of(number, node)}
                 people = tuple(sorted(there.items()))

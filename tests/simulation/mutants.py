@@ -15,7 +15,7 @@ from unittest import mock
 
 from msgspec import structs
 
-from server.cluster import lapse, nodes, scripts
+from server.cluster import scripts
 from server.cluster.canary import Canary
 from server.cluster.positions import Positions
 from server.rooms import timeouts
@@ -76,33 +76,12 @@ def no_cap() -> tuple[Change, ...]:
     return (outbox, "MAX_OUTBOX_BYTES", 1 << 40), (outbox, "MAX_OUTBOX_AGE_S", 1e9)
 
 
-def no_lapse() -> tuple[Change, ...]:
-    """A node that is gone is never missed."""
-    return ((lapse.Watch, "look", lambda *_: ()),)
-
-
-def no_burial() -> tuple[Change, ...]:
-    """A node that was given up goes on under its name."""
-    return ((nodes, "_BEAT", nodes._BEAT.replace("then return {0} end", "then end", 1)),)  # noqa: SLF001
-
-
 def no_gap() -> tuple[Change, ...]:
     """Every entry of this epoch is taken for the next one."""
     return ((runner, "Pipeline", pipelines.NoPosition),)
 
 
-def no_read() -> tuple[Change, ...]:
-    """What was not answered is taken not to have happened."""
-    return ((runner, "Pipeline", pipelines.NoRead),)
-
-
-def early_ok() -> tuple[Change, ...]:
-    """Commands are acknowledged as soon as they are on their way."""
-    return ((runner, "Pipeline", pipelines.AcknowledgesOnSending),)
-
-
 WIPED: Final = ("redis_emptied", "redis_failed_over", "room_deleted")
-DIED: Final = ("node_killed", "node_paused", "nodes_killed")
 MUTANTS: Final[dict[Callable[[], tuple[Change, ...]], tuple[str, ...]]] = {
     no_position: (),
     no_command_id: (),
@@ -111,11 +90,7 @@ MUTANTS: Final[dict[Callable[[], tuple[Change, ...]], tuple[str, ...]]] = {
     no_canary: ("subscribers_deaf",),
     no_cap: ("person_reads_nothing",),
     no_look: ("hints_lost", "subscribers_deaf"),
-    no_lapse: DIED,
-    no_burial: DIED,
     no_gap: (),
-    no_read: (),
-    early_ok: (),
 }
 """What is taken out, and which disasters it takes to be noticed; none: any."""
 BY_NAME: Final = {made.__name__: made for made in MUTANTS}
