@@ -203,16 +203,6 @@ async def test_an_old_link_does_not_begin_a_new_session(venue: Venue) -> None:
     await venue.join("bob")
 
 
-async def test_a_late_attempt_to_come_back_sends_nobody_away(venue: Venue) -> None:
-    """The same client, by its secret: the connection that has the seat no longer is told to come again."""
-    await venue.join("ann", Role.MODERATOR)
-    bob = await venue.join("bob")
-    late = await venue.person().connect(token=token(venue.room, "bob"), resume=plain(bob.resume()) | {"seq": 0})
-    await gone(bob)
-    assert bob.disconnecting == DisconnectCode.CONNECTION_LOST
-    assert late.view.participants[bob.welcome.participant].presence is Presence.CONNECTED
-
-
 async def test_a_second_tab_supersedes_the_first(venue: Venue) -> None:
     """The first is told and stopped, the second has the seat with its place in the queue."""
     await venue.join("ann", Role.MODERATOR)

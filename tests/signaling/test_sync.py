@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from server.app import Server
+from server.errors import DisconnectCode
 from server.ids import MAIN, BreakoutId, ParticipantId, Placement
 from server.rooms import commands as c
 from server.rooms.events import ChatSent, HandRaised, ParticipantJoined, PlanChanged
-from server.rooms.state import AssignmentStrategy, GoalVisibility, Role
+from server.rooms.state import AssignmentStrategy, GoalVisibility, Presence, Role
 from server.signaling.codec import event_frame
 from server.signaling.messages import Events, RoomMessage, Snapshot, Welcome
-from tests.signaling.clients import Person, Venue, config
+from tests.signaling.clients import Person, Venue, config, plain, token
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -169,3 +170,13 @@ async def test_a_room_without_lobby_opens_its_door(tmp_path: Path) -> None:
         assert bob.view.participants[BOB].placement == "lobby"
         assert ann.view.settings.agreement.text == "Be kind."
         await venue.close()
+
+
+async def test_a_late_attempt_to_come_back_sends_nobody_away(venue: Venue) -> None:
+    """The same client, by its secret: the connection that has the seat no longer is told to come again."""
+    await venue.join("ann", Role.MODERATOR)
+    bob = await venue.join("bob")
+    late = await venue.person().connect(token=token(venue.room, "bob"), resume=plain(bob.resume()) | {"seq": 0})
+    await bob.until(lambda: bob.gone)
+    assert bob.disconnecting == DisconnectCode.CONNECTION_LOST
+    assert late.view.participants[bob.welcome.participant].presence is Presence.CONNECTED
