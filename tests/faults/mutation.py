@@ -22,12 +22,14 @@ def is_killed(name: str, test: str) -> bool:
     """Whether the test finds fault with this mutant, by its verdict; it passes without it, or this says nothing."""
     command = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(FOLDER / test))
     environment = {**os.environ, "FAULT_MUTANT": name}
+    verdict: list[str] = []
+    said = ""
     for _ in range(ATTEMPTS):
         outcome = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
         verdict = VERDICT.findall(outcome.stdout)
+        said = "; ".join(verdict[:2]) or outcome.stdout.strip().splitlines()[-1]
         if verdict or outcome.returncode == 0:
             break
-    said = "; ".join(verdict[:2]) or outcome.stdout.strip().splitlines()[-1]
     print(f"{name}: {'killed' if verdict else 'SURVIVED'} by {test}: {said}", flush=True)
     return bool(verdict)
 
