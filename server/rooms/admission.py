@@ -114,20 +114,30 @@ def _refuse_outsiders(state: RoomState, command: TakeSeat) -> None:
         raise JoinRefused(DisconnectCode.REMOVED)
     if state.status is SessionStatus.ENDED:
         raise JoinRefused(DisconnectCode.SESSION_OVER)
-    if command.ticket in state.used_tickets:
+    if command.ticket in state.used_tickets and not _is_same_client(state, command):
         raise JoinRefused(DisconnectCode.TICKET_USED)
+
+
+def _is_same_client(state: RoomState, command: TakeSeat) -> bool:
+    """Whether the secret that was shown is one this seat knows: that of the last Welcome, or the one before it.
+
+    The log decides it, not the node that was asked: that one may not have heard of the last Welcome.
+    """
+    seat = state.seats.get(command.participant)
+    return seat is not None and command.shown_hash != "" and command.shown_hash in {seat.resume_hash, seat.shown_hash}
 
 
 def _same_seat(state: RoomState, command: TakeSeat, person: Participant, ctx: Context) -> Events:
     seat = state.seats[person.id]
+    same = _is_same_client(state, command)
     bound = SeatBound(
         participant=person.id,
         connection=command.connection,
         generation=seat.generation + 1,
         resume_hash=command.resume_hash,
         agreement=seat.agreement,
-        ticket=command.ticket,
-        shown_hash=command.shown_hash,
+        ticket="" if same else command.ticket,
+        shown_hash=command.shown_hash if same else "",
     )
     microphone = person.microphone and command.microphone
     camera = person.camera and command.camera

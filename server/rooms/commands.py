@@ -349,7 +349,8 @@ class TakeSeat(_Command, tag="take_seat"):
 
     `role` and `name` count only when the seat is first taken. `agreement` is the version the person accepted.
     `microphone` and `camera` tell what the client still sends; they can only turn the room's record off, never on.
-    `ticket` is consumed (empty: not single use). `shown_hash`: of the resume secret that was shown (empty: none).
+    `ticket` is consumed (empty: not single use), unless `shown_hash` is of a secret that the seat knows: the resume
+    secret that was shown (empty: none).
     """
 
     participant: ParticipantId

@@ -122,7 +122,7 @@ class Joining:
             resume_hash=digest_of(secret),
             agreement=connect.agreement,
             ticket="" if resume is not None else claims.ticket,
-            shown_hash="" if resume is None else digest_of(resume.secret),
+            shown_hash="" if connect.resume is None else digest_of(connect.resume.secret),
             microphone=connect.microphone,
             camera=connect.camera,
         )

@@ -267,6 +267,19 @@ def test_a_ticket_admits_one_person_once() -> None:
     session.knock(ANA)
 
 
+def test_the_log_decides_who_is_the_same_client() -> None:
+    """The secret of the last Welcome or the one before it needs no ticket; any other is a stranger's, for the seat."""
+    session = circle()
+    session.knock(ANA, ticket="t1", resume_hash="first")
+    session.knock(ANA, ticket="t1", resume_hash="second", shown_hash="first")
+    session.knock(ANA, ticket="t1", resume_hash="third", shown_hash="first")
+    assert session.state.seats[ANA].shown_hash == "first"
+    assert session.turned_away(ANA, ticket="t1", shown_hash="second") is DisconnectCode.TICKET_USED
+    session.knock(ANA, resume_hash="fourth", shown_hash="second")
+    assert session.state.seats[ANA].shown_hash == ""
+    assert session.state.used_tickets == {"t1"}
+
+
 def test_removed_people_never_come_back() -> None:
     """I5: not with another ticket, not as a moderator."""
     session = circle(ANA)
