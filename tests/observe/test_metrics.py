@@ -61,7 +61,6 @@ async def test_people_and_what_they_do_are_counted(server: Server) -> None:
     assert found["holdspace_events_total", "chat_sent"] == 1
     assert found["holdspace_appends_total", "appended"] >= 3
     assert found["holdspace_log_seconds_count", "append"] == found["holdspace_appends_total", "appended"]
-    assert found["holdspace_loop_lag_seconds_count",] >= 1
 
 
 async def test_a_worker_is_seen(server: Server) -> None:
@@ -71,6 +70,7 @@ async def test_a_worker_is_seen(server: Server) -> None:
             await asyncio.sleep(0.1)
     assert found["holdspace_media_packets_forwarded_total", "0"] == 0
     assert 0 < found["holdspace_media_busy_ratio", "0"] < 2
+    assert found["holdspace_loop_lag_seconds_count",] >= 1
 
 
 async def test_no_name_gets_into_a_metric(server: Server) -> None:

@@ -59,7 +59,7 @@ def test_outgoing_packets_are_stock_packets() -> None:
     assert _payload(acknowledgement_frame(4, Ok(Seq(9)))) == {
         "type": 3,
         "nsp": "/",
-        "data": [{"type": "ok", "seq": 9}],
+        "data": [{"type": "ok", "seq": 9, "safe": True}],
         "id": 4,
     }
     assert _payload(disconnect_frame()) == {"type": 1, "nsp": "/"}
