@@ -25,6 +25,8 @@ class Tap:
         self._shard = shard
         self.opened = 0
         self.writes = 0
+        self.closed = False
+        """Whether writing meets a transport that is closed already, as uvloop tells it."""
 
     def open(self) -> AbstractConnection:
         self.opened += 1
@@ -32,6 +34,8 @@ class Tap:
         send = connection.send_packed_command
 
         async def counted(command: bytes, check_health: bool = True) -> None:
+            if self.closed:
+                raise RuntimeError("unable to perform operation on a closed transport; the handler is closed")
             self.writes += b"EVAL" in command or b"ECHO" in command
             await send(command, check_health)
 
@@ -88,6 +92,18 @@ async def test_a_server_that_is_gone_fails_all_calls_and_is_found_again() -> Non
         await server.restart()
         assert await pipe.execute_command("ECHO", "again") == b"again"
         assert tap.opened == 3
+
+
+async def test_a_transport_that_was_just_closed_is_a_lost_connection() -> None:
+    """The call fails like any other there, and the next one opens another connection."""
+    async with redis_server("redis") as server, piped(server.url) as (pipe, tap):
+        await pipe.execute_command("ECHO", "here")
+        tap.closed = True
+        with pytest.raises(FAULTS):
+            await pipe.execute_command("ECHO", "lost")
+        tap.closed = False
+        assert await pipe.execute_command("ECHO", "again") == b"again"
+        assert tap.opened == 2
 
 
 async def test_a_silent_server_fails_calls_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
