@@ -28,7 +28,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
 PORT ?= 8080
-# Tests at the same time; most of them wait, for a process or a clock. Browsers take the machine for themselves.
+# Tests at the same time; most of them wait, for a process or a clock. Browsers and what measures run after them, alone.
 JOBS ?= 3
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 
@@ -51,14 +51,16 @@ run: install web $(if $(filter embedded,$(REDIS)),$(STAMPS)/valkey)
 # A style fault does not keep the tests from running: everything reports, then the whole fails.
 test: compiler redis operations install-dev web browser
 	@status=0; $(MAKE) --keep-going lint || status=1; \
-	echo "==> tests"; HYPOTHESIS_PROFILE=quick $(PYTEST) -m "not slow and not e2e" $(SPREAD) || status=1; \
-	echo "==> browser tests"; HYPOTHESIS_PROFILE=quick $(PYTEST) -m "not slow and e2e" || status=1; \
+	echo "==> tests"; HYPOTHESIS_PROFILE=quick $(PYTEST) -m "not slow and not e2e and not alone" $(SPREAD) || status=1; \
+	echo "==> tests that need the machine, and browsers"; \
+	HYPOTHESIS_PROFILE=quick $(PYTEST) -m "not slow and (e2e or alone)" || status=1; \
 	exit $$status
 
 test-all: compiler redis operations install-dev web browser
 	@status=0; $(MAKE) --keep-going lint || status=1; \
-	echo "==> all tests"; HYPOTHESIS_PROFILE=full $(PYTEST) -m "not e2e" $(SPREAD) --timeout=3600 || status=1; \
-	echo "==> all browser tests"; HYPOTHESIS_PROFILE=full $(PYTEST) -m e2e --timeout=3600 || status=1; \
+	echo "==> all tests"; HYPOTHESIS_PROFILE=full $(PYTEST) -m "not e2e and not alone" $(SPREAD) --timeout=3600 || status=1; \
+	echo "==> all tests that need the machine, and browsers"; \
+	HYPOTHESIS_PROFILE=full $(PYTEST) -m "e2e or alone" --timeout=3600 || status=1; \
 	exit $$status
 
 # Each fault once for each of SEEDS, on Redis and Valkey in turns. The table is written even if one was not survived.

@@ -7,6 +7,8 @@ import pytest
 
 from tests.network.churn import churn
 
+pytestmark = pytest.mark.alone
+
 
 async def test_a_little_churn_leaves_no_stuck_tile() -> None:
     """At every look, a quarter of a second apart."""

@@ -10,6 +10,8 @@ from tests.network.matrix import Result, measure, table
 from tests.network.namespaces import needs_namespaces
 from tests.network.rows import FIVE_PERCENT, NARROW, ROWS, Row
 
+pytestmark = pytest.mark.alone
+
 
 async def measured(row: Row) -> Result:
     """The row, with its line in the output."""

@@ -18,6 +18,8 @@ from loadtest.impairment.control import rig_process
 from loadtest.impairment.profile import PERFECT, Link, Profile, adjusted, blackout, same_both_ways
 from loadtest.impairment.rig import Address, Rig
 
+pytestmark = pytest.mark.alone
+
 
 class Endpoint(asyncio.DatagramProtocol):
     """Keeps what came, from whom and when; a server sends everything back."""
