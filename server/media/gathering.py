@@ -3,16 +3,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from msgspec.structs import replace
 
 from server.ids import MAIN, ParticipantId
 from server.media.channel import Slot
+from server.media.few_slots import FewPlaces
 from server.media.peer import Peer, forwarded
 from server.media.slots import Cast, Seats, Shown, cast_of, pictures, seat
-from server.media.speakers import SILENT, Floor, Ranking
+from server.media.speakers import SILENT, Floor, Ranking, Talker
 from server.media.voices import Voice
 from server.ports import MAX_LEVELS, MAX_VOICES, UNTOLD, VoiceLevel, Watch
 from server.rooms.routes import RouteGroup
@@ -26,7 +27,7 @@ Claim = Callable[[Voice, int], None]
 class Seating:
     """One subscriber: who is in each slot, whose picture is shown, and what the client was told of it."""
 
-    __slots__ = ("gathering", "heard", "peer", "seats", "seen", "shown", "told", "up", "watch")
+    __slots__ = ("few", "gathering", "heard", "peer", "seats", "seen", "shown", "told", "up", "watch")
 
     def __init__(self, peer: Peer) -> None:
         self.peer = peer
@@ -38,6 +39,8 @@ class Seating:
         """Whose voice each slot gets, and below whose picture, if it is shown and the link bears it."""
         self.seen: Seats = self.seats
         self.told: tuple[Slot, ...] = ()
+        self.few: FewPlaces | None = None
+        """Whose voice comes first while there may be no slot for everyone who leads."""
         self.up = False
 
     @property
@@ -54,12 +57,23 @@ class Seating:
         """Choose pictures and slots from the present cast; returns who is to be heard and seen in them."""
         cast, me = self.cast, self.me
         self.shown = pictures(cast, me, self.watch, len(self.seats), self.shown)
-        self.seats = seat(cast, me, self.shown, self.seats)
+        self.seats = seat(cast, me, self.shown, self.seats, self.few.voices if self.few is not None else ())
         if not self.up:
             return (None,) * len(self.seats), (None,) * len(self.seats)
         audible, visible = cast.audible if self.hears_all() else cast.led, cast.visible
         heard = tuple([source if source in audible else None for source in self.seats])
         return heard, tuple([source if source in visible else None for source in self.seats])
+
+    def crowd(self) -> bool:
+        """Follow whether there may be no slot for somebody who leads, and who of them has a place then."""
+        cramped = self.cast.cramps(self.me, len(self.seats))
+        if not cramped:
+            self.few = None
+        elif self.few is None:
+            self.few = FewPlaces(len(self.seats))
+        else:
+            self.few.keep(self.cast.led)
+        return cramped
 
     def hears_all(self) -> bool:
         """Whether every voice is sent, and not only the leading ones."""
@@ -69,7 +83,7 @@ class Seating:
 class Gathering:
     """One placement. `recast` follows its routes and peers, `tick` its speakers."""
 
-    __slots__ = ("_entered", "cast", "floor", "group", "ranking", "seatings")
+    __slots__ = ("_cramped", "_entered", "cast", "floor", "group", "ranking", "seatings")
 
     def __init__(self) -> None:
         self.group = _EMPTY
@@ -78,6 +92,7 @@ class Gathering:
         self.ranking = Ranking()
         self.seatings: dict[ParticipantId, Seating] = {}
         """Of the members who have a peer."""
+        self._cramped: list[Seating] = []
         self._entered = False
 
     def enter(self, seating: Seating) -> None:
@@ -93,6 +108,7 @@ class Gathering:
         self.cast = cast_of(self.group, lambda each: _publishes(seatings, each), self.floor.voices, self.ranking.recent)
         self.ranking.keep(self.cast.everyone)
         self._rule(claim)
+        self._forget(before.led ^ self.cast.led)
         return self.cast != before
 
     def revoice(self, claim: Claim) -> tuple[ParticipantId, ...]:
@@ -100,7 +116,22 @@ class Gathering:
         before = self.cast.led
         self.cast = self.cast.with_voices(self.floor.voices)
         self._rule(claim)
-        return tuple(before ^ self.cast.led)
+        changed = tuple(before ^ self.cast.led)
+        self._forget(changed)
+        return changed
+
+    def claim_few(self, talker: Talker, now_ns: int) -> list[Seating]:
+        """Somebody who leads speaks: who gets this voice in place of another now, having few slots."""
+        given = []
+        for seating in self._cramped:
+            few = seating.few
+            if few is None or seating.me == talker.participant:
+                continue
+            before = few.voices
+            if few.claim(talker, now_ns, self.cast.awaited) and talker.participant not in seating.heard:
+                given.append(seating)
+                self._forget(set(before).difference(few.voices))
+        return given
 
     def rerank(self, now_ns: int) -> bool:
         """Follow those who dominate; whether others are shown now."""
@@ -126,15 +157,24 @@ class Gathering:
     def _rule(self, claim: Claim) -> None:
         """Tell the microphones what they may, and that speech is a claim while somebody does not get every voice."""
         cast = self.cast
+        self._cramped = [seating for seating in self.seatings.values() if seating.crowd()]
         scarce = any(not seating.hears_all() for seating in self.seatings.values())
         for participant, seating in self.seatings.items():
             voice = voice_of(seating.peer)
             if voice is not None:
                 if self._entered:
                     voice.forget()
-                asks = scarce and participant not in cast.leading
+                asks = scarce and (bool(self._cramped) or participant not in cast.leading)
                 voice.rule(heard=participant in cast.audible, claim=claim if asks else None)
         self._entered = False
+
+    def _forget(self, participants: Iterable[ParticipantId]) -> None:
+        """What these have said was heard, or is not to be heard later."""
+        for participant in participants:
+            seating = self.seatings.get(participant)
+            voice = voice_of(seating.peer) if seating is not None else None
+            if voice is not None:
+                voice.forget()
 
 
 def _publishes(seatings: Mapping[ParticipantId, Seating], participant: ParticipantId) -> bool:

@@ -209,10 +209,20 @@ class RoomRoutes:
         """Somebody speaks whom not everybody gets; called in the packet path."""
         speaker = voice.talker.participant
         gathering = self._where.get(speaker)
-        if gathering is None or not gathering.floor.claim(voice.talker, now_ns):
+        if gathering is None:
             return
-        early = voice.early(len(gathering.seatings))
-        self._revoice(gathering)
+        led = speaker in gathering.cast.led
+        taken = not led and gathering.floor.claim(voice.talker, now_ns)
+        if not led and not taken:
+            return
+        given = gathering.claim_few(voice.talker, now_ns)
+        if not taken and not given:
+            return
+        early = voice.early(len(gathering.seatings) if taken else len(given))
+        if taken:
+            self._revoice(gathering)
+        else:
+            self._place(given)
         microphone = self.peers[speaker].microphone
         if microphone is not None:
             layer = microphone.layers[0]

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from server.ids import ParticipantId
 from server.media.channel import Slot
-from server.ports import PauseReason, Watch
+from server.ports import MAX_VOICES, PauseReason, Watch
 from server.rooms.routes import RouteGroup
 
 PICTURES_PER_PLACEMENT: Final = 1500
@@ -66,6 +66,10 @@ class Cast(Struct, frozen=True):
     def fits(self, me: ParticipantId, slots: int) -> bool:
         """Whether there is a slot for everyone."""
         return len(self.everyone) - (me in self.everyone) <= slots
+
+    def cramps(self, me: ParticipantId, slots: int) -> bool:
+        """Whether there may be no slot for somebody who leads."""
+        return not self.fits(me, slots) and slots < MAX_VOICES + len(self.awaited)
 
     def hears_all(self, me: ParticipantId, slots: int) -> bool:
         """Whether every voice is sent all the time; otherwise only the `leading`."""
@@ -121,13 +125,18 @@ def pictures(cast: Cast, me: ParticipantId, watch: Watch, slots: int, before: Se
     return tuple(islice(chain(listed, others), _limit(cast, me, slots)))
 
 
-def seat(cast: Cast, me: ParticipantId, shown: Sequence[Shown], before: Seats) -> Seats:
-    """The slots after a change: as many as `before`, nobody twice; who stays does not move."""
+def seat(
+    cast: Cast, me: ParticipantId, shown: Sequence[Shown], before: Seats, speaking: Sequence[ParticipantId] = ()
+) -> Seats:
+    """The slots after a change: as many as `before`, nobody twice; who stays does not move.
+
+    `speaking` come before those who lead: with few slots a hand that is raised in silence is not worth a lone speaker.
+    """
     if cast.fits(me, len(before)):
         return assign(before, tuple(_distinct(chain(cast.heard, cast.seen), lambda each: each != me)))
     lately = {each: rank for rank, each in enumerate(cast.recent)}
     stay = sorted((each for each in before if each is not None), key=lambda each: lately.get(each, len(lately)))
-    order = chain(cast.leading, (each.participant for each in shown), stay, cast.heard, cast.seen)
+    order = chain(speaking, cast.leading, (each.participant for each in shown), stay, cast.heard, cast.seen)
     wanted = _distinct(order, lambda each: each in cast.everyone and each != me)
     return assign(before, tuple(islice(wanted, len(before))))
 
