@@ -9,7 +9,8 @@ from typing import cast
 import pytest
 from aioice import stun
 
-from loadtest.ice import IceClient, Remote
+from loadtest.ice import CONSENT_EVERY_S, IceClient, Remote
+from tests.media.waiting import until
 
 UFRAG, PWD = "lite", "the password of the lite agent"
 
@@ -22,6 +23,7 @@ class LiteAgent(asyncio.DatagramProtocol):
         self.requests: list[stun.Message] = []
         self.heard = asyncio.Event()
         self.client: tuple[str, int] | None = None
+        self.deaf = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.DatagramTransport", transport)
@@ -34,6 +36,8 @@ class LiteAgent(asyncio.DatagramProtocol):
             return
         request = stun.parse_message(data)
         self.requests.append(request)
+        if self.deaf:
+            return
         answer = stun.Message(
             stun.Method.BINDING, stun.Class.RESPONSE, request.transaction_id, {"XOR-MAPPED-ADDRESS": addr}
         )
@@ -99,3 +103,18 @@ async def test_only_the_chosen_path_is_heard(ear: Ear) -> None:
         agent.transport.sendto(b"\x80 from the agent", agent.client)
         assert await ear.data.get() == b"\x80 from the agent"
     assert ear.data.empty()
+
+
+async def test_a_check_is_repeated_until_it_is_answered(ear: Ear) -> None:
+    """Each of them nominates: the first that comes through makes the path whole again."""
+    async with lite_agent() as agent, asyncio.timeout(8):
+        await ear.client.connect(Remote(UFRAG, PWD, (agent.address,)))
+        await until(lambda: "USE-CANDIDATE" in agent.requests[-1].attributes)
+        agent.deaf, before = True, len(agent.requests)
+        await until(lambda: len(agent.requests) >= before + 3)
+        since_s = asyncio.get_running_loop().time()
+        await until(lambda: len(agent.requests) >= before + 5)
+        assert asyncio.get_running_loop().time() - since_s < CONSENT_EVERY_S
+        agent.deaf = False
+        await until(lambda: len(agent.requests) > before + 5)
+    assert all("USE-CANDIDATE" in request.attributes for request in agent.requests[before:])
