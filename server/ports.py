@@ -124,12 +124,14 @@ class RoomLog(Protocol):
         *,
         wake_ms: int | None = None,
         hard: bool = False,
+        news: tuple[bytes, ...] = (),
     ) -> AppendOutcome:
         """Append all entries, or none. Checked in this order: epoch, position, commands (remembered for a while).
 
         `snapshot` is the state after the batch, and replaces the stored one. No command comes twice in a batch.
         `wake_ms`: when the room has to be looked at even if nobody has loaded it; replaces the one before.
-        `hard`: wait a little until a replica has it, where there are replicas.
+        `hard`: wait a little until a replica has it, where there are replicas. `news`: kept with the entries, or not at
+        all, until it is told (`webhooks.ports.NewsStand`).
         Raises LogUnavailable when the outcome is unknown (the append may then still take effect later), and when log
         time would go back.
         """
@@ -145,6 +147,9 @@ class RoomLog(Protocol):
 
     async def due(self, now_ms: int, limit: int, share: tuple[int, int] = (0, 1)) -> list[RoomId]:
         """At most about `limit` rooms whose `wake_ms` has come; `share` (i, n): of one of n parts of all rooms."""
+
+    async def rooms(self, limit: int, after: RoomId | None = None) -> list[RoomId]:
+        """The first `limit` rooms behind `after`, in an order of the log's own; one may have just ceased to be."""
 
     async def read(self, room: RoomId, epoch: Epoch, after: Seq) -> ReadOutcome:
         """The entries after this position. Raises LogUnavailable."""

@@ -41,10 +41,12 @@ class RoomKeys(Struct, frozen=True):
     due: str
     tombstone: str
     hints: str
+    news: str
+    rooms: str
 
     def all(self) -> tuple[str, ...]:
         """In the order in which the scripts take them."""
-        return (self.room, self.entries, self.commands, self.due, self.tombstone, self.hints)
+        return (self.room, self.entries, self.commands, self.due, self.tombstone, self.hints, self.news, self.rooms)
 
 
 class Keys:
@@ -74,8 +76,18 @@ class Keys:
         """The rooms of a partition with a time-out to come."""
         return f"{self.prefix}:{tags()[partition]}:due"
 
+    def news(self, partition: int) -> str:
+        """What care platforms shall be told of the rooms of a partition."""
+        return f"{self.prefix}:{tags()[partition]}:news"
+
+    def rooms(self, partition: int) -> str:
+        """All rooms of a partition."""
+        return f"{self.prefix}:{tags()[partition]}:rooms"
+
     def of(self, room: RoomId) -> RoomKeys:
         """All keys of the log of this room."""
         kinds = ("room", "entries", "commands", "tombstone", "hints")
         room_key, entries, commands, tombstone, hints = (self.key(room, kind) for kind in kinds)
-        return RoomKeys(room_key, entries, commands, self.due(self.partition(room)), tombstone, hints)
+        place = self.partition(room)
+        shared = self.news(place), self.rooms(place)
+        return RoomKeys(room_key, entries, commands, self.due(place), tombstone, hints, *shared)

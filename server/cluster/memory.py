@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from itertools import islice
+from collections.abc import Callable, Iterable, Mapping
+from itertools import count, islice
 from typing import Final
 from zlib import crc32
 
@@ -26,10 +26,13 @@ from server.ports import (
     Trimmed,
 )
 from server.rooms.state import RoomState
+from server.webhooks.ports import Notices, Waiting
 
 KEPT_ENTRIES: Final = 512
 """How many entries before the snapshot are kept for readers that lag."""
 KEPT_COMMANDS: Final = 2048
+MAX_NEWS: Final = 10_000
+"""Older news gives way to newer."""
 MAX_ENDED: Final = 10_000
 """Rooms whose end is remembered; of all that is forgotten, that alone stays, and the oldest goes first."""
 NO_ROOM: Final = EpochChanged(Epoch(0))
@@ -103,6 +106,41 @@ class _Room:
         self.trimmed += excess
 
 
+class MemoryNews:
+    """`NewsStand` in this process; all of it is one partition."""
+
+    def __init__(self) -> None:
+        self.lost = 0
+        self._waiting: dict[str, Waiting] = {}
+        self._numbers = count(1)
+        self._tell: Callable[[int], None] | None = None
+
+    def on_news(self, callback: Callable[[int], None]) -> None:
+        self._tell = callback
+
+    def put(self, news: tuple[bytes, ...]) -> None:
+        """There is something to tell."""
+        for body in news:
+            number = str(next(self._numbers))
+            self._waiting[number] = Waiting(0, number, body)
+        excess = tuple(islice(self._waiting, max(0, len(self._waiting) - MAX_NEWS)))
+        for oldest in excess:
+            del self._waiting[oldest]
+        self.lost += len(excess)
+        if news and self._tell is not None:
+            self._tell(0)
+
+    async def news(self, limit: int, after: Mapping[int, str], share: tuple[int, int] = (0, 1)) -> Notices:
+        del share  # there is but one node
+        seen = int(after.get(0, "0"))
+        fresh = (waiting for number, waiting in self._waiting.items() if int(number) > seen)
+        return Notices(len(self._waiting), tuple(islice(fresh, limit)))
+
+    async def told(self, news: Iterable[Waiting]) -> None:
+        for each in news:
+            self._waiting.pop(each.id, None)
+
+
 class MemoryLog:
     """`RoomLog` in this process. A room's log ends with the process. Hints come before the reply of the append."""
 
@@ -112,6 +150,7 @@ class MemoryLog:
         self._hints: dict[RoomId, list[Hint]] = {}
         self._over: dict[RoomId, None] = {}
         self._epoch = Epoch(0)
+        self.news_stand: Final = MemoryNews()
 
     async def create(self, room: RoomId, snapshot: RoomState, *, wake_ms: int | None = None) -> Loaded:
         known = self._rooms.get(room)
@@ -137,6 +176,7 @@ class MemoryLog:
         *,
         wake_ms: int | None = None,
         hard: bool = False,
+        news: tuple[bytes, ...] = (),
     ) -> AppendOutcome:
         del hard  # there is nothing else that could keep it
         known = self._rooms.get(room)
@@ -145,6 +185,7 @@ class MemoryLog:
         outcome = known.append(epoch, expected_seq, entries, snapshot)
         if isinstance(outcome, Appended):
             known.wake_ms = wake_ms
+            self.news_stand.put(news)
             if entries:
                 self._tell(room, epoch, Seq(expected_seq + 1), entries)
         return outcome
@@ -154,6 +195,9 @@ class MemoryLog:
         waiting = ((known.wake_ms, room) for room, known in self._rooms.items() if known.wake_ms is not None)
         due = sorted((wake_ms, room) for wake_ms, room in waiting if wake_ms <= now_ms)
         return [room for _, room in due if crc32(room.encode()) % parts == part][:limit]
+
+    async def rooms(self, limit: int, after: RoomId | None = None) -> list[RoomId]:
+        return sorted(room for room in self._rooms if after is None or room > after)[:limit]
 
     async def read(self, room: RoomId, epoch: Epoch, after: Seq) -> ReadOutcome:
         known = self._rooms.get(room)

@@ -15,11 +15,12 @@ from server.cluster.codec import FIELD, UnknownFormat, hint_head, pack_entry, pa
 from server.cluster.connect import FAULTS, Client, Executes, Reply, Word, sharded
 from server.cluster.hints import Hints
 from server.cluster.keys import PARTITIONS, Keys
+from server.cluster.news_stand import KEPT_NEWS, NEWS_MS, RedisNews
 from server.cluster.pipe import Bounded, Pipe
 from server.cluster.positions import Position
 from server.cluster.replicas import Replicas
-from server.cluster.replies import UnknownReply, append_of, loaded_of, number, over_of, read_of, rooms_of
-from server.cluster.scripts import APPEND, CREATE, DUE, FORGET, LOAD, POSITIONS, READ, RESTORE, Script
+from server.cluster.replies import UnknownReply, append_of, loaded_of, lost_news_of, number, over_of, read_of, rooms_of
+from server.cluster.scripts import APPEND, CREATE, DUE, FORGET, LOAD, POSITIONS, READ, RESTORE, ROOMS, Script
 from server.cluster.shards import shards_of
 from server.ids import RoomId
 from server.ports import (
@@ -60,6 +61,7 @@ class RedisLog:
         self._caller: Executes = Bounded(client)
         self._pipe: Pipe | None = None
         self._replicas = Replicas(client)
+        self.news_stand: Final = RedisNews(self._keys, self._evaluate, self._together)
         self._hints = Hints(client, self._shards, self._keys, self._origin, self.positions)
         self._availability = Availability(client, self._shards, f"{prefix}:%s:probe:{self._origin.hex()}")
 
@@ -136,14 +138,19 @@ class RedisLog:
         *,
         wake_ms: int | None = None,
         hard: bool = False,
+        news: tuple[bytes, ...] = (),
     ) -> AppendOutcome:
         first = Seq(expected_seq + 1)
         state = b"" if snapshot is None else pack_state(snapshot)
         words: list[Word] = [room, epoch, expected_seq, state, _or_none(wake_ms), KEPT_MS, COMMANDS_MS, self._publish]
         words += [hint_head(self._origin, epoch, first, len(entries)), FIELD, KEPT_ENTRIES, KEPT_COMMANDS]
+        words += [KEPT_NEWS, NEWS_MS, len(news), *news]
         for entry in entries:
             words += [entry.command, entry.at_ms, pack_entry(entry)]
-        outcome = _decoded(append_of, await self._run(APPEND, room, *words))
+        reply = await self._run(APPEND, room, *words)
+        outcome = _decoded(append_of, reply)
+        if isinstance(outcome, Appended) and news:
+            self.news_stand.put(room, _decoded(lost_news_of, reply))
         if isinstance(outcome, Appended) and entries:
             self._hints.positions.tell(room, epoch, expected_seq + len(entries))
             self._hints.tell(room, epoch, first, entries)
@@ -175,6 +182,23 @@ class RedisLog:
             reply = await self._evaluate(DUE, some, now_ms, limit - len(rooms), now_ms - KEPT_MS)
             rooms += _decoded(rooms_of, reply)
             if len(rooms) >= limit:
+                break
+        return rooms
+
+    async def rooms(self, limit: int, after: RoomId | None = None) -> list[RoomId]:
+        first = 0 if after is None else self._keys.partition(after)
+        found = [] if after is None else [room for room in await self._rooms_in(limit, [first]) if room > after]
+        if len(found) < limit:
+            rest = range(first if after is None else first + 1, PARTITIONS)
+            found += await self._rooms_in(limit - len(found), rest)
+        return found[:limit]
+
+    async def _rooms_in(self, limit: int, partitions: Iterable[int]) -> list[RoomId]:
+        """Rooms of these partitions, in their order, and sorted within each; `limit` of them, or some more."""
+        found: list[RoomId] = []
+        for some in self._together(map(self._keys.rooms, partitions)):
+            found += _decoded(rooms_of, await self._evaluate(ROOMS, some, limit - len(found), KEPT_MS))
+            if len(found) >= limit:
                 break
         return rooms
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeVar
 
-from server.cluster.codec import unpack_entry, unpack_state
+from server.cluster.codec import FIELD, unpack_entry, unpack_state
 from server.ids import RoomId
 from server.ports import (
     Appended,
@@ -88,7 +88,7 @@ def read_of(reply: object) -> ReadOutcome:
 def append_of(reply: object) -> AppendOutcome:
     """The answer of `append`. Raises UnknownReply also where log time would have gone back."""
     match _head(reply):
-        case b"appended", []:
+        case b"appended", [_lost_news]:
             return Appended()
         case b"duplicates", [seqs]:
             return Duplicates(tuple(None if seq is None else Seq(number(seq)) for seq in _as(list, seqs)))
@@ -100,6 +100,21 @@ def append_of(reply: object) -> AppendOutcome:
             raise UnknownReply
 
 
+def lost_news_of(reply: object) -> int:
+    """The answer of `append` that was stored: how much older news had to give way."""
+    return number(_head(reply)[1][0])
+
+
+def news_of(reply: object) -> list[tuple[int, int, list[tuple[bytes, bytes]]]]:
+    """The answer of `news`: number of the key, how much there is, and ids and bodies of some."""
+    found = []
+    for part in _as(list, reply):
+        key, count, some = part
+        bodies = [(_as(bytes, name), _as(bytes, fields[1])) for name, fields in _as(list, some) if fields[0] == FIELD]
+        found.append((number(key) - 1, number(count), bodies))
+    return found
+
+
 def rooms_of(reply: object) -> list[RoomId]:
-    """The answer of `due`."""
+    """The answer of `due` and `rooms`."""
     return [RoomId(_as(bytes, room).decode()) for room in _as(list, reply)]

@@ -41,8 +41,9 @@ class MeteredLog:
         *,
         wake_ms: int | None = None,
         hard: bool = False,
+        news: tuple[bytes, ...] = (),
     ) -> AppendOutcome:
-        call = self._log.append(room, epoch, expected_seq, entries, snapshot, wake_ms=wake_ms, hard=hard)
+        call = self._log.append(room, epoch, expected_seq, entries, snapshot, wake_ms=wake_ms, hard=hard, news=news)
         try:
             outcome = await self._timed("append", call)
         except LogUnavailable:
@@ -60,6 +61,9 @@ class MeteredLog:
 
     async def due(self, now_ms: int, limit: int, share: tuple[int, int] = (0, 1)) -> list[RoomId]:
         return await self._timed("due", self._log.due(now_ms, limit, share))
+
+    async def rooms(self, limit: int, after: RoomId | None = None) -> list[RoomId]:
+        return await self._timed("rooms", self._log.rooms(limit, after))
 
     async def read(self, room: RoomId, epoch: Epoch, after: Seq) -> ReadOutcome:
         return await self._timed("read", self._log.read(room, epoch, after))

@@ -260,7 +260,12 @@ class Pipeline:
         snapshot = batch.states[-1] if batch.base // every != last // every else None
         wake_ms = self._due_in(batch.states[-1])
         hard = any(self._rules.is_hard(member.submission.command) for member in batch.members)
-        return Append(self.epoch, batch.base, batch.entries, snapshot, wake_ms, hard)
+        return Append(self.epoch, batch.base, batch.entries, snapshot, wake_ms, hard, self._news(batch))
+
+    def _news(self, batch: _Batch) -> tuple[bytes, ...]:
+        """The same whenever this batch is sent again."""
+        steps = enumerate(zip(batch.states, batch.states[1:], batch.entries, strict=False), batch.base + 1)
+        return tuple(body for seq, step in steps for body in self._rules.news(*step, self.epoch, seq))
 
     def _due_in(self, state: RoomState) -> int | None:
         """When something is due in this state; remembered, as the same one is asked about again and again."""

@@ -179,8 +179,8 @@ class RoomRunner:
     async def _ask(self, request: Request) -> None:
         log, room, pipeline = self._env.log, self.room, self._pipeline
         match request:
-            case Append(epoch, expected_seq, entries, snapshot, wake_ms, hard):
-                outcome = await log.append(room, epoch, expected_seq, entries, snapshot, wake_ms=wake_ms, hard=hard)
+            case Append(epoch, seq, entries, snapshot, wake_ms, hard, news):
+                outcome = await log.append(room, epoch, seq, entries, snapshot, wake_ms=wake_ms, hard=hard, news=news)
                 pipeline.appended(outcome)
             case Read(epoch, after):
                 pipeline.tail(await log.read(room, epoch, after))

@@ -21,10 +21,23 @@ def never_hard(command: Command) -> bool:
     return False
 
 
+def nobody_attends(before: RoomState, after: RoomState, at_ms: int) -> RoomState:
+    """Who was there is not kept."""
+    del before, at_ms
+    return after
+
+
+def no_news(before: RoomState, after: RoomState, entry: Entry, epoch: int, seq: int) -> tuple[bytes, ...]:
+    """Nobody outside is told of anything."""
+    del before, after, entry, epoch, seq
+    return ()
+
+
 class Rules(Struct, frozen=True):
     """The pure core, as the pipeline needs it; `decide` raises a `HoldspaceError` to refuse.
 
-    `is_hard`: whether this command should survive a failover of the log that comes right after it.
+    `is_hard`: whether this command should survive a failover of the log that comes right after it. `attend`: the state
+    after an entry, with who was there and when. `news`: what the outside shall be told of the entry at this position.
     """
 
     decide: Callable[[RoomState, Command, ParticipantId | None, Context], Events]
@@ -34,12 +47,15 @@ class Rules(Struct, frozen=True):
     remember: Callable[[RoomState, str, int], RoomState]
     recall: Callable[[RoomState, str], int | None]
     is_hard: Callable[[Command], bool] = never_hard
+    attend: Callable[[RoomState, RoomState, int], RoomState] = nobody_attends
+    news: Callable[[RoomState, RoomState, Entry, int, int], tuple[bytes, ...]] = no_news
 
     def fold(self, state: RoomState, entry: Entry, seq: int) -> RoomState:
         """The state after this entry, which also remembers the entry's command."""
+        before = state
         for event in entry.events:
             state = self.evolve(state, event)
-        return self.remember(state, entry.command, seq)
+        return self.remember(self.attend(before, state, entry.at_ms), entry.command, seq)
 
 
 class Limits(Struct, frozen=True):
@@ -121,7 +137,7 @@ Output = Committed | Reset | Acknowledged | Refused | Unanswered | Faulted
 
 
 class Append(Struct, frozen=True):
-    """Append these entries; answer with `appended`, or `failed`. `wake_ms`, `hard`: as in `RoomLog.append`."""
+    """Append these entries; answer with `appended`, or `failed`. `wake_ms` and so on: as in `RoomLog.append`."""
 
     epoch: Epoch
     expected_seq: Seq
@@ -129,6 +145,7 @@ class Append(Struct, frozen=True):
     snapshot: RoomState | None
     wake_ms: int | None = None
     hard: bool = False
+    news: tuple[bytes, ...] = ()
 
 
 class Read(Struct, frozen=True):

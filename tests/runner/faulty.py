@@ -58,11 +58,12 @@ class FaultyLog:
         *,
         wake_ms: int | None = None,
         hard: bool = False,
+        news: tuple[bytes, ...] = (),
     ) -> AppendOutcome:
         self.batches.append(len(entries))
 
         def append() -> Awaitable[AppendOutcome]:
-            return self.log.append(room, epoch, expected_seq, entries, snapshot, wake_ms=wake_ms, hard=hard)
+            return self.log.append(room, epoch, expected_seq, entries, snapshot, wake_ms=wake_ms, hard=hard, news=news)
 
         return await self._call("append", append)
 
@@ -73,6 +74,9 @@ class FaultyLog:
 
     async def due(self, now_ms: int, limit: int, share: tuple[int, int] = (0, 1)) -> list[RoomId]:
         return await self._call("due", lambda: self.log.due(now_ms, limit, share))
+
+    async def rooms(self, limit: int, after: RoomId | None = None) -> list[RoomId]:
+        return await self._call("rooms", lambda: self.log.rooms(limit, after))
 
     async def read(self, room: RoomId, epoch: Epoch, after: Seq) -> ReadOutcome:
         return await self._call("read", lambda: self.log.read(room, epoch, after))

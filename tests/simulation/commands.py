@@ -23,7 +23,7 @@ TTL: Final = b"600000"
 
 
 def keys_of(room: str) -> Words:
-    """The six keys of a room."""
+    """The keys of a room, and of its partition."""
     return [key.encode() for key in KEYS.of(room).all()]  # type: ignore[arg-type] # as above
 
 
@@ -52,7 +52,7 @@ def appends(draw: st.DrawFn) -> Words:
     kept = draw(st.sampled_from([2, 512])), draw(st.sampled_from([2, 2048]))
     more = [word for command, at_ms in added for word in (command, at_ms, b"packed " + command)]
     head = (room, draw(epochs), draw(seqs), snapshot, draw(whens), TTL, TTL, draw(publishing), b"head", b"1")
-    return call(scripts.APPEND, keys_of(room), *head, *kept, *more)
+    return call(scripts.APPEND, keys_of(room), *head, *kept, 10, TTL, 0, *more)
 
 
 @st.composite
@@ -143,6 +143,7 @@ COMMANDS: Final = st.one_of(
     _words(b"SISMEMBER", _KEY, _FIELD),
     _words(b"SCARD", _KEY),
     _words(b"ZADD", _KEY, _SCORE, _FIELD),
+    _words(b"ZADD", _KEY, st.just(b"GT"), _SCORE, _FIELD),
     _words(b"ZREM", _KEY, _FIELD),
     _words(b"ZSCORE", _KEY, _FIELD),
     _words(b"ZMSCORE", _KEY, _FIELD, _FIELD),

@@ -2,9 +2,12 @@
 -- Append all entries, or none.
 -- ARGV: 1 room, 2 epoch, 3 expected position, 4 snapshot or '', 5 when the room is due or '', 6 how long it is kept (ms),
 --   7 how long commands are remembered (ms), 8 PUBLISH or SPUBLISH, 9 what goes before the entries in the hint,
---   10 name of the field (the format), 11 how many entries are kept before a snapshot, 12 how many commands;
+--   10 name of the field (the format), 11 how many entries are kept before a snapshot, 12 how many commands,
+--   13 how much news is kept, 14 for how long (ms), 15 how much there is here; then the news;
 --   then for each entry: command, log time, packed entry.
-local FIRST = 13
+-- Answers how much older news had to give way, too.
+local NEW = 16
+local FIRST = NEW + ARGV[15]
 local epoch, expected = ARGV[2], tonumber(ARGV[3])
 local room = redis.call('HMGET', ROOM, 'epoch', 'seq', 'trimmed', 'at')
 if room[1] ~= epoch then
@@ -64,7 +67,16 @@ end
 redis.call('PEXPIRE', ROOM, ARGV[6])
 redis.call('PEXPIRE', ENTRIES, ARGV[6])
 wake(ARGV[1], ARGV[5], ARGV[6])
+list(ARGV[1], string.format('%.0f', at), ARGV[6])
+for i = NEW, FIRST - 1 do
+  redis.call('XADD', NEWS, '*', ARGV[10], ARGV[i])
+end
+local lost = 0
+if FIRST > NEW then
+  lost = redis.call('XTRIM', NEWS, 'MAXLEN', ARGV[13])
+  redis.call('PEXPIRE', NEWS, ARGV[14])
+end
 if count > 0 then
   redis.call(ARGV[8], HINTS, ARGV[9] .. table.concat(packed))
 end
-return {'appended'}
+return {'appended', lost}

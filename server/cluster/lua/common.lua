@@ -1,11 +1,13 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- What the scripts of the log share; put before each of them.
 --
--- KEYS, of one slot: 1 room, 2 entries, 3 commands, 4 due rooms of the partition, 5 tombstone, 6 hint channel.
+-- KEYS, of one slot: 1 room, 2 entries, 3 commands, 4 due rooms of the partition, 5 tombstone, 6 hint channel,
+--   7 news of the partition, 8 rooms of the partition.
 -- room (hash): epoch, seq (position), trimmed (up to where entries are gone), at (log time of the last entry),
 --   snapshot, snapshot_seq, snapshot_at, born ('first', or 'FROM_EPOCH-FROM_SEQ' if restored).
 -- entries (stream): id EPOCH-SEQ, one field named by the format. commands (sorted set): key of the command -> seq.
-local ROOM, ENTRIES, COMMANDS, DUE, TOMBSTONE, HINTS = unpack(KEYS)
+-- news (stream): what care platforms have not been told yet. rooms (sorted set): room -> when something last happened.
+local ROOM, ENTRIES, COMMANDS, DUE, TOMBSTONE, HINTS, NEWS, ROOMS = unpack(KEYS)
 
 local function stream_id(epoch, seq)
   return epoch .. '-' .. string.format('%.0f', seq)
@@ -25,6 +27,12 @@ local function wake(room, when, ttl)
   end
 end
 
+-- The room is among those that can be listed.
+local function list(room, at, ttl)
+  redis.call('ZADD', ROOMS, 'GT', at, room)
+  redis.call('PEXPIRE', ROOMS, ttl)
+end
+
 local function loaded()
   local room = redis.call('HMGET', ROOM, 'epoch', 'snapshot_seq', 'snapshot_at', 'snapshot')
   return {'loaded', room[1], room[2], room[3], room[4], after(room[1], tonumber(room[2]))}
@@ -40,5 +48,6 @@ local function begin(room, old, born, snapshot, when, ttl)
     'snapshot_seq', 0, 'snapshot_at', 0, 'born', born)
   redis.call('PEXPIRE', ROOM, ttl)
   wake(room, when, ttl)
+  list(room, epoch, ttl)
   return {'loaded', epoch, 0, 0, snapshot, {}}
 end

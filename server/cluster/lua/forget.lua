@@ -3,6 +3,7 @@
 -- ARGV: 1 room, 2 how long the tombstone is kept (ms; 0: the session was not over, there is none), 3 PUBLISH or SPUBLISH, 4 the hint to look again.
 local epoch = redis.call('HGET', ROOM, 'epoch')
 redis.call('ZREM', DUE, ARGV[1])
+redis.call('ZREM', ROOMS, ARGV[1])
 if epoch then
   redis.call('DEL', ROOM, ENTRIES, COMMANDS)
   if tonumber(ARGV[2]) > 0 then
