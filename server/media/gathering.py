@@ -55,9 +55,10 @@ class Seating:
 
     def fill(self) -> tuple[Seats, Seats]:
         """Choose pictures and slots from the present cast; returns who is to be heard and seen in them."""
-        cast, me = self.cast, self.me
-        self.shown = pictures(cast, me, self.watch, len(self.seats), self.shown)
-        self.seats = seat(cast, me, self.shown, self.seats, self.few.voices if self.few is not None else ())
+        cast, me, lines = self.cast, self.me, self.peer.pictures
+        speaking = self.few.voices if self.few is not None else ()
+        self.shown = pictures(cast, me, self.watch, len(self.seats), self.shown, lines)
+        self.seats = seat(cast, me, self.shown, self.seats, speaking=speaking, lines=lines)
         if not self.up:
             return (None,) * len(self.seats), (None,) * len(self.seats)
         audible, visible = cast.audible if self.hears_all() else cast.led, cast.visible

@@ -41,6 +41,8 @@ _FORWARDED: Final = (SendLine.MICROPHONE, SendLine.CAMERA)
 _MOST_REPORTS: Final = 40
 """In one datagram, which every path takes."""
 
+_PICTURE_CLOCK: Final = 90_000
+
 _TWO_BYTE_IDS: Final = 15
 """From here on a header extension does not fit the one-byte form (RFC 8285 section 4.2), and is not answered."""
 
@@ -82,6 +84,8 @@ class Peer:
         self._outlet = outlet
         self.sources = {purpose: Source(self, line) for purpose, line in plan.send.items()}
         self.slots = tuple((self._line(pair.audio), self._line(pair.video)) for pair in plan.slots)
+        self.pictures = sum(pair.video is not None for pair in plan.slots)
+        """So many of the slots, the first ones, have a line for a picture."""
         self.lines = {line.rewriter.ssrc: line for slot in self.slots for line in slot}
         self._layers: dict[int, Layer] = {}
         for source in self.sources.values():
@@ -180,15 +184,17 @@ class Peer:
             # A receiver that looks at the first report only, whether it is of its stream, has to go on here.
             self.send_rtcp(receiver_report(self.ssrc, []) + b"".join(reports[at : at + _MOST_REPORTS]))
 
-    def _line(self, media: MediaLine) -> Line:
+    def _line(self, media: MediaLine | None) -> Line:
+        """Without a section one that takes no codec, so that nothing ever flows in it."""
+        codecs = media.codecs if media is not None else ()
         rewriter = self._outlet.packets.rewriter(
             self.leg,
             ssrc=next(self._fresh_ssrcs),
-            clock_rate=media.codec.clock_rate,
-            extension_id=_extension_id(media),
+            clock_rate=codecs[0].clock_rate if codecs else _PICTURE_CLOCK,
+            extension_id=_extension_id(media) if media is not None else 0,
             start=(secrets.randbits(15), secrets.randbits(32)),
         )
-        formats = {codec.name: (codec.payload_type, codec.rtx_payload_type) for codec in media.codecs}
+        formats = {codec.name: (codec.payload_type, codec.rtx_payload_type) for codec in codecs}
         return Line(self, rewriter, next(self._fresh_ssrcs), formats)
 
     def _latch(self, packet: Packet) -> Layer | None:
@@ -206,7 +212,7 @@ def forwarded(peer: Peer) -> tuple[Source, ...]:
 
 
 def _received(plan: LinePlan) -> tuple[MediaLine, ...]:
-    return tuple(line for pair in plan.slots for line in (pair.audio, pair.video))
+    return tuple(line for pair in plan.slots for line in (pair.audio, pair.video) if line is not None)
 
 
 def _extension_id(line: MediaLine) -> int:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from itertools import zip_longest
 from typing import Final
 
 from msgspec import Struct
@@ -32,7 +33,10 @@ class SendLine(StrEnum):
 
 
 class SlotSsrcs(Struct, frozen=True):
-    """The synchronisation sources of one slot: constant for the life of the connection."""
+    """The synchronisation sources of one slot: constant for the life of the connection.
+
+    Those of the video are unused where there is no line for a picture.
+    """
 
     audio: int
     video: int
@@ -52,10 +56,10 @@ class MediaLine(Struct, frozen=True):
 
 
 class SlotLines(Struct, frozen=True):
-    """The pair of m-sections of one slot."""
+    """The pair of m-sections of one slot; the last slots of a client may be for voices alone."""
 
     audio: MediaLine
-    video: MediaLine
+    video: MediaLine | None
 
 
 class LinePlan(Struct, frozen=True):
@@ -96,7 +100,8 @@ _ONE_BYTE_IDS: Final = range(1, 15)
 def plan_lines(offer: Offer) -> LinePlan:
     """First audio line sent is the microphone, first video line the camera, second the screen; receive lines pair up.
 
-    Lines beyond that are refused in the answer, so that nobody sends more tracks than we know.
+    Audio lines beyond the pairs are slots without a picture. Other lines beyond that are refused in the answer, so that
+    nobody sends more tracks than we know.
     """
     send: dict[SendLine, MediaLine] = {}
     receive: dict[MediaKind, list[MediaLine]] = {MediaKind.AUDIO: [], MediaKind.VIDEO: []}
@@ -110,7 +115,8 @@ def plan_lines(offer: Offer) -> LinePlan:
             free = [purpose for purpose in _SEND_ORDER[section.kind] if purpose not in send]
             if free:
                 send[free[0]] = line
-    pairs = zip(receive[MediaKind.AUDIO], receive[MediaKind.VIDEO], strict=False)
+    audios, videos = receive[MediaKind.AUDIO], receive[MediaKind.VIDEO]
+    pairs = zip_longest(audios, videos[: len(audios)])
     return LinePlan(send=send, slots=tuple(SlotLines(audio=audio, video=video) for audio, video in pairs))
 
 
@@ -121,10 +127,14 @@ def same_lines(plan: LinePlan, earlier: LinePlan) -> bool:
         and len(plan.slots) == len(earlier.slots)
         and all(_same_line(line, earlier.send[purpose]) for purpose, line in plan.send.items())
         and all(
-            _same_line(now.audio, before.audio) and _same_line(now.video, before.video)
+            _same_line(now.audio, before.audio) and _same_picture(now.video, before.video)
             for now, before in zip(plan.slots, earlier.slots, strict=True)
         )
     )
+
+
+def _same_picture(now: MediaLine | None, before: MediaLine | None) -> bool:
+    return now is before if now is None or before is None else _same_line(now, before)
 
 
 def _same_line(now: MediaLine, before: MediaLine) -> bool:
@@ -149,9 +159,9 @@ def answer(offer: Offer, local: Local, ssrcs: tuple[SlotSsrcs, ...]) -> str:
     }
     for index, (pair, slot) in enumerate(zip(plan.slots, ssrcs, strict=True)):
         accepted[pair.audio.section.mid] = _accepted(pair.audio, local, "sendonly", _slot_audio(index, slot))
-        accepted[pair.video.section.mid] = _accepted(
-            pair.video, local, "sendonly", _slot_video(index, slot, pair.video)
-        )
+        if pair.video is not None:
+            tail = _slot_video(index, slot, pair.video)
+            accepted[pair.video.section.mid] = _accepted(pair.video, local, "sendonly", tail)
     bundle = " ".join(section.mid for section in offer.sections if section.mid in accepted)
     lines = ["v=0", f"o=- {local.session} {local.version} IN IP4 127.0.0.1", "s=-", "t=0 0", "a=ice-lite"]
     lines += [f"a=group:BUNDLE {bundle}"] if bundle else []

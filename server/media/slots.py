@@ -111,8 +111,13 @@ def cast_of(
     return cast.with_voices(voices)
 
 
-def pictures(cast: Cast, me: ParticipantId, watch: Watch, slots: int, before: Sequence[Shown]) -> tuple[Shown, ...]:
-    """Whose pictures a subscriber is to get, most important first; `before` stay before others come."""
+def pictures(
+    cast: Cast, me: ParticipantId, watch: Watch, slots: int, before: Sequence[Shown], lines: int | None = None
+) -> tuple[Shown, ...]:
+    """Whose pictures a subscriber is to get, most important first; `before` stay before others come.
+
+    `lines`: so many of the slots have a line for a picture (None: all).
+    """
     tiles = [tile for tile in watch.tiles if tile.participant in cast.visible and tile.participant != me]
     chosen = {tile.participant: Shown(tile.participant, tile.height, tile.pinned) for tile in reversed(tiles)}
     listed = tuple(reversed(chosen.values()))
@@ -122,39 +127,74 @@ def pictures(cast: Cast, me: ParticipantId, watch: Watch, slots: int, before: Se
     order = chain(cast.awaited, cast.recent, cast.staff, stay, cast.seen)
     free = _distinct(order, lambda each: each in cast.visible and each != me and each not in chosen)
     others = (Shown(each, watch.others_height) for each in islice(free, room))
-    return tuple(islice(chain(listed, others), _limit(cast, me, slots)))
+    return tuple(islice(chain(listed, others), _limit(cast, me, slots, slots if lines is None else lines)))
 
 
 def seat(
-    cast: Cast, me: ParticipantId, shown: Sequence[Shown], before: Seats, speaking: Sequence[ParticipantId] = ()
+    cast: Cast,
+    me: ParticipantId,
+    shown: Sequence[Shown],
+    before: Seats,
+    *,
+    speaking: Sequence[ParticipantId] = (),
+    lines: int | None = None,
 ) -> Seats:
     """The slots after a change: as many as `before`, nobody twice; who stays does not move.
 
     `speaking` come before those who lead: with few slots a hand that is raised in silence is not worth a lone speaker.
+    `lines`: only so many of the slots, the first ones, have a line for a picture (None: all).
     """
+    seen = frozenset(each.participant for each in shown)
+    lines = len(before) if lines is None else lines
     if cast.fits(me, len(before)):
-        return assign(before, tuple(_distinct(chain(cast.heard, cast.seen), lambda each: each != me)))
+        everyone = tuple(_distinct(chain(cast.heard, cast.seen), lambda each: each != me))
+        return assign(before, everyone, seen, lines)
     lately = {each: rank for rank, each in enumerate(cast.recent)}
     stay = sorted((each for each in before if each is not None), key=lambda each: lately.get(each, len(lately)))
     order = chain(speaking, cast.leading, (each.participant for each in shown), stay, cast.heard, cast.seen)
     wanted = _distinct(order, lambda each: each in cast.everyone and each != me)
-    return assign(before, tuple(islice(wanted, len(before))))
+    return assign(before, tuple(islice(wanted, len(before))), seen, lines)
 
 
-def assign(before: Seats, chosen: Sequence[ParticipantId]) -> Seats:
+def assign(
+    before: Seats, chosen: Sequence[ParticipantId], seen: frozenset[ParticipantId] = frozenset(), lines: int = 0
+) -> Seats:
     """Give slots to the chosen, not more than there are: who has one keeps it.
+
+    Those of them who are `seen` need one of the first `lines` slots, if only those have a line for a picture; who is
+    in one of these without being seen makes room then.
 
     Newcomers take the lowest of those that were empty, then those that are given up in this moment. In an empty slot a
     voice begins at half of the receiver's buffer; behind another one it waits until the whole buffer has been played.
     """
     staying = set(chosen)
     after = [source if source in staying else None for source in before]
+    some = 0 < lines < len(before)
+    if some:
+        _make_room(after, seen & staying, lines)
     seated = set(after)
     free = [index for index, source in enumerate(after) if source is None]
     free.sort(key=lambda index: before[index] is not None)
-    for index, newcomer in zip(free, (source for source in chosen if source not in seated), strict=False):
+    newcomers = [source for source in chosen if source not in seated]
+    if some:
+        newcomers.sort(key=lambda source: source not in seen)
+        first = [index for index in free if index < lines]
+        many = sum(source in seen for source in newcomers)
+        free = [*first[:many], *(index for index in free if index >= lines), *first[many:]]
+    for index, newcomer in zip(free, newcomers, strict=False):
         after[index] = newcomer
     return tuple(after)
+
+
+def _make_room(after: list[ParticipantId | None], seen: frozenset[ParticipantId], lines: int) -> None:
+    """Whoever is to be seen leaves a slot without a line for it; of the first ones as many are emptied as it takes."""
+    for index in range(lines, len(after)):
+        if after[index] in seen:
+            after[index] = None
+    wanted = len(seen) - sum(source in seen for source in after[:lines])
+    for index in reversed(range(lines)):
+        if wanted > after[:lines].count(None) and after[index] is not None and after[index] not in seen:
+            after[index] = None
 
 
 def describe(seats: Seats, cast: Cast, paused: Callable[[int], PauseReason | None]) -> tuple[Slot, ...]:
@@ -167,9 +207,9 @@ def describe(seats: Seats, cast: Cast, paused: Callable[[int], PauseReason | Non
     )
 
 
-def _limit(cast: Cast, me: ParticipantId, slots: int) -> int:
+def _limit(cast: Cast, me: ParticipantId, slots: int, lines: int) -> int:
     affordable = max(FEWEST_PICTURES, PICTURES_PER_PLACEMENT // max(1, cast.subscribers))
-    return min(affordable, slots if cast.fits(me, slots) else slots - slots // VOICE_SHARE)
+    return min(affordable, lines, slots if cast.fits(me, slots) else slots - slots // VOICE_SHARE)
 
 
 def _those(people: Iterable[ParticipantId], among: frozenset[ParticipantId]) -> tuple[ParticipantId, ...]:

@@ -163,12 +163,13 @@ class Circle:
         transport_cc: bool = False,
         stream: bool = False,
         red_of: int | None = None,
+        voices: int = 0,
     ) -> Seat:
         """A connected participant; with `stream` its packets leave one by one, as over TCP.
 
-        `red_of`: it takes redundant audio, and this is its payload type of Opus.
+        `red_of`: it takes redundant audio, and this is its payload type of Opus. `voices`: slots without a picture.
         """
-        offer = make_offer(slots, rids=rids, transport_cc=transport_cc)
+        offer = make_offer(slots, rids=rids, transport_cc=transport_cc, voices=voices)
         return Seat(self, name, with_red(offer, red_of) if red_of is not None else offer, stream=stream)
 
     def wait(self, milliseconds: int) -> None:

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from server.ids import ParticipantId
 from server.media.few_slots import STILL_NS, FewPlaces
 from server.media.speakers import TURN_NS, Talker
-from server.ports import MAX_VOICES
+from server.ports import MAX_VOICES, PauseReason, Tile, Watch
 from tests.media.circle import MS
-from tests.media.workshop import Workshop, plenary
+from tests.media.workshop import Workshop, plenary, source_of
 
 CROWD = tuple(f"p{number}" for number in range(8))
 ME, PHONE = "me", "phone"
@@ -137,6 +137,34 @@ def test_those_with_enough_slots_notice_nothing(workshop: Workshop) -> None:
         said = say(workshop, name, 10)
         assert of(workshop, ME, name) == said
     assert len([message for message in workshop.told if message.peer == ME]) == told
+
+
+def test_a_client_that_wants_no_pictures_offers_no_lines_for_them(workshop: Workshop) -> None:
+    """Its voices come as everybody's do, everyone's slot says that the picture is not shown, and none is sent."""
+    workshop.join(["radio"], slots=0, voices=4)
+    workshop.route(plenary((*EVERYONE, "radio"), awaited=CROWD[:4]))
+    said = say(workshop, CROWD[7], 10)
+    for name in CROWD:
+        workshop.show(name)
+    assert of(workshop, "radio", CROWD[7]) == said
+    assert {slot.paused for slot in workshop.slots("radio")} == {PauseReason.HIDDEN}
+    lines = {audio.rewriter.ssrc for audio, _ in workshop.seats["radio"].peer.slots}
+    assert {packet.ssrc for packet in workshop.seats["radio"].packets} <= lines
+
+
+def test_a_picture_is_shown_where_there_is_a_line_for_it(workshop: Workshop) -> None:
+    """One picture and three voices more: whoever is shown comes to the only slot for it, whoever speaks is heard."""
+    workshop.join(["thrifty"], slots=1, voices=3)
+    workshop.route(plenary((*EVERYONE, "thrifty")))
+    for name in CROWD[:3]:
+        workshop.watch("thrifty", Watch((Tile(ParticipantId(name), 180),), 0, 0))
+        workshop.clear()
+        said = say(workshop, CROWD[6], 10)
+        workshop.show(name)
+        workshop.show(CROWD[5])
+        assert of(workshop, "thrifty", CROWD[6]) == said
+        pictures = [packet for packet in workshop.seats["thrifty"].seen() if packet.payload]
+        assert {source_of(packet.payload) for packet in pictures} == {name}
 
 
 # -- the places --------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from aiortc.sdp import SessionDescription
 
 from server.media.reachable import Candidate
 from server.media.sdp import Direction, parse_offer
-from server.media.sdp_answer import Local, SendLine, SlotSsrcs, answer, plan_lines
+from server.media.sdp_answer import LinePlan, Local, SendLine, SlotSsrcs, answer, plan_lines
 from tests.media.answers import check_answer
 from tests.media.offers import FINGERPRINT, make_offer
 
@@ -156,7 +156,26 @@ def test_purposes_follow_the_order_of_lines() -> None:
         SendLine.CAMERA: "1",
         SendLine.SCREEN: "2",
     }
-    assert [(pair.audio.section.mid, pair.video.section.mid) for pair in plan.slots] == [("3", "4"), ("5", "6")]
+    assert mids_of_slots(plan) == [("3", "4"), ("5", "6")]
+
+
+def mids_of_slots(plan: LinePlan) -> list[tuple[str, str | None]]:
+    """Of voice and picture."""
+    return [(pair.audio.section.mid, pair.video.section.mid if pair.video else None) for pair in plan.slots]
+
+
+def test_slots_may_be_for_voices_alone() -> None:
+    """Some, or all: a client that wants no pictures spends no lines on them. A picture without a voice is refused."""
+    assert mids_of_slots(plan_lines(parse_offer(make_offer(slots=1, voices=2)))) == [
+        ("3", "4"),
+        ("5", None),
+        ("6", None),
+    ]
+    sections = answered(make_offer(slots=0, voices=2))
+    assert [section.splitlines()[0] for section in sections[4:]] == ["m=audio 5000 UDP/TLS/RTP/SAVPF 111"] * 2
+    assert ["a=msid:s0 a0" in sections[4], "a=msid:s1 a1" in sections[5]] == [True, True]
+    text = make_offer(slots=0, voices=1).replace("a=recvonly", "a=inactive")
+    assert not plan_lines(parse_offer(text)).slots
 
 
 def test_the_answer_is_understood_by_another_stack() -> None:

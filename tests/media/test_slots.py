@@ -72,6 +72,15 @@ def test_the_important_displace_the_rest() -> None:
     assert assign((ANA, BO), (CLEO, BO)) == (CLEO, BO)
 
 
+def test_whose_picture_is_shown_is_where_there_is_a_line_for_it() -> None:
+    """Others make room for them, take slots without one first, and stay where they are if they can."""
+    seen = frozenset((CLEO,))
+    assert assign((None,) * 4, (ANA, BO, CLEO), seen, 2) == (CLEO, None, ANA, BO)
+    assert assign((ANA, BO, CLEO, None), (ANA, BO, CLEO), seen, 2) == (ANA, CLEO, None, BO)
+    assert assign((ANA, BO, CLEO, DAN), (ANA, CLEO, DAN, BO), seen, 2) == (ANA, CLEO, BO, DAN)
+    assert assign((CLEO, ANA, BO, None), (ANA, BO, CLEO), seen, 2) == (CLEO, ANA, BO, None)
+
+
 def test_with_enough_slots_everyone_has_one() -> None:
     """Voices come before those who are only seen; oneself never."""
     cast = cast_of(group((CLEO,), (ANA, BO, CLEO, DAN)), {ANA, BO, CLEO, DAN}.__contains__)
@@ -185,6 +194,22 @@ watches = st.builds(
     others=st.integers(0, MAX_TILES),
     others_height=st.integers(0, 720),
 )
+
+
+@given(st.integers(0, 12), st.integers(0, 12), st.lists(st.tuples(casts(), watches), max_size=6))
+def test_pictures_are_where_there_is_a_line(count: int, lines: int, steps: list[tuple[Cast, Watch]]) -> None:
+    """Through any changes: whoever is shown and has a slot has one with a picture, and all else is as ever."""
+    lines = min(lines, count)
+    seats: Seats = (None,) * count
+    shown: tuple[Shown, ...] = ()
+    for cast, watch in steps:
+        shown = pictures(cast, ME, watch, count, shown, lines)
+        seats = seat(cast, ME, shown, seats, lines=lines)
+        seated = [source for source in seats if source is not None]
+        assert len(shown) <= lines
+        assert len(set(seated)) == len(seated) == min(count, len(cast.everyone - {ME}))
+        assert not set(names(shown)) & set(seats[lines:])
+        assert seat(cast, ME, shown, seats, lines=lines) == seats
 
 
 @given(st.integers(0, 12), st.lists(st.tuples(casts(), watches), max_size=6))

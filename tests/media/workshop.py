@@ -32,10 +32,10 @@ class Workshop:
         self._revision = 0
         self._sequences: dict[tuple[str, int], int] = {}
 
-    def join(self, names: Iterable[str], slots: int = 4) -> None:
-        """Connected, and in no group yet."""
+    def join(self, names: Iterable[str], slots: int = 4, voices: int = 0) -> None:
+        """Connected, and in no group yet; `voices` slots more have no picture."""
         for name in names:
-            seat = self.seats[name] = self.circle.seat(name, slots)
+            seat = self.seats[name] = self.circle.seat(name, slots, voices=voices)
             self.routes.add(seat.peer)
             self.routes.rebuild()
 

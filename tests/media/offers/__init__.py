@@ -37,13 +37,16 @@ def make_offer(
     with_ssrcs: bool = True,
     rids: tuple[str, ...] = (),
     transport_cc: bool = False,
+    voices: int = 0,
 ) -> str:
     """An offer in the agreed shape: microphone, camera, screen, then `slots` pairs of receive lines.
 
+    Then `voices` that have no line for a picture.
+
     With `rids` the camera sends these simulcast streams, without SSRC lines. `transport_cc`: on every line.
     """
-    directions = ["sendonly"] * 3 + ["recvonly"] * (2 * slots)
-    kinds = ["audio", "video", "video"] + ["audio", "video"] * slots
+    directions = ["sendonly"] * 3 + ["recvonly"] * (2 * slots + voices)
+    kinds = ["audio", "video", "video"] + ["audio", "video"] * slots + ["audio"] * voices
     lines = ["v=0", "o=- 1 2 IN IP4 127.0.0.1", "s=-", "t=0 0"]
     lines.append("a=group:BUNDLE " + " ".join(str(mid) for mid in range(len(kinds))))
     for mid, (kind, direction) in enumerate(zip(kinds, directions, strict=True)):
