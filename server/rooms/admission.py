@@ -114,6 +114,8 @@ def _refuse_outsiders(state: RoomState, command: TakeSeat) -> None:
         raise JoinRefused(DisconnectCode.REMOVED)
     if state.status is SessionStatus.ENDED:
         raise JoinRefused(DisconnectCode.SESSION_OVER)
+    if _was_overtaken(state, command):
+        raise JoinRefused(DisconnectCode.SERVER_BUSY)
     if command.ticket in state.used_tickets and not _is_same_client(state, command):
         raise JoinRefused(DisconnectCode.TICKET_USED)
 
@@ -125,6 +127,20 @@ def _is_same_client(state: RoomState, command: TakeSeat) -> bool:
     """
     seat = state.seats.get(command.participant)
     return seat is not None and command.shown_hash != "" and command.shown_hash in {seat.resume_hash, seat.shown_hash}
+
+
+def _was_overtaken(state: RoomState, command: TakeSeat) -> bool:
+    """Whether another attempt has taken the seat since this one came; who still waits for this one comes again.
+
+    A node takes attempts in the order in which they came, so it was through another one. And nobody has overtaken the
+    client that shows the secret of the last Welcome.
+    """
+    seat = state.seats.get(command.participant)
+    if seat is not None and command.shown_hash == seat.resume_hash != "":
+        return False
+    if seat is not None and seat.connection is not None and node_of(seat.connection) == node_of(command.connection):
+        return False
+    return command.generation not in (None, 0 if seat is None else seat.generation)
 
 
 def _same_seat(state: RoomState, command: TakeSeat, person: Participant, ctx: Context) -> Events:

@@ -350,7 +350,8 @@ class TakeSeat(_Command, tag="take_seat"):
     `role` and `name` count only when the seat is first taken. `agreement` is the version the person accepted.
     `microphone` and `camera` tell what the client still sends; they can only turn the room's record off, never on.
     `ticket` is consumed (empty: not single use), unless `shown_hash` is of a secret that the seat knows: the resume
-    secret that was shown (empty: none).
+    secret that was shown (empty: none). `generation` is that of the seat when the connection came (0: there was none;
+    None: whichever): of attempts of one client, one that it has given up may be carried out late.
     """
 
     participant: ParticipantId
@@ -363,6 +364,7 @@ class TakeSeat(_Command, tag="take_seat"):
     shown_hash: str = ""
     microphone: bool = False
     camera: bool = False
+    generation: int | None = None
 
 
 class LoseConnection(_Command, tag="lose_connection"):

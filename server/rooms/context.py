@@ -5,15 +5,19 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from server.ids import ParticipantId
+from server.ids import ConnectionId, ParticipantId
 from server.rooms.events import Event
 
 
 class Context(Struct, frozen=True):
-    """`now_ms`: log time. `seed`: fresh for every command; shuffles draw from it alone."""
+    """`now_ms`: log time. `seed`: fresh for every command; shuffles draw from it alone.
+
+    `connection`: through which the actor says it; None: through none, as the system and the API.
+    """
 
     now_ms: int
     seed: int = 0
+    connection: ConnectionId | None = None
 
 
 Events = tuple[Event, ...]

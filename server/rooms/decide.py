@@ -27,7 +27,8 @@ from server.rooms.turns import decide_rounds
 def decide(state: RoomState, command: Command, actor: ParticipantId | None, ctx: Context) -> Events:
     """The events of this command and of all that follows from it; none when the wish is already fulfilled.
 
-    `actor` None: the system. Raises CommandRejected, and JoinRefused for TakeSeat.
+    `actor` None: the system. Raises CommandRejected, and JoinRefused for TakeSeat. BUSY: the connection that it came
+    through does not have the seat any more; the same client may say it again through the next one.
     """
     events = _decide(state, command, actor, ctx)
     return with_follow_ups(state, events, ctx)
@@ -45,7 +46,10 @@ def _decide(state: RoomState, command: Command, actor: ParticipantId | None, ctx
         return decide_seats(state, command, ctx)
     if actor is None:
         raise CommandRejected(RejectCode.NOT_ALLOWED)
-    return _dispatch(state, command, authorize(state, command, actor), ctx)
+    person = authorize(state, command, actor)
+    if ctx.connection is not None and ctx.connection != state.seats[actor].connection:
+        raise CommandRejected(RejectCode.BUSY)
+    return _dispatch(state, command, person, ctx)
 
 
 def _dispatch(state: RoomState, command: RoomCommand, actor: Participant, ctx: Context) -> Events:

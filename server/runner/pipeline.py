@@ -294,7 +294,7 @@ class Pipeline:
 
     def _decide(self, submission: Submission, entries: list[Entry], states: list[RoomState]) -> Exception | None:
         """Add an entry and the state after it; or give the refusal."""
-        context = Context(self._now_ms, submission.seed)
+        context = Context(self._now_ms, submission.seed, submission.connection)
         try:
             events = self._rules.decide(states[-1], submission.command, submission.actor, context)
             self._add(Entry(submission.key, self._now_ms, events), entries, states)

@@ -14,7 +14,7 @@ from itertools import count
 from typing import Final, assert_never
 
 from server.errors import CommandRejected, DisconnectCode, JoinRefused, RejectCode
-from server.ids import CommandId, ParticipantId, RoomId
+from server.ids import CommandId, ConnectionId, ParticipantId, RoomId
 from server.ports import Entry, Epoch, Loaded, LogUnavailable, Seq
 from server.rooms.commands import Command
 from server.rooms.state import RoomState
@@ -95,7 +95,14 @@ class RoomRunner:
         self.post(command, actor, command_id, partial(_settle, future))
         return future
 
-    def post(self, command: Command, actor: ParticipantId | None, command_id: CommandId, answer: Answer) -> None:
+    def post(
+        self,
+        command: Command,
+        actor: ParticipantId | None,
+        command_id: CommandId,
+        answer: Answer,
+        connection: ConnectionId | None = None,
+    ) -> None:
         """Put a command into the mailbox; it is answered after listeners have seen its commit.
 
         The answer is CommandRejected or JoinRefused as the room decides, CommandRejected BUSY if the log does not
@@ -110,7 +117,8 @@ class RoomRunner:
         ticket = next(self._tickets)
         self._answers[ticket] = answer
         seed, now_ms = self._env.seeds(), self._env.clock.now_ms()
-        self._pipeline.submit(Submission(ticket, key_of(actor, command_id), command, actor, seed, now_ms))
+        key = key_of(actor, command_id)
+        self._pipeline.submit(Submission(ticket, key, command, actor, seed, now_ms, connection))
         self._pump()
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:

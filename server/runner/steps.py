@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from server.ids import CommandId, ParticipantId
+from server.ids import CommandId, ConnectionId, ParticipantId
 from server.ports import Entry, Epoch, Seq
 from server.rooms.commands import Command
 from server.rooms.context import Context, Events
@@ -72,7 +72,10 @@ def key_of(actor: ParticipantId | None, command_id: CommandId) -> str:
 
 
 class Submission(Struct, frozen=True):
-    """A command that waits for its verdict. `key` makes a retry harmless; `at_ms` tells since when it waits."""
+    """A command that waits for its verdict. `key` makes a retry harmless; `at_ms` tells since when it waits.
+
+    `connection`: through which it came, if through any; whose seat that is may change while it waits.
+    """
 
     ticket: int
     key: str
@@ -80,6 +83,7 @@ class Submission(Struct, frozen=True):
     actor: ParticipantId | None
     seed: int = 0
     at_ms: int = 0
+    connection: ConnectionId | None = None
 
 
 # -- what the shell shows, in this order -------------------------------------------------------------------------------

@@ -332,7 +332,7 @@ class Gateway:
         elif hall.read_only:
             raise CommandRejected(RejectCode.BUSY, retry_after_ms=READ_ONLY_RETRY_MS)
         else:
-            hall.runner.post(command, client.participant, frame.id, answer)
+            hall.runner.post(command, client.participant, frame.id, answer, client.link.id)
 
     def _aside(self, attendance: Attendance, client: Client, command: Aside) -> None:
         hall, participant = attendance.hall, client.participant

@@ -110,6 +110,7 @@ class Joining:
                 # Whoever is in a room already must not suffer for one that has not begun.
                 raise JoinRefused(DisconnectCode.SERVER_BUSY)
         participant = _person(claims)
+        seat = None if known is None else known.state.seats.get(participant)
         charge(claims.room, participant)
         runner = known or await self._rooms.open(claims.room, self._first(claims))
         await self._rooms.note(claims.room)
@@ -125,6 +126,7 @@ class Joining:
             shown_hash="" if connect.resume is None else digest_of(connect.resume.secret),
             microphone=connect.microphone,
             camera=connect.camera,
+            generation=0 if seat is None else seat.generation,
         )
         try:
             await runner.submit(command, None, CommandId(f"seat:{connection}"))
