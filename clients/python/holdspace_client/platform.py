@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The REST API for care platforms: make rooms and links, look at rooms."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Final, TypeVar
+from urllib.parse import quote
+
+import jwt
+import msgspec
+from aiohttp import ClientResponse, ClientSession
+
+from holdspace_client.protocol.api.schema import CreateInvite, CreateLink, CreateRoom, Link, Problem, Room
+from holdspace_client.protocol.ids import RoomId
+
+TOKEN_SECONDS: Final = 300
+T = TypeVar("T")
+
+
+class PlatformProblem(Exception):
+    """The server refused (RFC 9457). `code` is stable; `retry_after_s`: when to ask again, if the server said so."""
+
+    def __init__(self, problem: Problem, retry_after_s: float | None = None) -> None:
+        super().__init__(f"{problem.code}: {problem.detail}" if problem.detail else problem.code)
+        self.code = problem.code
+        self.status = problem.status
+        self.retry_after_s = retry_after_s
+
+
+class Platform:
+    """Signs its own short-lived tokens; keep `api_secret` on your servers.
+
+    Every method raises PlatformProblem when the server refuses, and aiohttp's ClientError when it is not there.
+    """
+
+    def __init__(
+        self,
+        http: ClientSession,
+        url: str,
+        *,
+        api_key: str,
+        api_secret: str,
+        now_s: Callable[[], float] = time.time,
+    ) -> None:
+        self._http = http
+        self._base = url.rstrip("/") + "/api/v1"
+        self._api_key = api_key
+        self._api_secret = api_secret
+        self._now_s = now_s
+
+    async def create_room(self, wish: CreateRoom) -> Room:
+        """A new room; `room_exists` when there is one of this id."""
+        return await self._call("POST", "/rooms", Room, wish)
+
+    async def room(self, room: RoomId) -> Room:
+        """How it stands, and who is there; `no_such_room` before anybody came and soon after the end."""
+        return await self._call("GET", f"/rooms/{quote(room, safe='')}", Room)
+
+    async def link(self, room: RoomId, wish: CreateLink | None = None) -> Link:
+        """A link for one person. The room need not be there yet."""
+        return await self._call("POST", f"/rooms/{quote(room, safe='')}/links", Link, wish or CreateLink())
+
+    async def invite(self, room: RoomId, wish: CreateInvite | None = None) -> Link:
+        """One link for many people."""
+        return await self._call("POST", f"/rooms/{quote(room, safe='')}/invites", Link, wish or CreateInvite())
+
+    async def _call(self, method: str, path: str, answer: type[T], wish: msgspec.Struct | None = None) -> T:
+        headers = {"Authorization": f"Bearer {self._token()}", "Content-Type": "application/json"}
+        body = None if wish is None else msgspec.json.encode(wish)
+        async with self._http.request(method, self._base + path, data=body, headers=headers) as response:
+            data = await response.read()
+            if not response.ok:
+                raise _problem(response, data)
+            return msgspec.json.decode(data, type=answer)
+
+    def _token(self) -> str:
+        claims = {"iss": self._api_key, "aud": "holdspace-api", "exp": int(self._now_s()) + TOKEN_SECONDS}
+        return jwt.encode(claims, self._api_secret, algorithm="HS256", headers={"kid": self._api_key})
+
+
+def _problem(response: ClientResponse, data: bytes) -> PlatformProblem:
+    wait = response.headers.get("Retry-After", "")
+    try:
+        problem = msgspec.json.decode(data, type=Problem)
+    except msgspec.MsgspecError:  # something between us and the server has answered
+        problem = Problem("about:blank", response.reason or "", response.status, "not_holdspace")
+    return PlatformProblem(problem, float(wait) if wait.isdecimal() else None)

@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Python client against real servers, over its public interface only."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from aiohttp import ClientSession
+
+from holdspace_client import (
+    MAIN,
+    CommandRefused,
+    DisconnectCode,
+    JoinRefused,
+    NotAcknowledged,
+    Platform,
+    PlatformProblem,
+    RejectCode,
+    Session,
+    api,
+    open_link,
+)
+from holdspace_client import commands as c
+from holdspace_client.protocol.rooms.events import ChatSent, Event
+from holdspace_client.protocol.rooms.phases import PhaseKind
+from holdspace_client.protocol.rooms.state import Presence, Role
+from holdspace_client.protocol.signaling.messages import Notice, ReadOnly
+from server.app import Server
+from tests.signaling.clients import KEY, SECRET, config, fresh_room
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+EXAMPLES = Path(__file__).parents[2] / "clients" / "python" / "examples"
+
+
+class Evening:
+    """A room of one's own, its platform, and whoever comes; all are gone at the end."""
+
+    def __init__(self, server: Server, http: ClientSession, stack: AsyncExitStack) -> None:
+        self.server = server
+        self.url = f"http://127.0.0.1:{server.port}"
+        self.room = str(fresh_room())
+        self.http = http
+        self.platform = Platform(http, self.url, api_key=KEY.name, api_secret=SECRET)
+        self._stack = stack
+
+    async def link(self, person: str, role: Role = Role.PARTICIPANT) -> str:
+        """A link for this person."""
+        return (await self.platform.link(self.room, api.CreateLink(role=role, participant=person, name=person))).url
+
+    async def join(self, person: str, role: Role = Role.PARTICIPANT) -> Session:
+        """Somebody in the room."""
+        invitation = await open_link(self.http, await self.link(person, role))
+        session = invitation.session(self.http, agreement=invitation.room.agreement.version)
+        self._stack.push_async_callback(session.close)
+        await session.join()
+        return session
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
+    """A server without media."""
+    async with Server(config(tmp_path_factory.mktemp("clients"))) as server:
+        yield server
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def evening(server: Server) -> AsyncIterator[Evening]:
+    """An empty room."""
+    async with AsyncExitStack() as stack:
+        http = await stack.enter_async_context(ClientSession())
+        yield Evening(server, http, stack)
+
+
+async def test_a_platform_makes_a_room_and_people_meet_in_it(evening: Evening) -> None:
+    """What the platform asked for is what people see, and what people do is what each other sees."""
+    agenda = (api.PhaseDraft(kind=PhaseKind.CHECK_IN, title="Arrive"), api.PhaseDraft(kind=PhaseKind.CLOSE))
+    made = await evening.platform.create_room(
+        api.CreateRoom(room=evening.room, title="Evening", agenda=agenda, agreement="Be kind.")
+    )
+    assert made.people == ()
+    ann, ben = await evening.join("ann", Role.MODERATOR), await evening.join("ben")
+    assert [phase.title for phase in ben.view.agenda.phases] == ["Arrive", "Close"]
+    assert ben.view.settings.agreement.text == "Be kind."
+    heard: list[Event] = []
+    ben.on_events = heard.extend
+    await ann.do(c.SendChat("Welcome"))
+    await ben.until(lambda view: bool(view.chat.get(MAIN)))
+    assert [event.message.text for event in heard if isinstance(event, ChatSent)] == ["Welcome"]
+    assert {each.participant for each in (await evening.platform.room(evening.room)).people} == {"ann", "ben"}
+
+
+async def test_a_refused_command_says_why(evening: Evening) -> None:
+    """The number of the refusal comes as an exception; nothing has changed."""
+    ben = await evening.join("ben")
+    with pytest.raises(CommandRefused) as refusal:
+        await ben.do(c.EndSession())
+    assert refusal.value.code is RejectCode.NOT_ALLOWED
+
+
+async def test_a_lost_connection_comes_back_by_itself(evening: Evening) -> None:
+    """The seat is the same, what happened meanwhile is folded, and a command sent meanwhile has one effect."""
+    ann, ben = await evening.join("ann", Role.MODERATOR), await evening.join("ben")
+    staying = asyncio.create_task(ben.stay())
+    await ben.drop()
+    saying = asyncio.create_task(ben.insist(c.SendChat("Back")))
+    await ann.until(lambda view: view.participants["ben"].presence is Presence.LOST)
+    await ann.do(c.Rename("Anna"))
+    await ann.until(lambda view: bool(view.chat.get(MAIN)))
+    await saying
+    assert ben.view.participants["ann"].name == "Anna"
+    assert ben.snapshots == 1
+    assert [message.text for message in ben.view.chat[MAIN]] == ["Back"]
+    await ann.do(c.Remove("ben"))
+    assert await staying is DisconnectCode.REMOVED
+
+
+async def test_who_leaves_does_not_come_back(evening: Evening) -> None:
+    """`stay` ends without a reason of the server, and nobody tries again."""
+    ben = await evening.join("ben")
+    staying = asyncio.create_task(ben.stay())
+    await ben.leave()
+    assert await staying is None
+    with pytest.raises(PlatformProblem, match="no_such_room"):
+        await evening.platform.room("another")
+
+
+async def test_a_command_that_nobody_answers_is_given_up(evening: Evening) -> None:
+    """Without a connection, and with nobody to make one, insisting ends in time."""
+    ben = await evening.join("ben")
+    await ben.drop()
+    with pytest.raises(NotAcknowledged):
+        await ben.insist(c.RaiseHand(), life_s=0.05)
+
+
+async def test_refusals_are_told_apart(evening: Evening) -> None:
+    """No link, a forged one, a room that is there already, a wrong secret: each has its own word."""
+    with pytest.raises(ValueError, match="not a join link"):
+        await open_link(evening.http, f"{evening.url}/?token=x")
+    with pytest.raises(JoinRefused) as refused:
+        await open_link(evening.http, f"{evening.url}/#x.y.z")
+    assert refused.value.code is DisconnectCode.TOKEN_INVALID
+    await evening.platform.create_room(api.CreateRoom(room=evening.room))
+    with pytest.raises(PlatformProblem) as problem:
+        await evening.platform.create_room(api.CreateRoom(room=evening.room))
+    assert (problem.value.code, problem.value.status) == ("room_exists", 409)
+    thief = Platform(evening.http, evening.url, api_key=KEY.name, api_secret="x" * 40)
+    with pytest.raises(PlatformProblem, match="unauthorized"):
+        await thief.invite(evening.room)
+
+
+async def test_notices_are_passed_on(evening: Evening) -> None:
+    """Read-only is known to the session, and told."""
+    ben = await evening.join("ben")
+    told: list[Notice] = []
+    ben.on_notice = told.append
+    evening.server.gateway.set_read_only(lambda room: room == evening.room)
+    await ben.until(lambda _: ben.read_only)
+    evening.server.gateway.set_read_only(lambda _: False)
+    await ben.until(lambda _: not ben.read_only)
+    assert told == [ReadOnly(on=True), ReadOnly(on=False)]
+
+
+async def test_the_examples_run(evening: Evening) -> None:
+    """The programs of the documentation, as they stand there: one prepares an evening, the other follows it."""
+    environment = os.environ | {"HOLDSPACE_API_SECRET": SECRET}
+    made = await _output("evening.py", evening.url, evening.room, environment=environment)
+    links = dict(line.split() for line in made.splitlines()[:-1])
+    assert made.splitlines()[-1] == "waiting"
+    watching = asyncio.create_task(_output("watch_room.py", links["u-5512"], environment=environment))
+    moderator = await evening.join("u-17", Role.MODERATOR)
+    await moderator.until(lambda view: any(each.text.startswith("Hello") for each in view.chat.get(MAIN, ())))
+    await moderator.do(c.EndSession())
+    seen = (await watching).splitlines()
+    assert "ChatSent" in seen
+    assert seen[-1] == "over: 3513"
+
+
+async def _output(example: str, *arguments: str, environment: dict[str, str]) -> str:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, str(EXAMPLES / example), *arguments, env=environment, stdout=asyncio.subprocess.PIPE
+    )
+    async with asyncio.timeout(20):
+        out, _ = await process.communicate()
+    assert process.returncode == 0
+    return out.decode()
