@@ -36,7 +36,6 @@ from server.media.interfaces import named_addresses
 from server.media.plane import WorkerPlane
 from server.media.reachable import parse_announced
 from server.media.supervisor import WorkerFailed, WorkerOptions
-from server.observe.log import MeteredLog
 from server.observe.looks import Look
 from server.observe.observatory import Observatory
 from server.ports import LogUnavailable
@@ -76,7 +75,7 @@ class Server:
         self.local = WorkerPlane(_worker_options(config), config.worker_count)
         self.system = _system(config, self._facts)
         self._alone = fresh_node()
-        self.observatory = Observatory(self._look, self._checks())
+        self.observatory = Observatory(config, self.node, self._look, self._checks())
         environment = self._environment()
         clock = environment.clock
         self.rooms = Rooms(environment)
@@ -91,7 +90,7 @@ class Server:
         )
         others = nowhere_else if self.system is None else self._others
         self.gateway = Gateway(joining, clock, self.plane, _relays(config), others=others)
-        self.gateway.meter = self.observatory.metrics
+        self.gateway.meter, self.gateway.tracer = self.observatory.metrics, self.observatory.tracer
         if isinstance(self.plane, SharedPlane):
             self.gateway.carry, self.plane.passed = self.plane.pass_on, self.gateway.passed
         self._refreshing: asyncio.Task[None] | None = None
@@ -165,9 +164,9 @@ class Server:
     def _environment(self) -> Environment:
         if self.system is None:
             clock = MonotonicClock()
-            return Environment(MeteredLog(MemoryLog(clock), self.observatory.metrics), ROOM_RULES, clock, Seeds())
+            return Environment(self.observatory.watched(MemoryLog(clock)), ROOM_RULES, clock, Seeds())
         return Environment(
-            MeteredLog(self.system.log, self.observatory.metrics),
+            self.observatory.watched(self.system.log),
             ROOM_RULES,
             self.system.clock,
             Seeds(),

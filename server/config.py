@@ -151,6 +151,12 @@ class Config:
     log_level: LogLevel = LogLevel.INFO
     """From this level on, lines are logged."""
 
+    trace_url: str = ""
+    """Collector that gets OpenTelemetry traces by OTLP/HTTP: http://127.0.0.1:4318/v1/traces. Needs holdspace[otel]."""
+
+    trace_percent: int = 100
+    """How many of a hundred joins and commands are traced."""
+
     def __post_init__(self) -> None:
         for name, low, high in (
             ("port", 0, MAX_PORT),
@@ -160,6 +166,7 @@ class Config:
             ("capacity", 1, MAX_PARTICIPANTS),
             ("ticket_seconds", 60, 24 * 3600),
             ("media_workers", 0, MAX_MEDIA_WORKERS),
+            ("trace_percent", 0, 100),
         ):
             value = getattr(self, name)
             if value is not None and not low <= value <= high:

@@ -9,8 +9,19 @@ from typing import Final, TypeVar
 
 from server.ids import RoomId
 from server.observe.metrics import Metrics, kind_of
-from server.ports import Appended, AppendOutcome, Entry, Epoch, Hint, Loaded, LogUnavailable, ReadOutcome, RoomLog, Seq
+from server.ports import (
+    Appended,
+    AppendOutcome,
+    Entry,
+    Epoch,
+    Hint,
+    Loaded,
+    ReadOutcome,
+    RoomLog,
+    Seq,
+)
 from server.rooms.state import RoomState
+from server.tracing import Tracer
 
 T = TypeVar("T")
 
@@ -21,7 +32,8 @@ UNKNOWN: Final = "unknown"
 class MeteredLog:
     """`RoomLog` over another one."""
 
-    def __init__(self, log: RoomLog, metrics: Metrics) -> None:
+    def __init__(self, log: RoomLog, metrics: Metrics, tracer: Tracer | None = None) -> None:
+        self._tracer = tracer
         self._log = log
         self._metrics = metrics
 
@@ -44,12 +56,15 @@ class MeteredLog:
         news: tuple[bytes, ...] = (),
     ) -> AppendOutcome:
         call = self._log.append(room, epoch, expected_seq, entries, snapshot, wake_ms=wake_ms, hard=hard, news=news)
+        span = None if self._tracer is None else self._tracer.append([entry.command for entry in entries])
+        what = UNKNOWN
         try:
             outcome = await self._timed("append", call)
-        except LogUnavailable:
-            self._metrics.appended(UNKNOWN)
-            raise
-        self._metrics.appended(kind_of(type(outcome)))
+            what = kind_of(type(outcome))
+        finally:
+            self._metrics.appended(what)
+            if span is not None:
+                span.end(what)
         if isinstance(outcome, Appended):
             self._metrics.stored(len(entries), (event for entry in entries for event in entry.events))
         return outcome

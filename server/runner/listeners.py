@@ -17,7 +17,10 @@ Report = Callable[[Exception], None]
 
 
 class Commit(Struct, frozen=True):
-    """Entries `first` to `last` of this epoch, committed one after another; `events` lead from `before` to `after`."""
+    """Entries `first` to `last` of this epoch, committed one after another; `events` lead from `before` to `after`.
+
+    `commands`: the keys of the entries.
+    """
 
     before: RoomState
     after: RoomState
@@ -25,6 +28,7 @@ class Commit(Struct, frozen=True):
     first: Seq
     last: Seq
     events: tuple[Event, ...]
+    commands: tuple[str, ...] = ()
 
 
 class Listener(Protocol):
@@ -44,7 +48,8 @@ def joined(run: Sequence[Committed]) -> Commit:
     """Entries in a row as one commit."""
     first, last = run[0], run[-1]
     events = tuple(event for committed in run for event in committed.entry.events)
-    return Commit(first.before, last.after, first.epoch, first.seq, last.seq, events)
+    commands = tuple(committed.entry.command for committed in run)
+    return Commit(first.before, last.after, first.epoch, first.seq, last.seq, events, commands)
 
 
 class Listeners:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 
+import structlog
 from msgspec import Struct
 
 from server.errors import DISCONNECT_MESSAGES, CommandRejected, JoinRefused, RejectCode
@@ -13,6 +14,9 @@ from server.runner.steps import Acknowledged
 from server.signaling.codec import acknowledgement_frame
 from server.signaling.link import Link
 from server.signaling.messages import Acknowledgement, Ok, Reject, reject
+from server.tracing import Span
+
+log = structlog.get_logger()
 
 UNREADABLE = "unreadable"
 """In place of the kind of what is not one of our commands."""
@@ -21,10 +25,11 @@ UNREADABLE = "unreadable"
 class Reply:
     """`runner.Answer` for a client: called once, it ends the command that `link` is busy with."""
 
-    __slots__ = ("_begun", "_kind", "_link", "_meter", "_packet")
+    __slots__ = ("_begun", "_kind", "_link", "_meter", "_packet", "span")
 
-    def __init__(self, link: Link, packet: int | None, meter: Meter | None) -> None:
+    def __init__(self, link: Link, packet: int | None, meter: Meter | None, span: Span | None = None) -> None:
         """`packet`: the number that the client waits for, if it does."""
+        self.span = span
         self._link = link
         self._packet = packet
         self._meter = meter
@@ -42,17 +47,25 @@ class Reply:
             answer = acknowledgement(outcome)
             if self._packet is not None:
                 link.send(acknowledgement_frame(self._packet, answer))
-            if self._meter is not None:
-                self._count(self._meter, answer)
+            self._tell(answer)
         except Exception as error:  # noqa: BLE001 - no refusal, but a fault of the room
             link.fail(error)
+            if self.span is not None:
+                self.span.end("fault")
         finally:
             link.finish_command()
 
-    def _count(self, meter: Meter, answer: Acknowledgement) -> None:
+    def _tell(self, answer: Acknowledgement) -> None:
+        """Whoever watches this server."""
         kind = UNREADABLE if self._kind is None else str(self._kind.__struct_config__.tag)
         outcome = "ok" if isinstance(answer, Ok) else answer.code.name.lower()
-        meter.answered(kind, outcome, time.perf_counter() - self._begun)
+        if isinstance(answer, Reject):
+            log.debug("rejected", request=self._link.request, code=int(answer.code), reason=outcome)
+        if self._meter is not None:
+            self._meter.answered(kind, outcome, time.perf_counter() - self._begun)
+        if self.span is not None:
+            self.span.about(kind)
+            self.span.end(outcome)
 
 
 def acknowledgement(outcome: Acknowledged | Exception) -> Acknowledgement:

@@ -17,12 +17,13 @@ from server.ids import CommandId, ConnectionId, ParticipantId, RoomId
 from server.logs import digest
 from server.ports import Clock, MediaPlane, Meter, Seq, Watch
 from server.rooms.commands import LoseConnection
-from server.runner.runner import Answer, RoomRunner
-from server.runner.steps import Acknowledged
+from server.runner.runner import RoomRunner
+from server.runner.steps import Acknowledged, key_of
 from server.signaling.answers import Reply
 from server.signaling.codec import BadFrame, Packet, notice_frame, read_command, read_connect
+from server.signaling.delivered import Delivered
 from server.signaling.delivery import Client, Delivery, replaced
-from server.signaling.joining import Joining, Seated, SeatInDoubt
+from server.signaling.joining import Joining, Seated, SeatInDoubt, seat_command
 from server.signaling.limits import (
     CONNECTION_RATE,
     JOIN_RATE,
@@ -49,6 +50,7 @@ from server.signaling.messages import (
     Servers,
 )
 from server.signaling.relays import Relays
+from server.tracing import Span, Tracer
 
 log = structlog.get_logger()
 
@@ -141,6 +143,8 @@ class Gateway:
     ) -> None:
         self.meter: Meter | None = None
         """Counts what happens, if anybody wants to know."""
+        self.tracer: Tracer | None = None
+        """Takes the time of what happens, if anybody wants to know."""
         self._joining = joining
         self._clock = clock
         self._plane = plane
@@ -216,6 +220,9 @@ class Gateway:
     async def connect(self, link: Link, auth: Raw) -> None:
         """Verify the token or the resume secret, and take the seat."""
         begun = time.perf_counter()
+        span = None if self.tracer is None else self.tracer.begin("join", link.request)
+        if span is not None and link.id is not None:
+            span.owns(key_of(None, seat_command(link.id)))
         outcome = "fault"
         try:
             outcome = await self._seat(link, auth)
@@ -228,6 +235,8 @@ class Gateway:
         finally:
             if self.meter is not None:
                 self.meter.joined(outcome, time.perf_counter() - begun)
+            if span is not None:
+                span.end(outcome)
 
     async def _seat(self, link: Link, auth: Raw) -> str:
         """What it has come to: `seated` or `resumed`."""
@@ -269,15 +278,20 @@ class Gateway:
         if attendance is None or attendance.client is None:
             return
         link.begin_command()
-        answer = Reply(link, packet.id, self.meter)
+        span = None if self.tracer is None else self.tracer.begin("command", link.request)
+        answer = Reply(link, packet.id, self.meter, span)
         try:
             frame = self._read(attendance, packet.data)
             answer.about(type(frame.command))
+            if span is not None:
+                span.owns(key_of(attendance.client.participant, frame.id))
             self._perform(attendance, attendance.client, frame, answer)
         except (CommandRejected, JoinRefused) as refusal:
             answer(refusal)
         except BaseException:
             link.finish_command()
+            if span is not None:
+                span.end("fault")
             raise
 
     async def disconnect(self, link: Link) -> None:
@@ -323,23 +337,23 @@ class Gateway:
             attendance.client.link.end(DisconnectCode.RATE_LIMITED)
         raise CommandRejected(RejectCode.RATE_LIMITED, retry_after_ms=wait_ms)
 
-    def _perform(self, attendance: Attendance, client: Client, frame: CommandFrame, answer: Answer) -> None:
+    def _perform(self, attendance: Attendance, client: Client, frame: CommandFrame, answer: Reply) -> None:
         """What is no business of the room is done and answered at once. Raises what refuses it."""
         hall, command = attendance.hall, frame.command
         if isinstance(command, ELSEWHERE):
-            self._aside(attendance, client, command)
+            self._aside(attendance, client, command, answer.span)
             answer(Acknowledged(0, hall.runner.seq))
         elif hall.read_only:
             raise CommandRejected(RejectCode.BUSY, retry_after_ms=READ_ONLY_RETRY_MS)
         else:
             hall.runner.post(command, client.participant, frame.id, answer, client.link.id)
 
-    def _aside(self, attendance: Attendance, client: Client, command: Aside) -> None:
+    def _aside(self, attendance: Attendance, client: Client, command: Aside, span: Span | None) -> None:
         hall, participant = attendance.hall, client.participant
         match command:
             case MediaOffer():
                 self._take(attendance.offers)
-                hall.media.offer(participant, command)
+                hall.media.offer(participant, command, client.link.request, span)
             case Watch():
                 self._take(attendance.watches)
                 hall.media.watch(participant, command)
@@ -368,6 +382,9 @@ class Gateway:
         if hall is None or hall.runner is not runner:
             over = partial(self._leave_hall, runner)
             hall = self._halls[runner.room] = Hall(runner, self._clock, self._plane, self._relays, over)
+            hall.media.tracer = self.tracer
+            if self.tracer is not None:
+                runner.subscribe(Delivered(self.tracer))
             hall.read_only = self._away(runner.room)
         return hall
 

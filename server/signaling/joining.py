@@ -129,7 +129,7 @@ class Joining:
             generation=0 if seat is None else seat.generation,
         )
         try:
-            await runner.submit(command, None, CommandId(f"seat:{connection}"))
+            await runner.submit(command, None, seat_command(connection))
         except CommandRejected as busy:
             raise SeatInDoubt(runner, participant) from busy
         return Seated(runner, participant, secret, resume)
@@ -153,6 +153,11 @@ class Joining:
         title = unicodedata.normalize("NFC", claims.title).strip()
         defaults = self._opening.settings
         return structs.replace(defaults, title=title or defaults.title)
+
+
+def seat_command(connection: ConnectionId) -> CommandId:
+    """The id of the command that takes a seat for this connection."""
+    return CommandId(f"seat:{connection}")
 
 
 def digest_of(secret: str) -> str:

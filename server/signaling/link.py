@@ -27,7 +27,7 @@ class Link:
     answer to it are one write.
     """
 
-    __slots__ = ("_busy", "_ending", "_held", "_idle", "_loop", "_meter", "_outbox", "id", "over")
+    __slots__ = ("_busy", "_commands", "_ending", "_held", "_idle", "_loop", "_meter", "_outbox", "id", "over")
 
     def __init__(self, meter: Meter | None = None) -> None:
         self._meter = meter
@@ -36,6 +36,7 @@ class Link:
         self._outbox: Outbox | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._busy = False
+        self._commands = 0
         self._held: list[bytes] = []
         self._idle: asyncio.Future[None] | None = None
         self._ending: Disconnecting | None = None
@@ -67,8 +68,13 @@ class Link:
 
     def fail(self, error: BaseException) -> None:
         """A fault of ours ends this connection, not the server."""
-        log.error("fault", connection=self.id, **fault(error))  # never the text
+        log.error("fault", request=self.request, **fault(error))  # never the text
         self.end(DisconnectCode.INTERNAL)
+
+    @property
+    def request(self) -> str:
+        """The id of what the client asks for right now: its joining, or the command of this number after that."""
+        return f"{self.id}.{self._commands}" if self._busy else str(self.id)
 
     @property
     def busy(self) -> bool:
@@ -78,6 +84,7 @@ class Link:
     def begin_command(self) -> None:
         """From here to `finish_command`, the end of the connection waits."""
         self._busy = True
+        self._commands += 1
 
     def finish_command(self) -> None:
         """The command is answered."""

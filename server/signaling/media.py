@@ -49,6 +49,7 @@ from server.signaling.messages import (
     Slots,
     Voices,
 )
+from server.tracing import Span, Tracer
 
 WHICHEVER: Final = 0
 """In place of the number of an offer: nobody here knows it."""
@@ -61,11 +62,19 @@ class Peer(Struct):
     slots: tuple[int, tuple[Slot, ...]] | None = None
     quality: ConnectionQuality | None = None
     playback: Playback | None = None
+    span: Span | None = None
+    """From the offer to the connection, while its time is taken."""
 
     @property
     def offer(self) -> int:
         """The number of the offer that this peer answers, as its client counts."""
         return int(self.id.partition(".")[2])
+
+    def traced(self, outcome: str) -> None:
+        """What came of the offer, if that is not known yet."""
+        span, self.span = self.span, None
+        if span is not None:
+            span.end(outcome)
 
 
 def fresh_peer(offer: int) -> PeerId:
@@ -77,6 +86,7 @@ class MediaDesk:
     """Listens to one room: opens and closes its peers, and keeps the routes as the room wants them."""
 
     def __init__(self, runner: RoomRunner, delivery: Delivery, plane: MediaPlane) -> None:
+        self.tracer: Tracer | None = None
         self._room: RoomId = runner.room
         self._runner = runner
         self._delivery = delivery
@@ -90,7 +100,9 @@ class MediaDesk:
         self._reconcile(runner.state)
         runner.subscribe(self)
 
-    def offer(self, participant: ParticipantId, offer: MediaOffer) -> None:
+    def offer(
+        self, participant: ParticipantId, offer: MediaOffer, request: str = "", parent: Span | None = None
+    ) -> None:
         """Open a peer in place of an earlier one; raises CommandRejected."""
         state = self._runner.state
         person = state.participants.get(participant)
@@ -102,6 +114,8 @@ class MediaDesk:
         peer = fresh_peer(offer.offer)
         self._plane.open_peer(peer, self._room, participant, offer.sdp)
         self._keep(participant, peer)
+        if self.tracer is not None:
+            self._peers[participant].span = self.tracer.begin("media", request, parent)
         if participant in self._watches:
             self._plane.watch(peer, self._watches[participant])
 
@@ -162,6 +176,7 @@ class MediaDesk:
         peer = self._peers.pop(participant, None)
         if peer is not None:
             del self._owners[peer.id]
+            peer.traced("gone")
         return peer
 
     # -- listening to the room -----------------------------------------------------------------------------------------
@@ -176,6 +191,8 @@ class MediaDesk:
 
     def closed(self, _error: Exception) -> None:
         """The room is over."""
+        for peer in self._peers.values():
+            peer.traced("gone")
         self._peers.clear()
         self._owners.clear()
         self._plane.close_room(self._room)
@@ -224,15 +241,18 @@ class MediaDesk:
     def _report_peer(self, participant: ParticipantId, peer: Peer, report: PeerReport) -> None:
         match report:
             case PeerAnswered():
+                if peer.span is not None:
+                    peer.span.reached("answered")
                 self._notify(participant, MediaAnswer(peer.offer, report.sdp))
             case SlotsChanged():
                 peer.slots = (report.revision, report.slots)
                 self._notify(participant, Slots(report.revision, report.slots))
             case PeerRefused() | PeerClosed():
+                peer.traced(report.reason)
                 self._forget(participant)
                 self._notify(participant, MediaLost(report.reason, peer.offer))
             case PeerConnected():
-                pass
+                peer.traced("connected")
             case QualityChanged(up=up, down=down, reason=reason):
                 peer.quality = ConnectionQuality(up, down, reason)
                 self._notify(participant, peer.quality)

@@ -321,23 +321,23 @@ class SignalingServer(socketio.AsyncServer):  # type: ignore[misc] # untyped bas
     async def _on_connect(self, sid: str, _environ: dict[str, Any], auth: Raw | None = None) -> None:
         link = self._link(self.manager.eio_sid_from_sid(sid, "/"))
         try:
+            link.id = self._name(sid)
             if not auth:
                 raise BadFrame("no auth")
-            link.id = self._name(sid)
             await self._gateway.connect(link, auth)
         except JoinRefused as refusal:
-            raise _refused(refusal.code) from refusal
+            raise _refused(link, refusal.code) from refusal
         except BadFrame as error:
-            raise _refused(DisconnectCode.BAD_MESSAGE) from error
+            raise _refused(link, DisconnectCode.BAD_MESSAGE) from error
         except Exception as error:
-            log.error("fault", connection=sid, **fault(error))  # noqa: TRY400 - never the text
-            raise _refused(DisconnectCode.INTERNAL) from error
+            log.error("fault", request=link.request, **fault(error))  # noqa: TRY400 - never the text
+            raise _refused(link, DisconnectCode.INTERNAL) from error
 
     async def _on_disconnect(self, sid: str, _reason: str) -> None:
         await self._gateway.disconnect(self._link(self.manager.eio_sid_from_sid(sid, "/")))
 
 
-def _refused(code: DisconnectCode) -> SocketRefused:
+def _refused(link: Link, code: DisconnectCode) -> SocketRefused:
     refusal = refusal_of(code)
-    log.info("refused", code=int(code), reason=refusal.reason)
+    log.info("refused", request=link.request, code=int(code), reason=refusal.reason)
     return SocketRefused(refusal.message, to_builtins(refusal))
