@@ -152,8 +152,9 @@ async def studio(
     port: int = 0,
     options: WorkerOptions = ANYWHERE,
     configuration: Mapping[str, object] = MappingProxyType({}),
+    flags: tuple[str, ...] = (),
 ) -> AsyncIterator[Studio]:
-    """Everything up, and down again; pages come from `host` and use this RTCConfiguration."""
+    """Everything up, and down again; pages come from `host` and use this RTCConfiguration. `flags` are Chromium's."""
 
     async def page(_: web.Request) -> web.Response:
         text = PAGE.replace("CONFIGURATION", json.dumps(dict(configuration)))
@@ -164,7 +165,7 @@ async def studio(
         origin = f"http://{f'[{host}]' if ':' in host else host}:{port}"
         # Cameras are for secure pages only, and an address other than the loopback is not secure by itself.
         secure = f"--unsafely-treat-insecure-origin-as-secure={origin}"
-        browser = await playwright.chromium.launch(executable_path=program, args=[*FLAGS, secure])
+        browser = await playwright.chromium.launch(executable_path=program, args=[*FLAGS, secure, *flags])
         made = Studio(browser, f"{origin}/", options)
         await made.worker.start()
         app = web.Application()

@@ -9,14 +9,27 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
+from loadtest.serving import free_port
+from tests.reach.authority import Certified
+
 CONFIGURATION: Final = Path(__file__).parents[2] / "deploy" / "turnserver.conf"
 SECRET: Final = "a secret that only this test and its relay know"
 
 
 @asynccontextmanager
-async def coturn(host: str, port: int, folder: Path, *allowed: str) -> AsyncIterator[None]:
-    """A relay on `host` that reaches the `allowed` addresses only; what operators have to change is in options."""
-    options = [f"--listening-ip={host}", f"--relay-ip={host}", f"--listening-port={port}", "--no-tls"]
+async def coturn(
+    host: str, port: int, folder: Path, *allowed: str, tls: Certified | None = None
+) -> AsyncIterator[None]:
+    """A relay on `host` that reaches the `allowed` addresses only; what operators have to change is in options.
+
+    With `tls` nothing but TLS is spoken on `port`.
+    """
+    options = [f"--listening-ip={host}", f"--relay-ip={host}"]
+    if tls is None:
+        options += [f"--listening-port={port}", "--no-tls"]
+    else:
+        options += [f"--tls-listening-port={port}", f"--cert={tls.certificate}", f"--pkey={tls.key}"]
+        options += [f"--listening-port={free_port()}", "--no-udp", "--no-tcp"]
     options += [f"--static-auth-secret={SECRET}", f"--pidfile={folder / 'turn.pid'}", f"--userdb={folder / 'turn.db'}"]
     options += [f"--allowed-peer-ip={address}" for address in allowed]
     with (folder / "turn.log").open("wb") as log:

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Real Chromium in a network without UDP: through coturn over TCP, and through our own TCP port."""
+"""Real Chromium in unfriendly networks: without UDP, with nothing but TCP 443, and with IPv6 alone."""
 
 from __future__ import annotations
 
 import socket
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from playwright.async_api import Page
@@ -16,6 +16,7 @@ from server.ids import ParticipantId
 from server.media.supervisor import WorkerOptions
 from server.signaling.relays import Relays
 from tests.media.browser import ROOM, Studio, figures, studio
+from tests.reach.authority import certified
 from tests.reach.relay import SECRET, coturn
 from tests.reach.wall import TOOLS, House, require, walled
 
@@ -93,3 +94,47 @@ async def test_chromium_behind_a_wall_talks_over_our_tcp_port(tmp_path: Path) ->
         ) as made:
             ways = await talk(made)
     assert [(way["local"], way["protocol"]) for way in ways] in ([("prflx", "tcp")] * 2, [("host", "tcp")] * 2)
+
+
+HTTPS: Final = 443
+
+
+@pytest.mark.slow
+async def test_chromium_talks_through_tls_on_443(tmp_path: Path) -> None:
+    """The strictest firewall: what leaves is TCP to 443, and what is in it looks like HTTPS. `turns:` of coturn."""
+    require(*TOOLS)
+    with walled(HTTPS) as house:
+        no_udp(house)
+        tls = certified(house.also, tmp_path)
+        relays = Relays((f"turns:{house.also}:{HTTPS}?transport=tcp",), SECRET)
+        (server,) = relays.servers(ROOM, ParticipantId("ana"))
+        servers = {"urls": list(server.urls), "username": server.username, "credential": server.credential}
+        async with (
+            coturn(house.also, HTTPS, tmp_path, house.outside, tls=tls),
+            studio(
+                program=str(house.program("/usr/bin/chromium", tmp_path)),
+                host=house.outside,
+                port=HTTPS,
+                options=WorkerOptions(addresses=(house.outside,)),
+                configuration={"iceServers": [servers]},
+                flags=(tls.flag,),
+            ) as made,
+        ):
+            ways = await talk(made)
+    assert [(way["local"], way["relay"], way["protocol"]) for way in ways] == [("relay", "tls", "udp")] * 2
+
+
+@pytest.mark.slow
+async def test_chromium_talks_over_ipv6(tmp_path: Path) -> None:
+    """A network that knows no other: the page, the candidate and all media."""
+    require("ip", "nft", "chromium")
+    pages = free_port()
+    with walled(pages, version=6, udp=True) as house:
+        async with studio(
+            program=str(house.program("/usr/bin/chromium", tmp_path)),
+            host=house.outside,
+            port=pages,
+            options=WorkerOptions(addresses=(house.outside,)),
+        ) as made:
+            ways = await talk(made)
+    assert [(way["protocol"], way["address"]) for way in ways] == [("udp", house.outside)] * 2

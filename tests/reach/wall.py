@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A house whose network lets out TCP to a few ports and no UDP at all: a network namespace with nftables."""
+"""A house whose network lets out TCP to a few ports and, unless told otherwise, no UDP: a namespace with nftables."""
 
 from __future__ import annotations
 
@@ -43,10 +43,11 @@ def _can_make_namespaces() -> bool:
 
 
 class House(NamedTuple):
-    """Inside the wall. `outside` is the address of this machine as seen from there."""
+    """Inside the wall. `outside` is the address of this machine as seen from there, `also` another one of it."""
 
     end: End
     outside: str
+    also: str
 
     def program(self, path: str, folder: Path) -> Path:
         """A script that runs a program inside, wherever it is called from."""
@@ -57,31 +58,35 @@ class House(NamedTuple):
 
 
 @contextmanager
-def walled(*tcp_ports: int, version: int = 4) -> Iterator[House]:
-    """A house joined to this machine's own network; `tcp_ports` of this machine are all that can be reached."""
+def walled(*tcp_ports: int, version: int = 4, udp: bool = False) -> Iterator[House]:
+    """A house joined to this machine's own network; `tcp_ports` of this machine are all that can be reached.
+
+    `udp`: and every port over UDP. Addresses are of this version of IP and of no other.
+    """
     mark = secrets.token_hex(3)
     name, inner, outer = f"hs-{mark}", f"hs{mark}i", f"hs{mark}o"
     net = secrets.randbelow(200) + 20
-    here, there = (f"10.78.{net}.1", f"10.78.{net}.2") if version == 4 else (f"fd78:{net:x}::1", f"fd78:{net:x}::2")
+    here, there, also = (f"10.78.{net}.{last}" if version == 4 else f"fd78:{net:x}::{last}" for last in (1, 2, 3))
     length, flag = (24, "") if version == 4 else (64, "nodad")
     try:
         run(f"ip netns add {name}")
         run(f"ip link add {outer} type veth peer {inner} netns {name}")
-        run(f"ip address add {here}/{length} dev {outer} {flag}")
+        for address in (here, also):
+            run(f"ip address add {address}/{length} dev {outer} {flag}")
         run(f"ip link set {outer} up")
         run(f"ip -n {name} address add {there}/{length} dev {inner} {flag}")
         run(f"ip -n {name} link set {inner} up")
         run(f"ip -n {name} link set lo up")
         # Browsers look for the address of their default route.
         run(f"ip -n {name} route add default via {here}")
-        _close_all_but(name, tcp_ports)
-        yield House(End(name, inner, there), here)
+        _close_all_but(name, tcp_ports, udp=udp)
+        yield House(End(name, inner, there), here, also)
     finally:
         subprocess.run(["ip", "netns", "delete", name], check=False, capture_output=True)
         subprocess.run(["ip", "link", "delete", outer], check=False, capture_output=True)
 
 
-def _close_all_but(namespace: str, tcp_ports: tuple[int, ...]) -> None:
+def _close_all_but(namespace: str, tcp_ports: tuple[int, ...], *, udp: bool) -> None:
     ports = ", ".join(map(str, tcp_ports))
     rules = f"""
     table inet wall {{
@@ -90,6 +95,7 @@ def _close_all_but(namespace: str, tcp_ports: tuple[int, ...]) -> None:
         oif "lo" accept
         icmpv6 type {{ nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit }} accept
         tcp dport {{ {ports} }} accept
+        {"meta l4proto udp accept" if udp else ""}
       }}
     }}
     """
