@@ -44,7 +44,7 @@ from server.rooms.templates import default_agenda
 from server.runner.core import ROOM_RULES
 from server.runner.registry import Rooms
 from server.runner.seeds import Seeds
-from server.runner.settings import Environment, RunnerSettings
+from server.runner.settings import RESEED_MS, Environment, RunnerSettings
 from server.signaling import origins
 from server.signaling.gateway import Gateway, nowhere_else
 from server.signaling.joining import Joining, Opening
@@ -170,7 +170,7 @@ class Server:
             ROOM_RULES,
             self.system.clock,
             Seeds(),
-            RunnerSettings(call_ms=CALL_MS),
+            RunnerSettings(call_ms=CALL_MS, reseed_ms=RESEED_MS),
             note=self.system.nodes.note,
             defer_ms=self.system.defer_ms,
         )

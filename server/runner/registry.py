@@ -36,6 +36,11 @@ class Rooms:
         self._forgetting: set[asyncio.Task[None]] = set()
         self._closed = False
 
+    @property
+    def settings(self) -> RunnerSettings:
+        """Bounds that hold for all of them."""
+        return self._env.settings
+
     def get(self, room: RoomId) -> RoomRunner | None:
         """The runner, if this node has loaded the room and its session is not forgotten."""
         runner = self._runners.get(room)

@@ -4,12 +4,16 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 from msgspec import Struct
 
 from server.ids import RoomId
 from server.ports import Clock, RoomLog
 from server.runner.steps import Limits, Rules
+
+RESEED_MS: Final = 8_000
+"""Nodes look every second or two where the logs stand; one that could bring a room back may be cut off for a while."""
 
 
 class RunnerSettings(Struct, frozen=True):
@@ -19,6 +23,7 @@ class RunnerSettings(Struct, frozen=True):
     `call_ms`: deadline of one call of the log. `answer_ms`: when a command is answered BUSY while the log is away.
     `backoff_ms`: first and longest wait before the log is asked again after a failure.
     `ended_ms`, `empty_ms`: how long a room is kept after the session is over, and while nobody has a seat in it.
+    `reseed_ms`: how long other nodes may need to bring a room back that the log has lost; 0: there are none.
     """
 
     mailbox: int = 256
@@ -28,6 +33,7 @@ class RunnerSettings(Struct, frozen=True):
     backoff_ms: tuple[int, int] = (25, 500)
     ended_ms: int = 60_000
     empty_ms: int = 24 * 3_600_000
+    reseed_ms: int = 0
 
 
 async def alone(room: RoomId) -> None:

@@ -20,6 +20,7 @@ from server.ports import Clock, Epoch, Seq
 from server.rooms.audience import Audience, Viewer, audience_of, viewer_of
 from server.rooms.events import Event, LeaveReason, ParticipantLeft
 from server.rooms.evolve import evolve
+from server.rooms.phases import SessionStatus
 from server.rooms.state import RoomState, Seat
 from server.rooms.view import view_of
 from server.runner.listeners import Commit
@@ -40,22 +41,34 @@ ENDINGS: Final[dict[LeaveReason, DisconnectCode]] = {
 }
 
 
-def replaced(seat: Seat) -> DisconnectCode:
-    """Why a connection ends whose seat speaks through another one now, or through none.
+def replaced(seat: Seat, generation: int) -> DisconnectCode:
+    """Why a connection of this generation ends whose seat speaks through another one now, or through none.
 
     Another tab has come in by a token. Whoever showed the resume secret is the same client: an attempt that it has
-    given up long ago may be carried out late, and must not send it away for good.
+    given up long ago may be carried out late, and must not send it away for good. Nor must a new life of the room, in
+    which a connection before this one has the seat.
     """
-    another_tab = seat.connection is not None and not seat.shown_hash
+    another_tab = seat.connection is not None and not seat.shown_hash and seat.generation > generation
     return DisconnectCode.SUPERSEDED if another_tab else DisconnectCode.CONNECTION_LOST
+
+
+def unseated(state: RoomState, participant: ParticipantId) -> DisconnectCode:
+    """Why a connection ends that has no seat in a state that is shown anew: what has led there is not known.
+
+    The log may have lost the seat, and another node may know it: who is not put out may come again.
+    """
+    if state.status is SessionStatus.ENDED:
+        return DisconnectCode.SESSION_OVER
+    return DisconnectCode.REMOVED if participant in state.removed else DisconnectCode.CONNECTION_LOST
 
 
 class Client:
     """A seated connection. `sent` is the position up to which it knows everything it may."""
 
-    __slots__ = ("link", "participant", "sent", "viewer")
+    __slots__ = ("generation", "link", "participant", "sent", "viewer")
 
-    def __init__(self, link: Link, participant: ParticipantId, viewer: Viewer, sent: Seq) -> None:
+    def __init__(self, link: Link, participant: ParticipantId, viewer: Viewer, sent: Seq, generation: int) -> None:
+        self.generation = generation
         self.link = link
         self.participant = participant
         self.viewer = viewer
@@ -125,7 +138,8 @@ class Delivery:
             relay_only=self._relays.only,
             others=others,
         )
-        client = self.clients[participant] = Client(link, participant, viewer, runner.seq)
+        generation = state.seats[participant].generation
+        client = self.clients[participant] = Client(link, participant, viewer, runner.seq, generation)
         link.send(event_frame(message))
         return client
 
@@ -199,10 +213,12 @@ class Delivery:
             if seat is not None and seat.connection == client.link.id:
                 continue
             del self.clients[client.participant]
-            if seat is None:
-                client.link.end(ENDINGS[left.get(client.participant, LeaveReason.ENDED)])
+            if seat is not None:
+                client.link.end(replaced(seat, client.generation))
+            elif client.participant in left:
+                client.link.end(ENDINGS[left[client.participant]])
             else:
-                client.link.end(replaced(seat))
+                client.link.end(unseated(state, client.participant))
 
     def _show(self, client: Client, state: RoomState, epoch: Epoch, seq: Seq) -> None:
         viewer = viewer_of(state, client.participant)

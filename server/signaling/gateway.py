@@ -22,7 +22,7 @@ from server.runner.steps import Acknowledged, key_of
 from server.signaling.answers import Reply
 from server.signaling.codec import BadFrame, Packet, notice_frame, read_command, read_connect
 from server.signaling.delivered import Delivered
-from server.signaling.delivery import Client, Delivery, replaced
+from server.signaling.delivery import Client, Delivery, replaced, unseated
 from server.signaling.joining import Joining, Seated, SeatInDoubt, seat_command
 from server.signaling.limits import (
     CONNECTION_RATE,
@@ -258,8 +258,11 @@ class Gateway:
         attendance = self._attendances[link]
         hall, seated = attendance.hall, attendance.seated
         seat = hall.runner.state.seats.get(seated.participant)
-        if hall.runner.closed or seat is None or seat.connection != link.id:
-            link.end(DisconnectCode.SESSION_OVER if seat is None else replaced(seat))
+        if seat is None:
+            link.end(unseated(hall.runner.state, seated.participant))
+            return
+        if hall.runner.closed or seat.connection != link.id:
+            link.end(replaced(seat, seat.generation if seat.connection == link.id else 0))
             return
         if seated.resume is None:
             hall.media.begin_anew(seated.participant)

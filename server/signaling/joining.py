@@ -23,6 +23,7 @@ from server.rooms.state import Agenda, Role, RoomSettings, RoomState
 from server.runner.registry import Rooms
 from server.runner.runner import RoomRunner
 from server.signaling.messages import PROTOCOL_VERSION, Connect, Resume, RoomInfo, Ticket
+from server.signaling.missed import Missed
 from server.signaling.tokens import SKEW_SECONDS, Claims, TokenKey, sign, ticket_from, verify
 
 SECRET_BYTES = 32
@@ -73,6 +74,7 @@ class Joining:
         self._opening = opening
         self._ticket_seconds = ticket_seconds
         self._wall = wall
+        self._missed = Missed(rooms.settings.reseed_ms)
 
     async def swap(self, token: str) -> Ticket:
         """The ticket that a join link stands for, with what the person may know before joining."""
@@ -99,7 +101,7 @@ class Joining:
         now = int(self._wall())
         claims = verify(self._key, connect.token, now, expired_is_fine=connect.resume is not None)
         known = await self._rooms.find(claims.room)
-        resume = None if connect.resume is None else _checked_resume(known, claims, connect.resume)
+        resume = None if connect.resume is None else await self._checked_resume(known, claims, connect.resume)
         if resume is None and claims.exp <= now - SKEW_SECONDS:
             raise JoinRefused(DisconnectCode.RESUME_INVALID)
         # Somebody without `sub` gets a new identity; a link for many is meant to be swapped for a ticket first.
@@ -133,6 +135,30 @@ class Joining:
         except CommandRejected as busy:
             raise SeatInDoubt(runner, participant) from busy
         return Seated(runner, participant, secret, resume)
+
+    async def _checked_resume(self, runner: RoomRunner | None, claims: Claims, resume: Resume) -> Resume | None:
+        """The resume if its secret opens the seat; None if only the token can help.
+
+        The secret before the last works until the last one was used: nobody is shut out because a Welcome was lost.
+
+        A page that was reloaded may not know the epoch any more and says 0. Another epoch means that the seat was in a
+        life of the room that is over: as after a restart on the memory log, which ends the session (SESSION_OVER); or
+        as long as the log has lost it, and another node may bring it back (SERVER_BUSY).
+        """
+        seat = None if runner is None or claims.sub is None else runner.state.seats.get(claims.sub)
+        if seat is not None:
+            self._missed.found(claims.room, _person(claims))
+            shown = digest_of(resume.secret)
+            good = [hmac.compare_digest(known, shown) for known in (seat.resume_hash, seat.shown_hash)]
+            return resume if any(good) else None
+        if runner is not None and resume.epoch in (0, runner.epoch):
+            return None
+        over = not self._missed.patient or (runner is None and await self._rooms.has_ended(claims.room))
+        if over or claims.sub is None:
+            raise JoinRefused(DisconnectCode.SESSION_OVER)
+        if self._missed.may_return(claims.room, claims.sub, self._clock.now_ms()):
+            raise JoinRefused(DisconnectCode.SERVER_BUSY)
+        return None
 
     async def _refuse_after_the_end(self, claims: Claims) -> None:
         """An old link must not lead into an empty room: after a session only a moderator begins another one."""
@@ -169,24 +195,6 @@ def _person(claims: Claims) -> ParticipantId:
     if claims.sub is None:  # `ticket_from` has given one
         raise AssertionError("a ticket for nobody")
     return claims.sub
-
-
-def _checked_resume(runner: RoomRunner | None, claims: Claims, resume: Resume) -> Resume | None:
-    """The resume if its secret opens the seat; None if only the token can help.
-
-    The secret before the last works until the last one was used: nobody is shut out because a Welcome was lost.
-
-    Raises SESSION_OVER when the seat was in a life of the room that is over, as after a restart on the memory log. A
-    page that was reloaded may not know the epoch any more and says 0.
-    """
-    seat = None if runner is None or claims.sub is None else runner.state.seats.get(claims.sub)
-    if seat is not None:
-        shown = digest_of(resume.secret)
-        good = [hmac.compare_digest(known, shown) for known in (seat.resume_hash, seat.shown_hash)]
-        return resume if any(good) else None
-    if runner is None or resume.epoch not in (0, runner.epoch):
-        raise JoinRefused(DisconnectCode.SESSION_OVER)
-    return None
 
 
 def _refuse_in_advance(state: RoomState, claims: Claims) -> None:

@@ -20,7 +20,7 @@ from server.rooms.state import RoomSettings
 from server.rooms.templates import default_agenda
 from server.runner.core import ROOM_RULES
 from server.runner.registry import Rooms
-from server.runner.settings import Environment, RunnerSettings
+from server.runner.settings import RESEED_MS, Environment, RunnerSettings
 from server.signaling import gateway as gateways
 from server.signaling.gateway import Gateway
 from server.signaling.joining import Joining, Opening
@@ -78,7 +78,7 @@ class Server:
             ROOM_RULES,
             clock,
             lambda: secrets.randbits(63),
-            RunnerSettings(call_ms=CALL_MS),
+            RunnerSettings(call_ms=CALL_MS, reseed_ms=RESEED_MS),
             note=self.system.nodes.note,
             defer_ms=self.system.defer_ms,
         )

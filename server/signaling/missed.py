@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Seats that somebody has a secret of and this node cannot find: another node may still bring them back. Pure.
+
+A Redis that came back without a room gets it again from a node that has it in memory, as soon as that node notices.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from server.ids import ParticipantId, RoomId
+
+FORGET_MS: Final = 60_000
+
+
+class Missed:
+    """Since when people have asked for a seat that is not there. `patience_ms` 0: nobody could bring it back."""
+
+    def __init__(self, patience_ms: int) -> None:
+        self._patience_ms = patience_ms
+        self._since: dict[tuple[RoomId, ParticipantId], int] = {}
+
+    @property
+    def patient(self) -> bool:
+        """Whether what this node does not know may be known to another one."""
+        return self._patience_ms > 0
+
+    def may_return(self, room: RoomId, participant: ParticipantId, now_ms: int) -> bool:
+        """Whether it is too early to give this seat up; the first question begins the wait."""
+        self._since = {who: since for who, since in self._since.items() if now_ms - since < FORGET_MS}
+        since = self._since.setdefault((room, participant), now_ms)
+        return now_ms - since < self._patience_ms
+
+    def found(self, room: RoomId, participant: ParticipantId) -> None:
+        """The seat is there."""
+        self._since.pop((room, participant), None)
