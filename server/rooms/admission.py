@@ -17,9 +17,9 @@ from server.rooms.commands import (
     Lobby,
     LoseConnection,
     LoseConnections,
+    SeatCommand,
     SetAutoAdmit,
     SetLocked,
-    SystemCommand,
     TakeSeat,
 )
 from server.rooms.context import Context, Events
@@ -41,7 +41,7 @@ from server.rooms.phases import SessionStatus
 from server.rooms.state import MAX_EVER, MAX_PARTICIPANTS, Participant, Past, Role, RoomState
 
 
-def decide_seats(state: RoomState, command: SystemCommand, ctx: Context) -> Events:
+def decide_seats(state: RoomState, command: SeatCommand, ctx: Context) -> Events:
     """Connections come and go. Raises JoinRefused."""
     match command:
         case TakeSeat():
@@ -154,6 +154,7 @@ def _same_seat(state: RoomState, command: TakeSeat, person: Participant, ctx: Co
         agreement=seat.agreement,
         ticket="" if same else command.ticket,
         shown_hash=command.shown_hash if same else "",
+        reference=command.reference or seat.reference,
     )
     microphone = person.microphone and command.microphone
     camera = person.camera and command.camera
@@ -181,6 +182,7 @@ def _first_seat(state: RoomState, command: TakeSeat, ctx: Context) -> Events:
         resume_hash=command.resume_hash,
         agreement=command.agreement,
         ticket=command.ticket,
+        reference=command.reference,
     )
     return (bound, ParticipantJoined(person))
 

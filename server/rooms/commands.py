@@ -13,6 +13,7 @@ from msgspec import Meta, Struct, field
 
 from server.ids import BreakoutId, ConnectionId, NodeId, ParticipantId, PhaseId, Placement
 from server.rooms.phases import Phase, RoundOrder
+from server.rooms.platform import CloseSession
 from server.rooms.state import AssignmentStrategy, GoalVisibility, PlannedRoom, Reaction, Role
 
 Name = Annotated[str, Meta(min_length=1, max_length=40)]
@@ -351,7 +352,7 @@ class TakeSeat(_Command, tag="take_seat"):
     `microphone` and `camera` tell what the client still sends; they can only turn the room's record off, never on.
     `ticket` is consumed (empty: not single use), unless `shown_hash` is of a secret that the seat knows: the resume
     secret that was shown (empty: none). `generation` is that of the seat when the connection came (0: there was none;
-    None: whichever): of attempts of one client, one that it has given up may be carried out late.
+    None: whichever): of a client's attempts, one that it gave up may come late. `reference`: the platform's own.
     """
 
     participant: ParticipantId
@@ -365,6 +366,7 @@ class TakeSeat(_Command, tag="take_seat"):
     microphone: bool = False
     camera: bool = False
     generation: int | None = None
+    reference: str = ""
 
 
 class LoseConnection(_Command, tag="lose_connection"):
@@ -393,5 +395,6 @@ SupportCommand = Broadcast | RequestHelp | CancelHelp | AcknowledgeHelp
 RoomCommand = Lobby | Own | Moderation | AgendaCommand | RoundCommand | PlanCommand | BreakoutCommand | SupportCommand
 """Everything a client may send to its room."""
 
-SystemCommand = TakeSeat | LoseConnection | LoseConnections
+SeatCommand = TakeSeat | LoseConnection | LoseConnections
+SystemCommand = SeatCommand | CloseSession
 Command = RoomCommand | SystemCommand

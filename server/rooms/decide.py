@@ -16,8 +16,9 @@ from server.rooms.commands import Command, RoomCommand
 from server.rooms.context import Context, Events
 from server.rooms.evolve import fold
 from server.rooms.follow_up import follow_ups
-from server.rooms.moderation import decide_moderation
+from server.rooms.moderation import close_session, decide_moderation
 from server.rooms.own import decide_own
+from server.rooms.platform import CloseSession
 from server.rooms.roles import authorize
 from server.rooms.state import Participant, RoomState
 from server.rooms.support import decide_support
@@ -43,6 +44,8 @@ def _decide(state: RoomState, command: Command, actor: ParticipantId | None, ctx
     if isinstance(command, c.SystemCommand):
         if actor is not None:
             raise CommandRejected(RejectCode.NOT_ALLOWED)
+        if isinstance(command, CloseSession):
+            return close_session(state, command, ctx)
         return decide_seats(state, command, ctx)
     if actor is None:
         raise CommandRejected(RejectCode.NOT_ALLOWED)

@@ -13,7 +13,7 @@ from typing import dataclass_transform
 from msgspec import Struct, field
 
 from server.ids import ConnectionId, ParticipantId, PhaseId, Placement, RoomId
-from server.rooms.phases import Phase
+from server.rooms.phases import EndReason, Phase
 from server.rooms.state import (
     Agenda,
     Breakout,
@@ -130,10 +130,7 @@ class ParticipantLeft(_Event, tag="participant_left"):
 
 
 class SeatBound(_Event, tag="seat_bound"):
-    """Internal, sent to nobody: the connection that now speaks for a participant. `ticket` is consumed.
-
-    `shown_hash` is of the secret that led back to the seat; empty: the token did.
-    """
+    """Internal, to nobody: the connection that now speaks for a participant. `ticket` is consumed. See `TakeSeat`."""
 
     participant: ParticipantId
     connection: ConnectionId
@@ -142,6 +139,7 @@ class SeatBound(_Event, tag="seat_bound"):
     agreement: int
     ticket: str = ""
     shown_hash: str = ""
+    reference: str = ""
 
 
 class SettingsChanged(_Event, tag="settings_changed"):
@@ -387,6 +385,7 @@ class SessionEnded(_Event, tag="session_ended"):
     debrief: bool
     at_ms: int
     by: ParticipantId | None
+    reason: EndReason = EndReason.OVER
 
 
 SessionEvent = RoomOpened | SettingsChanged | SessionStarted | SessionEnded

@@ -7,11 +7,13 @@ from typing import Final
 
 from server.rooms import commands as c
 from server.rooms.commands import Command
+from server.rooms.platform import CloseSession
 
 HARD: Final = frozenset(
     {
         c.Admit,
         c.CloseBreakouts,
+        CloseSession,
         c.Deny,
         c.EndSession,
         c.NextPhase,

@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-from typing import assert_never
+from typing import Final, assert_never
 
+from server.breakouts.revisions import close_all
 from server.errors import CommandRejected, RejectCode
 from server.rooms.admission import left
-from server.rooms.agenda import close_breakouts
 from server.rooms.commands import (
     EndSession,
     Moderation,
@@ -32,8 +32,11 @@ from server.rooms.events import (
 from server.rooms.evolve import fold
 from server.rooms.evolve_session import ENDED_AS
 from server.rooms.people import people_in, require, require_admitted, require_moderation, require_some
-from server.rooms.phases import SESSION_TRANSITIONS
-from server.rooms.state import Participant, Role, RoomState
+from server.rooms.phases import SESSION_TRANSITIONS, SessionStatus
+from server.rooms.platform import CloseSession
+from server.rooms.state import Participant, Presence, Role, RoomState
+
+_WITH_DEBRIEF: Final = {status for status, next_ in SESSION_TRANSITIONS.items() if SessionStatus.DEBRIEF in next_}
 
 
 def decide_moderation(state: RoomState, command: Moderation, actor: Participant, ctx: Context) -> Events:
@@ -106,8 +109,26 @@ def _end(state: RoomState, command: EndSession, actor: Participant, ctx: Context
         return ()
     if target not in SESSION_TRANSITIONS[state.status]:
         raise CommandRejected(RejectCode.NOT_NOW)
-    closing = close_breakouts(state, actor, ctx)
+    return _over(state, SessionEnded(command.debrief, ctx.now_ms, actor.id), ctx)
+
+
+def close_session(state: RoomState, command: CloseSession, ctx: Context) -> Events:
+    """As a moderator would; nothing when it is so already."""
+    debrief = command.debrief and state.status in _WITH_DEBRIEF and _has_moderator(state)
+    if ENDED_AS[debrief] not in SESSION_TRANSITIONS[state.status]:
+        return ()
+    if command.debrief and state.status is SessionStatus.DEBRIEF:
+        return ()
+    return _over(state, SessionEnded(debrief, ctx.now_ms, None, command.reason), ctx)
+
+
+def _has_moderator(state: RoomState) -> bool:
+    people = state.participants.values()
+    return any(person.role is Role.MODERATOR and person.presence is Presence.CONNECTED for person in people)
+
+
+def _over(state: RoomState, ended: SessionEnded, ctx: Context) -> Events:
+    closing = close_all(state, ctx, by=ended.by)
     people = fold(state, closing).participants.values()
-    leaving = [person for person in people if not command.debrief or person.role is Role.PARTICIPANT]
-    ended = SessionEnded(command.debrief, ctx.now_ms, actor.id)
+    leaving = [person for person in people if not ended.debrief or person.role is Role.PARTICIPANT]
     return (*closing, ended, *(left(person, LeaveReason.ENDED, ctx) for person in leaving))

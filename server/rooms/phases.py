@@ -42,6 +42,17 @@ class SessionStatus(StrEnum):
     ENDED = "ended"
 
 
+class EndReason(StrEnum):
+    """Why a session is over."""
+
+    OVER = "over"
+    """It has come to its end."""
+    CANCELLED = "cancelled"
+    """It does not take place, or not on."""
+    SAFETY = "safety"
+    """Somebody has to be protected."""
+
+
 SESSION_TRANSITIONS: Final[dict[SessionStatus, frozenset[SessionStatus]]] = {
     SessionStatus.WAITING: frozenset({SessionStatus.LIVE, SessionStatus.ENDED}),
     SessionStatus.LIVE: frozenset({SessionStatus.LIVE, SessionStatus.DEBRIEF, SessionStatus.ENDED}),

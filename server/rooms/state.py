@@ -274,7 +274,7 @@ class Seat(Struct, frozen=True):
     """What binds a participant to their present connection. A new connection raises `generation`.
 
     `resume_hash` is of the secret that the last Welcome carried, `shown_hash` of the one that was shown to get it: if
-    that Welcome was lost on its way, the client has no other.
+    that Welcome was lost on its way, the client has no other. `reference`: what the care platform calls the person.
     """
 
     connection: ConnectionId | None
@@ -283,6 +283,7 @@ class Seat(Struct, frozen=True):
     agreement: int
     lost_ms: int | None = None
     shown_hash: str = ""
+    reference: str = ""
 
 
 class Past(Struct, frozen=True):
@@ -291,6 +292,41 @@ class Past(Struct, frozen=True):
     role: Role
     hard_muted: bool = False
     admitted: bool = False
+
+
+class Stay(Struct, frozen=True, array_like=True):
+    """Somebody was in the room with a connection, from then to then; `to_ms` None: still is.
+
+    `away_ms`: how long they were not, all the same, where several stays had to become one.
+    """
+
+    from_ms: int
+    to_ms: int | None = None
+    away_ms: int = 0
+
+
+class Attendee(Struct, frozen=True, array_like=True):
+    """Who has been in the room, the lobby not included. `reference`: what the care platform calls them."""
+
+    role: Role
+    reference: str = ""
+    stays: tuple[Stay, ...] = ()
+
+
+class Stretch(Struct, frozen=True, array_like=True):
+    """From then on, until the next one, this was the phase; None: none."""
+
+    phase: PhaseId | None
+    from_ms: int
+
+
+class Attendance(Struct, frozen=True):
+    """Who was there and when. `started_ms` and `ended_ms`: from when to when the session was live."""
+
+    people: dict[ParticipantId, Attendee] = {}
+    phases: tuple[Stretch, ...] = ()
+    started_ms: int | None = None
+    ended_ms: int | None = None
 
 
 class BreakoutsMemo(Struct, frozen=True):
@@ -313,6 +349,7 @@ class RoomState(RoomView, frozen=True, kw_only=True):
     removed: frozenset[ParticipantId] = frozenset()
     used_tickets: frozenset[str] = frozenset()
     memo: BreakoutsMemo | None = None
+    attendance: Attendance = Attendance()
     next_breakout: int = 1
     next_plan: int = 1
     next_message: int = 1

@@ -5,11 +5,19 @@ from __future__ import annotations
 
 from typing import Final
 
+from server.ports import Entry
+from server.rooms.attendance import attend
 from server.rooms.decide import decide
 from server.rooms.evolve import evolve
 from server.rooms.hard import is_hard
 from server.rooms.recent import recall, remember
+from server.rooms.state import RoomState
 from server.rooms.timeouts import decide_timeout, next_timeout
 from server.runner.steps import Rules
 
-ROOM_RULES: Final = Rules(decide, evolve, next_timeout, decide_timeout, remember, recall, is_hard)
+
+def _attend(state: RoomState, entry: Entry) -> RoomState:
+    return attend(state, entry.events, entry.at_ms)
+
+
+ROOM_RULES: Final = Rules(decide, evolve, next_timeout, decide_timeout, remember, recall, is_hard, _attend)

@@ -21,10 +21,10 @@ def never_hard(command: Command) -> bool:
     return False
 
 
-def nobody_attends(before: RoomState, after: RoomState, at_ms: int) -> RoomState:
+def nobody_attends(state: RoomState, entry: Entry) -> RoomState:
     """Who was there is not kept."""
-    del before, at_ms
-    return after
+    del entry
+    return state
 
 
 def no_news(before: RoomState, after: RoomState, entry: Entry, epoch: int, seq: int) -> tuple[bytes, ...]:
@@ -37,7 +37,8 @@ class Rules(Struct, frozen=True):
     """The pure core, as the pipeline needs it; `decide` raises a `HoldspaceError` to refuse.
 
     `is_hard`: whether this command should survive a failover of the log that comes right after it. `attend`: the state
-    after an entry, with who was there and when. `news`: what the outside shall be told of the entry at this position.
+    after the events of an entry, with who was there and when. `news`: what the outside shall be told of an entry, from
+    the states before and after it, and its epoch and position.
     """
 
     decide: Callable[[RoomState, Command, ParticipantId | None, Context], Events]
@@ -47,15 +48,14 @@ class Rules(Struct, frozen=True):
     remember: Callable[[RoomState, str, int], RoomState]
     recall: Callable[[RoomState, str], int | None]
     is_hard: Callable[[Command], bool] = never_hard
-    attend: Callable[[RoomState, RoomState, int], RoomState] = nobody_attends
+    attend: Callable[[RoomState, Entry], RoomState] = nobody_attends
     news: Callable[[RoomState, RoomState, Entry, int, int], tuple[bytes, ...]] = no_news
 
     def fold(self, state: RoomState, entry: Entry, seq: int) -> RoomState:
         """The state after this entry, which also remembers the entry's command."""
-        before = state
         for event in entry.events:
             state = self.evolve(state, event)
-        return self.remember(self.attend(before, state, entry.at_ms), entry.command, seq)
+        return self.remember(self.attend(state, entry), entry.command, seq)
 
 
 class Limits(Struct, frozen=True):

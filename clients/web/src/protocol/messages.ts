@@ -103,6 +103,9 @@ export type RoundOrder = "list" | "random" | "volunteer";
 /** Life of a session. */
 export type SessionStatus = "waiting" | "live" | "debrief" | "ended";
 
+/** Why a session is over. */
+export type EndReason = "over" | "cancelled" | "safety";
+
 /** The round that a phase opens with. `turn_ms` is a soft hint, never a cut. */
 export interface RoundPlan {
   readonly order: RoundOrder;
@@ -748,11 +751,7 @@ export interface ParticipantLeft {
   readonly at_ms: number;
 }
 
-/**
- * Internal, sent to nobody: the connection that now speaks for a participant. `ticket` is consumed.
- *
- * `shown_hash` is of the secret that led back to the seat; empty: the token did.
- */
+/** Internal, to nobody: the connection that now speaks for a participant. `ticket` is consumed. See `TakeSeat`. */
 export interface SeatBound {
   readonly type: "seat_bound";
   readonly participant: ParticipantId;
@@ -762,6 +761,7 @@ export interface SeatBound {
   readonly agreement: number;
   readonly ticket: string;
   readonly shown_hash: string;
+  readonly reference: string;
 }
 
 /** Lock or auto-admit was changed. */
@@ -1009,6 +1009,7 @@ export interface SessionEnded {
   readonly debrief: boolean;
   readonly at_ms: number;
   readonly by: ParticipantId | null;
+  readonly reason: EndReason;
 }
 
 export type SessionEvent = RoomOpened | SettingsChanged | SessionStarted | SessionEnded;

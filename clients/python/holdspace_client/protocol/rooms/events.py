@@ -10,7 +10,7 @@ from typing import dataclass_transform
 from msgspec import Struct, field
 
 from holdspace_client.protocol.ids import ConnectionId, ParticipantId, PhaseId, Placement, RoomId
-from holdspace_client.protocol.rooms.phases import Phase
+from holdspace_client.protocol.rooms.phases import EndReason, Phase
 from holdspace_client.protocol.rooms.state import (
     Agenda,
     Breakout,
@@ -127,10 +127,7 @@ class ParticipantLeft(_Event, tag="participant_left"):
 
 
 class SeatBound(_Event, tag="seat_bound"):
-    """Internal, sent to nobody: the connection that now speaks for a participant. `ticket` is consumed.
-
-    `shown_hash` is of the secret that led back to the seat; empty: the token did.
-    """
+    """Internal, to nobody: the connection that now speaks for a participant. `ticket` is consumed. See `TakeSeat`."""
 
     participant: ParticipantId
     connection: ConnectionId
@@ -139,6 +136,7 @@ class SeatBound(_Event, tag="seat_bound"):
     agreement: int
     ticket: str = ""
     shown_hash: str = ""
+    reference: str = ""
 
 
 class SettingsChanged(_Event, tag="settings_changed"):
@@ -384,6 +382,7 @@ class SessionEnded(_Event, tag="session_ended"):
     debrief: bool
     at_ms: int
     by: ParticipantId | None
+    reason: EndReason = EndReason.OVER
 
 
 SessionEvent = RoomOpened | SettingsChanged | SessionStarted | SessionEnded

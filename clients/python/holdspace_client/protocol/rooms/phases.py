@@ -42,6 +42,17 @@ class SessionStatus(StrEnum):
     ENDED = "ended"
 
 
+class EndReason(StrEnum):
+    """Why a session is over."""
+
+    OVER = "over"
+    """It has come to its end."""
+    CANCELLED = "cancelled"
+    """It does not take place, or not on."""
+    SAFETY = "safety"
+    """Somebody has to be protected."""
+
+
 class RoundPlan(Struct, frozen=True, forbid_unknown_fields=True):
     """The round that a phase opens with. `turn_ms` is a soft hint, never a cut."""
 
