@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Two servers behind the Caddy of deploy/: over HTTPS, and on while one of them drains."""
+"""Two servers behind the proxies of deploy/: over HTTPS, and on while one of them drains."""
 
 from __future__ import annotations
 
+import re
+import subprocess
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from typing import Final
 
@@ -38,25 +40,56 @@ class Site:
         return Person(self.url, room, ssl_verify=False)
 
 
-@pytest.fixture
-async def site(tmp_path: Path) -> AsyncIterator[Site]:
-    """Two servers on one Redis, and a Caddy that knows both."""
+def caddy(folder: Path, port: int, servers: list[Server]) -> AbstractAsyncContextManager[Path]:
+    """Debian's, with the file as it is: what has to be changed comes from the environment."""
+    (folder / "Caddyfile").write_text(f"{ALONE}import {DEPLOY}/proxy/Caddyfile\n")
+    environment = {
+        "HOLDSPACE_SITE": f"https://localhost:{port}",
+        "HOLDSPACE_SERVERS": " ".join(f"127.0.0.1:{server.port}" for server in servers),
+        "XDG_DATA_HOME": str(folder / "data"),
+        "XDG_CONFIG_HOME": str(folder / "config"),
+    }
+    command = (tool("caddy"), "run", "--config", "Caddyfile", "--adapter", "caddyfile")
+    return running(folder, *command, environment=environment)
+
+
+def nginx(folder: Path, port: int, servers: list[Server]) -> AbstractAsyncContextManager[Path]:
+    """Debian's, with the file as it is but for the lines below `CHANGE`, and the port."""
+    certificate, key = folder / "certificate.pem", folder / "key.pem"
+    subject = ("-subj", "/CN=localhost", "-days", "1", "-nodes", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256")
+    subprocess.run(
+        ["openssl", "req", "-x509", *subject, "-keyout", key, "-out", certificate], check=True, capture_output=True
+    )
+    text = (DEPLOY / "proxy" / "nginx.conf").read_text()
+    upstream = re.search(r"\n *server 127\.0\.0\.1:8080(.*);", text)
+    assert upstream is not None
+    lines = "".join(f"\n    server 127.0.0.1:{server.port}{upstream[1]};" for server in servers)
+    changes = {
+        upstream[0]: lines,
+        "listen 443 ": f"listen 127.0.0.1:{port} ",
+        "/etc/letsencrypt/live/groups.example.org/fullchain.pem": str(certificate),
+        "/etc/letsencrypt/live/groups.example.org/privkey.pem": str(key),
+    }
+    for before, after in changes.items():
+        assert text.count(before) == 1
+        text = text.replace(before, after)
+    places = "".join(f"{name}_temp_path {folder};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+    whole = f"pid {folder}/pid; daemon off; events {{}} http {{ access_log off; {places}\n{text}}}\n"
+    (folder / "nginx.conf").write_text(whole)
+    return running(folder, tool("nginx"), "-p", str(folder), "-e", "stderr", "-c", "nginx.conf")
+
+
+@pytest.fixture(params=[caddy, nginx], ids=["caddy", "nginx"])
+async def site(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Site]:
+    """Two servers on one Redis, and a proxy that knows both."""
     async with AsyncExitStack() as stack:
         redis = await stack.enter_async_context(redis_server("redis"))
         servers = [
             await stack.enter_async_context(Server(config(tmp_path / name, redis=redis.url))) for name in ("a", "b")
         ]
-        port, folder = free_port(), tmp_path / "caddy"
+        port, folder = free_port(), tmp_path / "proxy"
         folder.mkdir()
-        (folder / "Caddyfile").write_text(f"{ALONE}import {DEPLOY}/proxy/Caddyfile\n")
-        environment = {
-            "HOLDSPACE_SITE": f"https://localhost:{port}",
-            "HOLDSPACE_SERVERS": " ".join(f"127.0.0.1:{server.port}" for server in servers),
-            "XDG_DATA_HOME": str(folder / "data"),
-            "XDG_CONFIG_HOME": str(folder / "config"),
-        }
-        command = (tool("caddy"), "run", "--config", "Caddyfile", "--adapter", "caddyfile")
-        await stack.enter_async_context(running(folder, *command, environment=environment))
+        await stack.enter_async_context(request.param(folder, port, servers))
         site = Site(f"https://localhost:{port}", servers)
         await until(lambda: answers(site.url))
         yield site

@@ -18,10 +18,11 @@ DEPLOY: Final = ROOT / "deploy"
 
 def tool(name: str) -> str:
     """The path of a program."""
-    path = ROOT / ".venv" / "tools" / "usr" / "bin" / name
-    if not path.exists():
-        raise FileNotFoundError(f"{name} is missing: run scripts/operations")
-    return str(path)
+    for folder in ("bin", "sbin"):
+        path = ROOT / ".venv" / "tools" / "usr" / folder / name
+        if path.exists():
+            return str(path)
+    raise FileNotFoundError(f"{name} is missing: run scripts/operations")
 
 
 @asynccontextmanager
