@@ -9,7 +9,7 @@ from typing import Final
 
 import structlog
 
-from server.cluster.connect import Executes, call
+from server.cluster.calls import Executes, call
 from server.cluster.ending import begin, end
 from server.cluster.shards import Shards
 from server.ports import LogUnavailable
@@ -62,13 +62,19 @@ class Availability:
 
     async def _answers(self, name: str, tag: str) -> bool:
         """Whether this server takes a write, within two attempts."""
-        for _ in range(1 if name in self.gone else 2):
+        tries, failures = (1 if name in self.gone else 2), 0
+        now = asyncio.get_running_loop().time
+        over = now() + tries * ANSWER_S
+        while failures < tries and (left := over - now()) > 0:
             try:
-                async with asyncio.timeout(ANSWER_S):
+                async with asyncio.timeout(min(left, ANSWER_S)):
                     await call(self._client, "SET", self._key % tag, 1, "PX", KEPT_MS)
-            except (LogUnavailable, TimeoutError):
-                continue
-            return True
+            except TimeoutError:
+                continue  # the connection may be dead: when its calls are given up, there is time for one on another
+            except LogUnavailable:
+                failures += 1
+            else:
+                return True
         return False
 
     def _set(self, gone: frozenset[str], *, away: bool) -> None:

@@ -8,7 +8,7 @@ Rooms that a node does not need any more leave its memory; the log keeps them.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import structlog
@@ -60,9 +60,11 @@ class Caretaker:
         await end(self._task)
 
     async def look(self) -> None:
-        """Do what is to be done now. Raises LogUnavailable, JoinRefused or CommandRejected while the log is away."""
-        await self._release()
-        await self._wake()
+        """Do what is to be done now. Raises LogUnavailable while the log is away.
+
+        Where the log of some rooms is away they are passed over until the next look, and the others do not wait.
+        """
+        await asyncio.gather(self._release(), self._wake())
         await self._unload()
 
     async def _run(self) -> None:
@@ -70,7 +72,7 @@ class Caretaker:
             await asyncio.sleep(LOOK_S)
             try:
                 await self.look()
-            except (LogUnavailable, JoinRefused, CommandRejected) as error:
+            except LogUnavailable as error:
                 log.info("looked_in_vain", error=type(error).__name__)
 
     async def _release(self) -> None:
@@ -79,9 +81,10 @@ class Caretaker:
         self._waited = {node: self._waited.get(node, 0) + 1 for node in orphans}
         for node in sorted(orphans):
             if home_of(node, live) == self._nodes.node or self._waited[node] > PATIENCE:
-                for room in await self._nodes.registry.rooms_of(node):
-                    await self._lose(room, node)
-                await self._nodes.registry.settled(node)
+                rooms = await self._nodes.registry.rooms_of(node)
+                lost = await asyncio.gather(*(_whether(self._lose(room, node)) for room in rooms))
+                if all(lost):
+                    await self._nodes.registry.settled(node)
 
     async def _lose(self, room: RoomId, node: NodeId) -> None:
         runner = await self._rooms.find(room)
@@ -96,8 +99,8 @@ class Caretaker:
         if self._nodes.node not in live:
             return
         share = live.index(self._nodes.node), len(live)
-        for room in await self._log.due(self._clock.now_ms() - LATE_MS, DUE_LIMIT, share):
-            await self._rooms.find(room)
+        rooms = await self._log.due(self._clock.now_ms() - LATE_MS, DUE_LIMIT, share)
+        await asyncio.gather(*(_whether(self._rooms.find(room)) for room in rooms))
 
     async def _unload(self) -> None:
         """Forget rooms here that nobody has needed for a while."""
@@ -114,3 +117,13 @@ class Caretaker:
         if self._attended(runner.room) or not runner.idle or state.status is SessionStatus.ENDED:
             return True
         return any(seat.connection and node_of(seat.connection) == self._nodes.node for seat in state.seats.values())
+
+
+async def _whether(work: Awaitable[object]) -> bool:
+    """Whether this could be done: the log of that room may be away while others are there."""
+    try:
+        await work
+    except (LogUnavailable, JoinRefused, CommandRejected) as error:
+        log.info("looked_in_vain", error=type(error).__name__)
+        return False
+    return True

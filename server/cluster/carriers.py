@@ -8,8 +8,8 @@ from typing import Final, Protocol
 
 import structlog
 
+from server.cluster.calls import FAULTS
 from server.cluster.carrier import Carrier, LocalPlane
-from server.cluster.connect import FAULTS
 from server.cluster.media_messages import Adopt, MediaMessage, NotHere, OpenGuest, Reported, Request
 from server.cluster.placements import Place, Placements
 from server.cluster.tasks import Tasks

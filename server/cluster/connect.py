@@ -7,34 +7,27 @@ more: every client made here repeats nothing.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
-from typing import Any, Final, Protocol, cast
+from collections.abc import Mapping
+from typing import Any, Final, cast
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import structlog
-from redis.asyncio import Redis, RedisCluster, Sentinel
+from redis.asyncio import Redis, Sentinel
 from redis.asyncio.cluster import ClusterNode
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import SentinelConnectionPool
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisClusterException, RedisError
 
-from server.ports import LogUnavailable
+from server.cluster.calls import CALL_S, CONNECT_S, FAULTS
+from server.cluster.primaries import PrimaryPipes
 
-CONNECT_S: Final = 1.0
-CALL_S: Final = 1.0
 MAX_CONNECTIONS: Final = 1024
 OLDEST: Final = (6, 2)
 SHARDED_SINCE: Final = (7, 0)
 """The version that brought sharded pub/sub."""
 _PORTS: Final = {"redis+sentinel": 26379, "redis+cluster": 6379}
-FAULTS: Final = (RedisError, RedisClusterException, OSError, TimeoutError)
-"""What a call raises when Redis does not answer as it should."""
 
-Client = Redis | RedisCluster
-Word = str | bytes | int | float
-Reply = object
-"""None, an int, bytes, or a list of these."""
+Client = Redis | PrimaryPipes
 Options = Mapping[str, Any]
 
 _log: Final = structlog.get_logger("holdspace.redis")
@@ -42,21 +35,6 @@ _log: Final = structlog.get_logger("holdspace.redis")
 
 class UnsuitableRedis(Exception):
     """This Redis would lose rooms, or cannot be used; the text says what to configure."""
-
-
-class Executes(Protocol):
-    """The one method of redis-py's clients that calls need, with a type."""
-
-    def execute_command(self, *args: Word) -> Awaitable[Reply]:
-        """Send a command."""
-
-
-async def call(client: Executes, *args: Word) -> Reply:
-    """Send a command once. Raises LogUnavailable; open whether the command took effect."""
-    try:
-        return await client.execute_command(*args)
-    except FAULTS as error:
-        raise LogUnavailable from error
 
 
 async def connect(url: str) -> Client:
@@ -95,6 +73,8 @@ def client_of(url: str) -> Client:
 
 async def disconnect(client: Client) -> None:
     """Close all connections."""
+    if isinstance(client, PrimaryPipes):
+        await client.hang_up()
     await client.aclose()
     pool = getattr(client, "connection_pool", None)
     if isinstance(pool, SentinelConnectionPool):
@@ -142,10 +122,10 @@ def _sentinel(url: str) -> Redis:
     return cast("Redis", sentinels.master_for(service, max_connections=MAX_CONNECTIONS))
 
 
-def _cluster(url: str) -> RedisCluster:
+def _cluster(url: str) -> PrimaryPipes:
     hosts, login = _hosts(url)
     nodes = [ClusterNode(host, port) for host, port in hosts]
-    return RedisCluster(startup_nodes=nodes, max_connections=MAX_CONNECTIONS, **_options(), **login)
+    return PrimaryPipes(startup_nodes=nodes, max_connections=MAX_CONNECTIONS, **_options(), **login)
 
 
 # -- is it fit ---------------------------------------------------------------------------------------------------------
@@ -153,8 +133,8 @@ def _cluster(url: str) -> RedisCluster:
 
 async def infos(client: Client, section: str) -> tuple[Options, ...]:
     """INFO of each primary. Raises one of FAULTS."""
-    if isinstance(client, RedisCluster):
-        answers = await client.info(section, target_nodes=RedisCluster.PRIMARIES)
+    if isinstance(client, PrimaryPipes):
+        answers = await client.info(section, target_nodes=PrimaryPipes.PRIMARIES)
         return tuple(answers.values()) if all(isinstance(v, dict) for v in answers.values()) else (answers,)
     return (await client.info(section),)
 
@@ -168,7 +148,7 @@ async def _check(client: Client) -> None:
     for info in await infos(client, "server"):
         if _version(info) < OLDEST:
             raise UnsuitableRedis(f"Redis {info['redis_version']} is too old: 6.2 or newer is needed, 7.0 is better")
-        if isinstance(client, RedisCluster) and _version(info) < SHARDED_SINCE:
+        if isinstance(client, PrimaryPipes) and _version(info) < SHARDED_SINCE:
             raise UnsuitableRedis(
                 f"Redis {info['redis_version']} has no sharded pub/sub: a Cluster needs 7.0 or newer."
                 " One server, or one with Sentinel, may be 6.2"

@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from typing import Final
 
 import structlog
 
+from server.cluster.calls import Executes, call
 from server.cluster.canary import Canary
 from server.cluster.codec import UnknownFormat, hint_origin, unpack_hint
-from server.cluster.connect import Executes, call
 from server.cluster.ending import begin, end
 from server.cluster.keys import Keys
 from server.cluster.positions import Position, Positions
@@ -33,12 +34,20 @@ _log: Final = structlog.get_logger("holdspace.redis")
 
 
 class _Ear:
-    """A subscriber with its canary."""
+    """What listens at one server, its canary, and which rooms are to be looked at there."""
 
-    def __init__(self, subscriber: Subscriber, channel: str) -> None:
-        self.subscriber: Final = subscriber
+    def __init__(self, channel: str) -> None:
         self.channel: Final = channel
         self.canary: Final = Canary()
+        self.unseen: set[RoomId] = set()
+        self.wake: Final = asyncio.Event()
+        self.tasks: tuple[asyncio.Task[None], ...] = ()
+        self.subscriber: Subscriber
+
+    async def close(self) -> None:
+        """End."""
+        await end(*self.tasks)
+        await self.subscriber.close()
 
 
 class Hints:
@@ -54,9 +63,7 @@ class Hints:
         self._hints: dict[RoomId, list[Hint]] = {}
         self._rooms: dict[str, RoomId] = {}
         self._ears: dict[str, _Ear] = {}
-        self._unseen: set[RoomId] = set()
-        self._tasks: list[asyncio.Task[None]] = []
-        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
         self._publish = "PUBLISH"
         self.positions: Final = Positions()
         self.gaps = 0
@@ -69,13 +76,13 @@ class Hints:
     def start(self, *, sharded: bool) -> None:
         """Begin to listen."""
         self._publish = "SPUBLISH" if sharded else "PUBLISH"
-        self._tasks = [begin(self._listen()), begin(self._check())]
+        self._task = begin(self._listen())
 
     async def close(self) -> None:
         """End all connections."""
-        await end(*self._tasks)
+        await end(self._task)
         for ear in self._ears.values():
-            await ear.subscriber.close()
+            await ear.close()
 
     def subscribe(self, room: RoomId, hint: Hint) -> Callable[[], None]:
         """Tell `hint` of this room; the returned function ends that."""
@@ -113,8 +120,8 @@ class Hints:
         channel = self._keys.key(room, "hints")
         del self._hints[room], self._rooms[channel]
         self.positions.leave(room)
-        self._unseen.discard(room)
         for ear in self._ears.values():
+            ear.unseen.discard(room)
             ear.subscriber.remove(channel)
 
     def _place(self) -> None:
@@ -150,33 +157,39 @@ class Hints:
             self.positions.tell(room, hinted.epoch, hinted.first + len(hinted.entries) - 1)
         self.tell(room, hinted.epoch, hinted.first, hinted.entries)
 
-    def _subscribed(self, channel: str) -> None:
+    def _subscribed(self, ear: _Ear, channel: str) -> None:
         room = self._rooms.get(channel)
         if room is not None:
-            self._unseen.add(room)
-            self._wake.set()
+            ear.unseen.add(room)
+            ear.wake.set()
 
     async def _listen(self) -> None:
-        """Keep an ear at each server, and try it."""
+        """Keep an ear at each server. Each is tried by itself: one that is away keeps nobody waiting."""
         while True:
             tags = self._shards.names()
             for name in self._ears.keys() - tags.keys():
-                await self._ears.pop(name).subscriber.close()
+                await self._ears.pop(name).close()
             for name in tags.keys() - self._ears.keys():
                 self._ears[name] = self._open(name, tags[name])
             self._place()
-            await asyncio.gather(*(self._try(ear) for ear in self._ears.values()))
             await asyncio.sleep(CANARY_S)
 
     def _open(self, name: str, tag: str) -> _Ear:
         batch = 1 if self._shards.spread else BATCH
         sharded = self._publish == "SPUBLISH"
-        subscriber = Subscriber(
-            lambda: self._shards.connection(name), self._heard, self._subscribed, sharded=sharded, batch=batch
+        ear = _Ear(f"{self._keys.prefix}:{tag}:canary:{self._name}")
+        subscribed = partial(self._subscribed, ear)
+        ear.subscriber = Subscriber(
+            lambda: self._shards.connection(name), self._heard, subscribed, sharded=sharded, batch=batch
         )
-        ear = _Ear(subscriber, f"{self._keys.prefix}:{tag}:canary:{self._name}")
-        subscriber.add(ear.channel)
+        ear.subscriber.add(ear.channel)
+        ear.tasks = begin(self._try_on(ear)), begin(self._check(ear))
         return ear
+
+    async def _try_on(self, ear: _Ear) -> None:
+        while True:
+            await self._try(ear)
+            await asyncio.sleep(CANARY_S)
 
     async def _try(self, ear: _Ear) -> None:
         if not ear.subscriber.ready:
@@ -196,21 +209,24 @@ class Hints:
 
     # -- looking -------------------------------------------------------------------------------------------------------
 
-    async def _check(self) -> None:
-        """Look where the logs stand: at once after a subscription, and of all now and then."""
+    async def _check(self, ear: _Ear) -> None:
+        """Look where the logs at this server stand: at once after a subscription, and of all now and then."""
         due = time.monotonic() + CHECK_S
         while True:
             try:
                 async with asyncio.timeout(max(0, due - time.monotonic())):
-                    await self._wake.wait()
-                rooms, self._unseen = self._unseen, set()
+                    await ear.wake.wait()
+                rooms, ear.unseen = ear.unseen, set()
             except TimeoutError:
-                rooms, due = set(self._hints), time.monotonic() + CHECK_S
-            self._wake.clear()
+                rooms, due = self._followed(ear), time.monotonic() + CHECK_S
+            ear.wake.clear()
             try:
                 await self.check(rooms)
             except LogUnavailable:
-                self._unseen |= rooms & self._hints.keys()
+                ear.unseen |= rooms & self._followed(ear)
+
+    def _followed(self, ear: _Ear) -> set[RoomId]:
+        return {self._rooms[channel] for channel in ear.subscriber.channels if channel in self._rooms}
 
     async def check(self, rooms: Iterable[RoomId]) -> None:
         """Tell those who follow a room whose log stands elsewhere than they were told. Raises LogUnavailable."""

@@ -15,9 +15,10 @@ from typing import Final, Protocol, assert_never
 
 import structlog
 
+from server.cluster.calls import FAULTS
 from server.cluster.carrier import LocalPlane
 from server.cluster.carriers import RETRY_S, Carriers
-from server.cluster.connect import FAULTS, Client
+from server.cluster.connect import Client
 from server.cluster.keys import Keys
 from server.cluster.media_messages import (
     Adopt,

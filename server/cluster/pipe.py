@@ -16,7 +16,7 @@ from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ConnectionError as Disconnected
 from redis.exceptions import ResponseError
 
-from server.cluster.connect import CALL_S, FAULTS, Executes, Reply, Word
+from server.cluster.calls import CALL_S, FAULTS, Executes, Reply, Word
 from server.cluster.ending import begin, end
 
 MAX_CALLS: Final = 128
@@ -45,12 +45,19 @@ class Pipe:
     def __init__(self, open_connection: Callable[[], AbstractConnection]) -> None:
         self._open = open_connection
         self._line: _Line | None = None
+        self._again = False
 
     async def execute_command(self, *args: Word) -> Reply:
         """Send a command once. Raises one of FAULTS, TimeoutError after `CALL_S`."""
         if self._line is None or self._line.over:
+            self._again = self._line is not None
             self._line = _Line(self._open())
         return await self._line.call(args)
+
+    @property
+    def failed(self) -> bool:
+        """Whether a connection has failed, and nothing was answered since."""
+        return self._line is not None and (self._line.over or (self._again and not self._line.heard))
 
     async def close(self) -> None:
         """Let what is on its way fail."""
@@ -65,6 +72,7 @@ class _Line:
         # The deadline of each call is ours: redis-py would run a task and two timers for every write.
         connection.socket_timeout = None
         self.over = False
+        self.heard = False
         self._connection = connection
         self._loop = asyncio.get_running_loop()
         self._unanswered: deque[tuple[asyncio.Future[Reply], float]] = deque()
@@ -124,6 +132,7 @@ class _Line:
             self._task.cancel()
 
     def _settle(self, reply: Reply | ResponseError) -> None:
+        self.heard = True
         answer, _ = self._unanswered.popleft()
         if answer.done():  # whoever called has gone
             return

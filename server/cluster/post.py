@@ -14,7 +14,8 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-from server.cluster.connect import FAULTS, Client
+from server.cluster.calls import FAULTS
+from server.cluster.connect import Client
 from server.cluster.ending import end
 from server.cluster.links import Bundle, Link
 from server.cluster.pulses import PULSE_S, Pulses

@@ -7,7 +7,8 @@ import asyncio
 import time
 from typing import Final
 
-from server.cluster.connect import Client, call
+from server.cluster.calls import call
+from server.cluster.connect import Client
 from server.cluster.ending import begin, end
 from server.cluster.keys import tags
 from server.cluster.log_time import LogTime

@@ -3,21 +3,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Final, TypeVar
 
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError
 
 from server.cluster.availability import Availability
+from server.cluster.calls import FAULTS, Executes, Reply, Word
 from server.cluster.codec import FIELD, UnknownFormat, hint_head, pack_entry, pack_hint, pack_state
-from server.cluster.connect import FAULTS, Client, Executes, Reply, Word, sharded
+from server.cluster.connect import Client, sharded
 from server.cluster.hints import Hints
 from server.cluster.keys import PARTITIONS, Keys
 from server.cluster.news_stand import KEPT_NEWS, NEWS_MS, RedisNews
 from server.cluster.pipe import Bounded, Pipe
 from server.cluster.positions import Position
+from server.cluster.primaries import PrimaryPipes
 from server.cluster.replicas import Replicas
 from server.cluster.replies import UnknownReply, append_of, loaded_of, lost_news_of, number, over_of, read_of, rooms_of
 from server.cluster.scripts import APPEND, CREATE, DUE, FORGET, LOAD, POSITIONS, READ, RESTORE, ROOMS, Script
@@ -58,7 +61,7 @@ class RedisLog:
         self._shards = shards_of(client)
         self._publish = "SPUBLISH"
         self._look_again = pack_hint(self._origin, Epoch(0), Seq(1))
-        self._caller: Executes = Bounded(client)
+        self._caller: Executes = client if isinstance(client, PrimaryPipes) else Bounded(client)
         self._pipe: Pipe | None = None
         self._replicas = Replicas(client)
         self.news_stand: Final = RedisNews(self._keys, self._evaluate, self._together)
@@ -177,13 +180,9 @@ class RedisLog:
     async def due(self, now_ms: int, limit: int, share: tuple[int, int] = (0, 1)) -> list[RoomId]:
         part, parts = share
         keys = [self._keys.due(partition) for partition in range(part, PARTITIONS, parts)]
-        rooms: list[RoomId] = []
-        for some in self._together(keys):
-            reply = await self._evaluate(DUE, some, now_ms, limit - len(rooms), now_ms - KEPT_MS)
-            rooms += _decoded(rooms_of, reply)
-            if len(rooms) >= limit:
-                break
-        return rooms
+        asked = [self._evaluate(DUE, some, now_ms, limit, now_ms - KEPT_MS) for some in self._together(keys)]
+        rooms = [room for reply in await _what_comes(asked) for room in _decoded(rooms_of, reply)]
+        return rooms[:limit]
 
     async def rooms(self, limit: int, after: RoomId | None = None) -> list[RoomId]:
         first = 0 if after is None else self._keys.partition(after)
@@ -200,16 +199,14 @@ class RedisLog:
             found += _decoded(rooms_of, await self._evaluate(ROOMS, some, limit - len(found), KEPT_MS))
             if len(found) >= limit:
                 break
-        return rooms
+        return sorted(found, key=lambda room: (self._keys.partition(room), room))
 
     async def positions(self, rooms: Iterable[RoomId]) -> dict[RoomId, Position]:
-        """Where the logs of these rooms stand; epoch 0: there is none. Raises LogUnavailable."""
+        """Where the logs of these rooms stand; epoch 0: there is none. Raises LogUnavailable if that of one is away."""
         by_key = {self._keys.key(room, "room"): room for room in sorted(rooms)}
+        groups = list(self._together(by_key))
         found: dict[RoomId, Position] = {}
-        for keys in self._together(by_key):
-            numbers = await self._evaluate(POSITIONS, keys)
-            if not isinstance(numbers, list):
-                raise LogUnavailable
+        for keys, numbers in zip(groups, await asyncio.gather(*map(self._positions, groups)), strict=True):
             for key, epoch, seq in zip(keys, numbers[::2], numbers[1::2], strict=True):
                 found[by_key[key]] = Position(Epoch(number(epoch)), Seq(number(seq)))
         return found
@@ -220,6 +217,12 @@ class RedisLog:
         if loaded is not None:
             self._hints.positions.tell(room, loaded.epoch, loaded.snapshot_seq + len(loaded.entries), anew=True)
         return loaded
+
+    async def _positions(self, keys: list[str]) -> list[Reply]:
+        numbers = await self._evaluate(POSITIONS, keys)
+        if not isinstance(numbers, list):
+            raise LogUnavailable
+        return numbers
 
     def _together(self, keys: Iterable[str]) -> Iterable[list[str]]:
         """The keys in lists that one command may have."""
@@ -243,6 +246,16 @@ class RedisLog:
                 return await self._caller.execute_command("EVAL", script.source, *words)
         except FAULTS as error:
             raise LogUnavailable from error
+
+
+async def _what_comes(calls: Iterable[Awaitable[Reply]]) -> list[Reply]:
+    """The replies of those servers that are there. Raises LogUnavailable if none is."""
+    replies = await asyncio.gather(*calls, return_exceptions=True)
+    well = [reply for reply in replies if not isinstance(reply, BaseException)]
+    for reply in replies:
+        if isinstance(reply, BaseException) and (not well or not isinstance(reply, LogUnavailable)):
+            raise reply
+    return well
 
 
 def _or_none(when: int | None) -> int | str:

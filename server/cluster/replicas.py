@@ -6,17 +6,19 @@ WAIT makes a loss by failover unlikely; it does not make Redis consistent. Its c
 
 from __future__ import annotations
 
+import re
 import time
 from typing import Final
 
-from redis.asyncio import RedisCluster
-
-from server.cluster.connect import FAULTS, Client, infos
+from server.cluster.calls import FAULTS
+from server.cluster.connect import Client, infos
+from server.cluster.primaries import PrimaryPipes
 
 NEEDED: Final = 1
 WAIT_MS: Final = 100
 LOOK_S: Final = 5.0
 """How often a primary without replicas is asked again whether it has got one."""
+_SLAVES: Final = re.compile(r"connected_slaves:(\d+)")
 
 
 class Replicas:
@@ -25,7 +27,7 @@ class Replicas:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._expected = False
-        self._look_at = 0.0
+        self._look_at: dict[str | None, float] = {}
 
     async def have(self, key: str, kept_ms: int) -> bool:
         """Whether enough replicas have all that was written to the server of this key; True where none is expected.
@@ -33,21 +35,28 @@ class Replicas:
         Never raises: what cannot be confirmed is not safe.
         """
         try:
-            return not await self._expect() or await self._wait(key, kept_ms) >= NEEDED
+            return not await self._expect(key) or await self._wait(key, kept_ms) >= NEEDED
         except FAULTS:
             return False
 
-    async def _expect(self) -> bool:
-        if not self._expected and time.monotonic() >= self._look_at:
-            found = await infos(self._client, "replication")
-            self._expected = any(int(info.get("connected_slaves", 0)) for info in found)
-            self._look_at = time.monotonic() + LOOK_S
+    async def _expect(self, key: str) -> bool:
+        owner = self._client.owner(key) if isinstance(self._client, PrimaryPipes) else None
+        if not self._expected and time.monotonic() >= self._look_at.get(owner, 0.0):
+            self._expected = await self._count(key) > 0
+            self._look_at[owner] = time.monotonic() + LOOK_S
         return self._expected
+
+    async def _count(self, key: str) -> int:
+        """How many replicas the server of this key has; no other server is asked."""
+        if not isinstance(self._client, PrimaryPipes):
+            return max(int(info.get("connected_slaves", 0)) for info in await infos(self._client, "replication"))
+        found = _SLAVES.search(str(await self._client.ask(key, "INFO", "replication")))
+        return int(found[1]) if found else 0
 
     async def _wait(self, key: str, kept_ms: int) -> int:
         """WAIT counts from the last write of its own connection: so one is made first, later than all before it."""
         write, wait = ("PEXPIRE", key, kept_ms), ("WAIT", NEEDED, WAIT_MS)
-        if isinstance(self._client, RedisCluster):
+        if isinstance(self._client, PrimaryPipes):
             node = self._client.get_node_from_key(key)
             if node is None:
                 return 0

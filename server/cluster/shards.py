@@ -5,13 +5,12 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from redis.asyncio import Redis, RedisCluster
+from redis.asyncio import Redis
 from redis.asyncio.connection import AbstractConnection
-from redis.crc import key_slot
-from redis.exceptions import ConnectionError  # noqa: A004 - one of the faults of a connection
 
 from server.cluster.connect import Client
 from server.cluster.keys import tags
+from server.cluster.primaries import PrimaryPipes
 
 
 class Shards(Protocol):
@@ -56,29 +55,24 @@ class ClusterShards:
 
     spread = True
 
-    def __init__(self, client: RedisCluster) -> None:
+    def __init__(self, client: PrimaryPipes) -> None:
         self._client = client
 
     def names(self) -> dict[str, str]:
         found: dict[str, str] = {}
         for tag in tags():
-            nodes = self._client.nodes_manager.slots_cache.get(key_slot(tag[1:-1].encode()))
-            if nodes:
-                found.setdefault(nodes[0].name, tag)
+            owner = self._client.owner(tag)
+            if owner is not None:
+                found.setdefault(owner, tag)
         return found
 
     def owner(self, key: str) -> str | None:
-        nodes = self._client.nodes_manager.slots_cache.get(key_slot(key.encode()))
-        return nodes[0].name if nodes else None
+        return self._client.owner(key)
 
     def connection(self, name: str) -> AbstractConnection:
-        for node in self._client.get_primaries():
-            if node.name == name:
-                connection: AbstractConnection = node.connection_class(**node.connection_kwargs)
-                return connection
-        raise ConnectionError("no primary any more")
+        return self._client.connection(name)
 
 
 def shards_of(client: Client) -> Shards:
     """The servers behind this client."""
-    return ClusterShards(client) if isinstance(client, RedisCluster) else OneShard(client)
+    return ClusterShards(client) if isinstance(client, PrimaryPipes) else OneShard(client)

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from redis.asyncio.connection import AbstractConnection
 
-from server.cluster.connect import FAULTS
+from server.cluster.calls import FAULTS
 from server.cluster.ending import begin, end
 
 BACKOFF_S: Final = (0.02, 0.5)

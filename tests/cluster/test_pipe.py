@@ -12,7 +12,8 @@ from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ResponseError
 
 from server.cluster import pipe as pipes
-from server.cluster.connect import FAULTS, client_of, disconnect
+from server.cluster.calls import FAULTS
+from server.cluster.connect import client_of, disconnect
 from server.cluster.pipe import Pipe
 from server.cluster.shards import OneShard
 from tests.cluster.servers import redis_server

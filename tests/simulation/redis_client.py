@@ -15,7 +15,7 @@ from redis.exceptions import ConnectionError as Lost
 from redis.exceptions import NoScriptError, ResponseError
 from redis.exceptions import TimeoutError as Late
 
-from server.cluster.connect import CALL_S, CONNECT_S
+from server.cluster.calls import CALL_S, CONNECT_S
 from tests.simulation.loop import SimLoop
 from tests.simulation.network import Net, Place, Wire
 from tests.simulation.redis_server import Error, SimRedis
