@@ -80,6 +80,12 @@ class OutputOptions:
     junit: Annotated[Path | None, Parameter(help="Requirements as test cases.")] = None
     server_log: Annotated[Path | None, Parameter(help="What the servers that are started have to say.")] = None
     baseline: Annotated[Path | None, Parameter(help="JSON of an older run to compare with.")] = None
+    fail_if_worse: Annotated[
+        bool, Parameter(negative="", help="A figure that is worse than in the baseline fails the run, with status 1.")
+    ] = False
+    tolerated: Annotated[
+        int, Parameter(help="By how many percent a figure may be worse.", validator=Number(gte=0, lte=1000))
+    ] = 20
     plain: Annotated[bool, Parameter(negative="", help="Lines instead of a live view; the default in a pipe.")] = False
     quiet: Annotated[bool, Parameter(negative="", help="Nothing but the verdict.")] = False
 
@@ -157,6 +163,8 @@ def is_loopback(url: str) -> bool:
 
 
 def _understood(name: str, target: TargetOptions, load: LoadOptions, output: OutputOptions) -> Wanted:
+    if output.fail_if_worse and output.baseline is None:
+        raise ConfigError("--fail-if-worse needs --baseline: worse than what?")
     scenario = resized(scenario_of(name), duration_s=load.duration, rooms=load.rooms, people=load.people)
     changes: dict[str, object] = {}
     if load.network is not None:

@@ -26,7 +26,7 @@ from loadtest.drive.generators import GeneratorFailed
 from loadtest.drive.jobs import planned
 from loadtest.report.assemble import Facts, assemble
 from loadtest.report.assets import assets
-from loadtest.report.baseline import regressions
+from loadtest.report.baseline import beside
 from loadtest.report.data import EXIT_STATUS, BadReport, Environment, Run, from_json, to_json
 from loadtest.report.files import to_csv, to_junit
 from loadtest.report.html import to_html
@@ -58,7 +58,8 @@ async def conduct(wanted: Wanted) -> int:
     facts = await _run(wanted, progress, facts, console)
     run = assemble(facts, wanted.scenario, progress.totals, wanted.requirements, progress.marks, progress.nodes)
     if baseline is not None:
-        run = msgspec.structs.replace(run, regressions=regressions(baseline.metrics, run.metrics))
+        output = wanted.output
+        run = beside(run, baseline, tolerated=output.tolerated, must_hold=output.fail_if_worse)
     _write(run, wanted)
     _tell(run, wanted, console)
     return EXIT_STATUS[run.outcome]

@@ -5,20 +5,53 @@ from __future__ import annotations
 
 from typing import Final
 
+from msgspec.structs import replace
+
 from loadtest.measure.metrics import METRICS, Kind
 from loadtest.measure.summary import Summary
-from loadtest.report.data import Regression
+from loadtest.plan.thresholds import Verdict
+from loadtest.report.data import Outcome, Regression, Run
 
 COMPARED: Final = ("p50", "p95", "p99")
-TOLERATED: Final = 0.2
-"""A fifth more is noise on a machine that does other things, too."""
+TOLERATED: Final = 20
+"""Percent. A fifth more is noise on a machine that does other things, too."""
+MACHINE: Final = ("Processor", "Cores")
 LEAST: Final = 2.0
 """So many units (ms, %, MiB) more are nothing, however small the figure was."""
 ENOUGH: Final = 5
 """Figures of fewer values are not compared."""
 
 
-def regressions(before: dict[str, Summary], now: dict[str, Summary]) -> tuple[Regression, ...]:
+def beside(run: Run, before: Run, *, tolerated: int = TOLERATED, must_hold: bool = False) -> Run:
+    """The run with what has become of each figure. `must_hold`: a figure that is worse is a requirement not met."""
+    found = regressions(before.metrics, run.metrics, tolerated)
+    run = replace(run, regressions=found, notes=(*run.notes, *_differences(before, run)))
+    if not must_hold:
+        return run
+    worse = sum(regression.worse for regression in found)
+    verdict = Verdict(f"no figure more than {tolerated} % worse than the baseline", float(worse), worse == 0)
+    run = replace(run, verdicts=(*run.verdicts, verdict))
+    if worse == 0 or run.outcome is not Outcome.PASSED:
+        return run
+    return replace(run, outcome=Outcome.FAILED, reason=f"{worse} figures are worse than in the baseline")
+
+
+def _differences(before: Run, run: Run) -> tuple[str, ...]:
+    """What makes two runs hard to compare."""
+    found = []
+    if replace(before.scenario, require=()) != replace(run.scenario, require=()):
+        found.append(
+            f"The baseline is of another load ({before.scenario.name}): its figures say little about this one."
+        )
+    machines = [{name: facts.environment.facts.get(name) for name in MACHINE} for facts in (before, run)]
+    if machines[0] != machines[1]:
+        found.append("The baseline was taken on another machine: its figures say little about this one.")
+    return tuple(found)
+
+
+def regressions(
+    before: dict[str, Summary], now: dict[str, Summary], tolerated: int = TOLERATED
+) -> tuple[Regression, ...]:
     """Every trend of both runs but the generator's own, the worse ones first; for every trend, larger is worse."""
     found = []
     for name in METRICS:
@@ -34,6 +67,6 @@ def regressions(before: dict[str, Summary], now: dict[str, Summary]) -> tuple[Re
         for statistic in COMPARED:
             was, is_ = old.statistic(statistic), new.statistic(statistic)
             if was is not None and is_ is not None:
-                worse = is_ > was * (1 + TOLERATED) and is_ > was + LEAST
+                worse = is_ > was * (1 + tolerated / 100) and is_ > was + LEAST
                 found.append(Regression(name, statistic, was, is_, worse))
     return tuple(sorted(found, key=lambda regression: not regression.worse))

@@ -77,9 +77,10 @@ def test_only_loopback_is_this_machine(url: str, own: bool) -> None:
         (("run", "failover", "--url", "http://localhost:1", *KEY), "it cannot have a --url"),
         (("run", "smoke", "--network", "6g"), "network.profile must be one of"),
         (("run", "smoke", "--baseline", "nowhere.json"), "No such file"),
+        (("run", "smoke", "--fail-if-worse"), "worse than what?"),
         (("scenario", "show", "smoak"), "there is no scenario smoak"),
     ],
-    ids=["scenario", "metric", "owner", "address", "nodes", "network", "baseline", "show"],
+    ids=["scenario", "metric", "owner", "address", "nodes", "network", "baseline", "worse", "show"],
 )
 def test_wrong_use_is_refused_before_anything_runs(
     words: tuple[str, ...], complaint: str, capsys: pytest.CaptureFixture[str]

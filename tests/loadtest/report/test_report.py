@@ -20,7 +20,7 @@ from loadtest.plan.executors import Schedule
 from loadtest.plan.library import scenario_of
 from loadtest.plan.thresholds import parse
 from loadtest.report.assets import Assets
-from loadtest.report.baseline import regressions
+from loadtest.report.baseline import beside, regressions
 from loadtest.report.charts import distributions, over_time
 from loadtest.report.data import EXIT_STATUS, BadReport, Outcome, Run, from_json, to_json
 from loadtest.report.files import to_csv, to_junit
@@ -63,6 +63,30 @@ def test_a_run_comes_back_from_its_json() -> None:
         from_json(b"{}", where="old.json")
     with pytest.raises(BadReport, match="format 2"):
         from_json(to_json(replace(run, format=2)), where="x")
+
+
+def test_what_is_worse_than_before_can_fail_a_run() -> None:
+    """If that is asked for, and by more than is tolerated; a run that failed anyway keeps its reason."""
+    fast, slow = made("errors count<=1"), made("errors count<=1", slower=1.5)
+    assert beside(slow, fast).outcome is Outcome.PASSED
+    failed = beside(slow, fast, must_hold=True)
+    assert (failed.outcome, failed.reason) == (Outcome.FAILED, "3 figures are worse than in the baseline")
+    assert failed.verdicts[-1].value == 3
+    assert "no figure more than 20 % worse" in to_junit(failed)
+    assert beside(slow, fast, tolerated=60, must_hold=True).outcome is Outcome.PASSED
+    assert beside(fast, slow, must_hold=True).outcome is Outcome.PASSED
+    gone = made(slower=1.5, facts=replace(FACTS, unreachable="nobody"))
+    assert beside(gone, fast, must_hold=True).reason == "nobody"
+
+
+def test_a_baseline_of_something_else_is_told() -> None:
+    """Another load or another machine; other requirements alone make no difference."""
+    run = made("errors count<=1")
+    assert beside(run, made()).notes == run.notes
+    other = replace(run, scenario=scenario_of("circle"))
+    assert "another load (circle)" in beside(run, other).notes[-1]
+    elsewhere = replace(FACTS, environment=replace(FACTS.environment, facts={"Cores": "64"}))
+    assert "another machine" in beside(run, made(facts=elsewhere)).notes[-1]
 
 
 def test_what_has_become_slower_is_worse() -> None:
