@@ -177,15 +177,7 @@ def _understood(name: str, target: TargetOptions, load: LoadOptions, output: Out
     url = target.url.rstrip("/")
     secret = ""
     if url:
-        if not is_origin(url):
-            raise ConfigError(f"--url: {url!r} is not an address such as https://sessions.example.org")
-        if not is_loopback(url) and not target.i_own_this_target:
-            raise ConfigError(
-                f"{url} is not this machine. A load test is an attack on whoever did not ask for it: if the target is "
-                "yours, and its users know, say --i-own-this-target"
-            )
-        if scenario.nodes > 1:
-            raise ConfigError(f"{scenario.name} strikes nodes that it has started itself: it cannot have a --url")
+        _require_leave(url, target, scenario)
         key = Config(
             api_key=target.api_key,
             api_secret=target.api_secret,
@@ -204,6 +196,19 @@ def _understood(name: str, target: TargetOptions, load: LoadOptions, output: Out
         command=_command(),
         urls=(url,) if url else (),
     )
+
+
+def _require_leave(url: str, target: TargetOptions, scenario: Scenario) -> None:
+    """Nobody is tested who did not ask for it. Raises ConfigError."""
+    if not is_origin(url):
+        raise ConfigError(f"--url: {url!r} is not an address such as https://sessions.example.org")
+    if not is_loopback(url) and not target.i_own_this_target:
+        raise ConfigError(
+            f"{url} is not this machine. A load test is an attack on whoever did not ask for it: if the target is "
+            "yours, and its users know, say --i-own-this-target"
+        )
+    if scenario.nodes > 1:
+        raise ConfigError(f"{scenario.name} strikes nodes that it has started itself: it cannot have a --url")
 
 
 def _command() -> str:

@@ -39,10 +39,9 @@ def beside(run: Run, before: Run, *, tolerated: int = TOLERATED, must_hold: bool
 def _differences(before: Run, run: Run) -> tuple[str, ...]:
     """What makes two runs hard to compare."""
     found = []
-    if replace(before.scenario, require=()) != replace(run.scenario, require=()):
-        found.append(
-            f"The baseline is of another load ({before.scenario.name}): its figures say little about this one."
-        )
+    loads = [replace(each.scenario, require=(), seed=0) for each in (before, run)]
+    if loads[0] != loads[1]:
+        found.append(f"The baseline is of another load ({loads[0].name}): its figures say little about this one.")
     machines = [{name: facts.environment.facts.get(name) for name in MACHINE} for facts in (before, run)]
     if machines[0] != machines[1]:
         found.append("The baseline was taken on another machine: its figures say little about this one.")
