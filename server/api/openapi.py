@@ -8,10 +8,46 @@ from typing import Any, Final
 
 import msgspec
 
-from server.api.schema import IDENTIFIER, CreateInvite, CreateLink, CreateRoom, Link, Problem, Room
+from server.api.bodies import CSV, MAX_PAGE, PAGE
+from server.api.schema import (
+    IDENTIFIER,
+    AttendanceReport,
+    CreateInvite,
+    CreateLink,
+    CreateRoom,
+    EndedRoom,
+    EndRoom,
+    Link,
+    Problem,
+    Room,
+    RoomList,
+)
 
 _REFERENCE: Final = "#/components/schemas/{name}"
-_KINDS: Final = (CreateRoom, CreateLink, CreateInvite, Link, Room, Problem)
+_KINDS: Final = (
+    CreateRoom,
+    CreateLink,
+    CreateInvite,
+    EndRoom,
+    Link,
+    Room,
+    RoomList,
+    EndedRoom,
+    AttendanceReport,
+    Problem,
+)
+_LIMIT: Final = {
+    "name": "limit",
+    "in": "query",
+    "schema": {"type": "integer", "minimum": 1, "maximum": MAX_PAGE, "default": PAGE},
+    "description": "How many at most.",
+}
+_AFTER: Final = {
+    "name": "after",
+    "in": "query",
+    "schema": {"type": "string", "pattern": IDENTIFIER},
+    "description": "`next` of the list before.",
+}
 _ROOM: Final = {
     "name": "room",
     "in": "path",
@@ -25,7 +61,7 @@ PROBLEMS: Final = {
     "404": "There is no such room.",
     "409": "A room of this id is there already, or its session is over.",
     "413": "The body is longer than 256 KiB.",
-    "422": "The body is not as described; `detail` names the field.",
+    "422": "The body or the query is not as described; `detail` names the field.",
     "503": "The server takes no further rooms now, or its log does not answer. Try again after `Retry-After`.",
 }
 
@@ -38,16 +74,19 @@ def description(url: str) -> dict[str, Any]:
         "info": {
             "title": "Holdspace for care platforms",
             "version": version("holdspace"),
-            "description": "Make rooms and links into them, and see how rooms stand. Ids only: no names, no content.",
+            "description": "Make rooms and links into them, see how rooms stand and who was there, end them. "
+            "Ids only: no names, no content.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": url}],
         "security": [{"secret": []}],
         "paths": {
-            "/api/v1/rooms": {"post": _creates()},
+            "/api/v1/rooms": {"get": _lists(), "post": _creates()},
             "/api/v1/rooms/{room}": {"parameters": [_ROOM], "get": _shows()},
             "/api/v1/rooms/{room}/links": {"parameters": [_ROOM], "post": _links()},
             "/api/v1/rooms/{room}/invites": {"parameters": [_ROOM], "post": _invites()},
+            "/api/v1/rooms/{room}/end": {"parameters": [_ROOM], "post": _ends()},
+            "/api/v1/rooms/{room}/attendance": {"parameters": [_ROOM], "get": _attendance()},
         },
         "components": {
             "schemas": components,
@@ -79,6 +118,32 @@ def _shows() -> dict[str, Any]:
         "summary": "See how a room stands",
         "responses": _answers("200", "Room", "As it is now.", "404", "503"),
     }
+
+
+def _lists() -> dict[str, Any]:
+    return {
+        "operationId": "listRooms",
+        "summary": "See which rooms there are, on all servers",
+        "parameters": [_LIMIT, _AFTER],
+        "responses": _answers("200", "RoomList", "Some of them, in no particular order, each once.", "422", "503"),
+    }
+
+
+def _ends() -> dict[str, Any]:
+    return {
+        "operationId": "endRoom",
+        "summary": "End the session; again, if need be",
+        "requestBody": _takes("EndRoom"),
+        "responses": _answers("200", "EndedRoom", "It is over.", "400", "404", "413", "422", "503"),
+    }
+
+
+def _attendance() -> dict[str, Any]:
+    answers = _answers(
+        "200", "AttendanceReport", "As it is now; with `Accept: text/csv` a line for each stay.", "404", "503"
+    )
+    answers["200"]["content"][CSV] = {"schema": {"type": "string"}}
+    return {"operationId": "getAttendance", "summary": "See who was there, and when", "responses": answers}
 
 
 def _invites() -> dict[str, Any]:

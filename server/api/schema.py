@@ -7,11 +7,11 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from server.ids import ParticipantId, RoomId
+from server.ids import ParticipantId, PhaseId, RoomId
 from server.rooms.agenda import MAX_PHASE_MS
 from server.rooms.agenda import MAX_PROMPT as MAX_TEXT
 from server.rooms.agenda import MAX_TITLE as MAX_PHASE_TITLE
-from server.rooms.phases import PhaseKind, RoundOrder, SessionStatus
+from server.rooms.phases import EndReason, PhaseKind, RoundOrder, SessionStatus
 from server.rooms.state import MAX_PARTICIPANTS, CameraPolicy, MediaMode, Presence, Role
 from server.rooms.templates import Language
 
@@ -26,6 +26,14 @@ RoomName = Annotated[
     Meta(pattern=IDENTIFIER, description="Opaque id of a room; your appointment id, say. Never a topic or a name."),
 ]
 PersonName = Annotated[ParticipantId, Meta(pattern=IDENTIFIER, description="Opaque id of a person, yours.")]
+Reference = Annotated[
+    str,
+    Meta(
+        pattern=IDENTIFIER,
+        description="What you call this person, for yourself: in attendance and webhooks. Opaque; nobody else in the "
+        "room sees it, but it stands in the link.",
+    ),
+]
 Title = Annotated[str, Meta(max_length=MAX_TITLE)]
 Seconds = Annotated[int, Meta(ge=60, le=MAX_LINK_SECONDS, description="How long the link is good.")]
 Milliseconds = Annotated[int, Meta(ge=0, le=MAX_PHASE_MS)]
@@ -74,6 +82,7 @@ class CreateLink(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     role: Role = Role.PARTICIPANT
     participant: PersonName | None = None
+    reference: Reference | None = None
     name: Annotated[str, Meta(max_length=MAX_NAME)] = ""
     seconds: Seconds = 24 * 3600
     single_use: bool = False
@@ -97,10 +106,45 @@ class Link(Struct, frozen=True):
     expires_at: int
 
 
+class EndRoom(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The session is over for everybody, at once.
+
+    `debrief`: staff stay, if the session is live and a moderator is there; end it once more to end that.
+    """
+
+    reason: EndReason = EndReason.OVER
+    debrief: bool = False
+
+
+class EndedRoom(Struct, frozen=True):
+    """How a room stands that was ended: `debrief` or `ended`."""
+
+    room: RoomId
+    status: SessionStatus
+
+
+class ListedRoom(Struct, frozen=True):
+    """A room in a list. `people`: who is there, lobby included."""
+
+    room: RoomId
+    status: SessionStatus
+    phase: str | None
+    capacity: int
+    people: int
+
+
+class RoomList(Struct, frozen=True):
+    """Some of the rooms. `next`: what to give as `after` for the rest; null: there is none."""
+
+    rooms: tuple[ListedRoom, ...]
+    next: RoomId | None
+
+
 class Person(Struct, frozen=True):
     """Somebody who is in the room now; `placement`: lobby, main, or a breakout."""
 
     participant: ParticipantId
+    reference: str
     role: Role
     placement: str
     presence: Presence
@@ -117,11 +161,55 @@ class Room(Struct, frozen=True):
     people: tuple[Person, ...]
 
 
+class StayRecord(Struct, frozen=True):
+    """From when to when somebody was in the room with a connection; `to_ms` null: still is.
+
+    `seconds` is less than from here to there where, of somebody with very many, two were made one.
+    """
+
+    from_ms: int
+    to_ms: int | None
+    seconds: int
+
+
+class AttendanceRecord(Struct, frozen=True):
+    """Somebody who was in the room; the lobby does not count. `role`: the last one held.
+
+    `seconds`: in all, absences left out. `phases`: seconds in each phase of the agenda.
+    """
+
+    participant: ParticipantId
+    reference: str
+    role: Role
+    seconds: int
+    phases: dict[PhaseId, int]
+    stays: tuple[StayRecord, ...]
+
+
+class AttendanceReport(Struct, frozen=True):
+    """Who was there, in the order in which they first came. Times are milliseconds since 1970, UTC.
+
+    `started_ms` and `ended_ms`: from when to when the session was live. `as_of_ms`: the present, to which who is still
+    there is counted.
+    """
+
+    room: RoomId
+    status: SessionStatus
+    as_of_ms: int
+    started_ms: int | None
+    ended_ms: int | None
+    people: tuple[AttendanceRecord, ...]
+
+
 class Problem(Struct, frozen=True, omit_defaults=True):
-    """RFC 9457. `code` never changes its meaning; `detail` says which field is wrong, never what was in it."""
+    """RFC 9457. `code` never changes its meaning; `detail` says which field is wrong, never what was in it.
+
+    `request`: as in the header `X-Request-Id`, by which an operator finds it in the log.
+    """
 
     type: Literal["about:blank"]
     title: str
     status: int
     code: str
     detail: str = ""
+    request: str = ""

@@ -106,7 +106,12 @@ def presences(attendance: Attendance, now_ms: int) -> tuple[Presences, ...]:
 
 def present_ms(attendee: Attendee, now_ms: int) -> int:
     """How long somebody was in the room in all."""
-    return sum(_end(stay, now_ms) - stay.from_ms - stay.away_ms for stay in attendee.stays)
+    return sum(lasted_ms(stay, now_ms) for stay in attendee.stays)
+
+
+def lasted_ms(stay: Stay, now_ms: int) -> int:
+    """How long one stay was, absences within it left out."""
+    return _end(stay, now_ms) - stay.from_ms - stay.away_ms
 
 
 def _end(stay: Stay, now_ms: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Final, TypeVar
 
 from server.errors import DisconnectCode, JoinRefused
 from server.ids import RoomId
@@ -17,6 +17,7 @@ from server.runner.runner import RoomRunner
 from server.runner.settings import Environment, RunnerSettings
 
 _MS: Final = 0.001
+T = TypeVar("T")
 
 
 def kept_ms(state: RoomState, settings: RunnerSettings) -> int | None:
@@ -48,11 +49,7 @@ class Rooms:
 
     async def has_ended(self, room: RoomId) -> bool:
         """Whether a session of this room is over, and no new one has begun. Raises JoinRefused SERVER_BUSY."""
-        try:
-            async with asyncio.timeout(self._env.settings.call_ms * _MS):
-                return await self._env.log.ended(room)
-        except (LogUnavailable, TimeoutError):
-            raise JoinRefused(DisconnectCode.SERVER_BUSY) from None
+        return await self._asked(self._env.log.ended(room))
 
     async def open(self, room: RoomId, first: RoomState) -> RoomRunner:
         """The runner of a room, which begins in the state `first` unless it exists already, here or elsewhere.
@@ -67,6 +64,29 @@ class Rooms:
     async def find(self, room: RoomId) -> RoomRunner | None:
         """The runner of a room that exists here or elsewhere; None if there is none. Raises as `open`."""
         return await self._load(room, lambda: self._env.log.load(room))
+
+    async def peek(self, room: RoomId) -> RoomState | None:
+        """How a room stands, without loading it; None if there is none. Raises as `open`."""
+        if (runner := self.get(room)) is not None:
+            return runner.state
+        loaded = await self._asked(self._env.log.load(room))
+        if loaded is None:
+            return None
+        state = loaded.snapshot
+        for seq, entry in enumerate(loaded.entries, loaded.snapshot_seq + 1):
+            state = self._env.rules.fold(state, entry, seq)
+        return state
+
+    async def listed(self, limit: int, after: RoomId | None) -> list[RoomId]:
+        """The first `limit` rooms behind `after`, wherever they are loaded. Raises as `open`."""
+        return await self._asked(self._env.log.rooms(limit, after))
+
+    async def _asked(self, answer: Awaitable[T]) -> T:
+        try:
+            async with asyncio.timeout(self._env.settings.call_ms * _MS):
+                return await answer
+        except (LogUnavailable, TimeoutError):
+            raise JoinRefused(DisconnectCode.SERVER_BUSY) from None
 
     async def note(self, room: RoomId) -> None:
         """Somebody is about to take a seat here. Raises JoinRefused SERVER_BUSY if that cannot be noted."""

@@ -128,6 +128,7 @@ class Joining:
             shown_hash="" if connect.resume is None else digest_of(connect.resume.secret),
             microphone=connect.microphone,
             camera=connect.camera,
+            reference=claims.reference,
             generation=0 if seat is None else seat.generation,
         )
         try:

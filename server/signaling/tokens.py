@@ -33,7 +33,10 @@ MAX_TITLE: Final = 100
 
 
 class Claims(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a token says. `exp` and `nbf` are seconds since 1970; other claims are ignored."""
+    """What a token says. `exp` and `nbf` are seconds since 1970; other claims are ignored.
+
+    `reference`: what the care platform calls the person; the others in the room never see it, the person may.
+    """
 
     iss: str
     aud: str = AUDIENCE
@@ -46,6 +49,7 @@ class Claims(Struct, frozen=True, kw_only=True, omit_defaults=True):
     name: str = ""
     title: str = ""
     single_use: bool = False
+    reference: str = ""
 
     @property
     def ticket(self) -> str:
@@ -129,6 +133,7 @@ def _well_formed(claims: Claims) -> bool:
     return (
         is_identifier(claims.room)
         and (claims.sub is None or is_identifier(claims.sub))
+        and (not claims.reference or is_identifier(claims.reference))
         and len(claims.name) <= MAX_NAME
         and len(claims.title) <= MAX_TITLE
         and len(claims.jti) <= MAX_NAME

@@ -17,6 +17,10 @@ from aiohttp import ClientResponse, ClientSession
 
 from server.api.access import API_AUDIENCE, api_token
 from server.app import Server
+from server.errors import DisconnectCode
+from server.ids import ParticipantId, RoomId
+from server.rooms.commands import NextPhase
+from server.rooms.state import Presence, Role
 from server.signaling.tokens import TokenKey
 from tests.signaling.clients import KEY, Person, config, fresh_room, token
 
@@ -45,6 +49,7 @@ async def problem(answer: ClientResponse) -> tuple[int, str]:
     assert answer.content_type == "application/problem+json"
     said = await answer.json()
     assert said["status"] == answer.status
+    assert said["request"] == answer.headers["X-Request-Id"]
     return answer.status, said["code"]
 
 
@@ -97,6 +102,94 @@ async def test_an_agenda_of_ones_own(server: Server, http: ClientSession) -> Non
     bad = {"room": fresh_room(), "agenda": [{"kind": "topic", "duration_ms": -1}]}
     async with http.post("/api/v1/rooms", json=bad) as answer:
         assert await problem(answer) == (422, "bad_body")
+
+
+async def test_all_rooms_are_listed_page_by_page(http: ClientSession) -> None:
+    """Each once, and none that is not there; a page that cannot be is refused."""
+    made = [fresh_room() for _ in range(5)]
+    for room in made:
+        async with http.post("/api/v1/rooms", json={"room": room, "capacity": 9}) as answer:
+            assert answer.status == 201
+    listed: list[dict[str, Any]] = []
+    after: dict[str, str] = {}
+    while True:
+        async with http.get("/api/v1/rooms", params={"limit": "2", **after}) as answer:
+            page = await answer.json()
+        listed += page["rooms"]
+        if page["next"] is None:
+            break
+        assert len(page["rooms"]) == 2
+        after = {"after": page["next"]}
+    assert {each["room"] for each in listed} >= set(made)
+    assert len({each["room"] for each in listed}) == len(listed)
+    found = next(each for each in listed if each["room"] == made[0])
+    assert found == {"room": made[0], "status": "waiting", "phase": None, "capacity": 9, "people": 0}
+    for wrong in ({"limit": "0"}, {"limit": "101"}, {"limit": "many"}, {"after": "/"}):
+        async with http.get("/api/v1/rooms", params=wrong) as answer:
+            assert await problem(answer) == (422, "bad_query")
+
+
+async def test_a_platform_ends_a_room(server: Server, http: ClientSession) -> None:
+    """Everybody is told and has to go, staff stay for the debrief that was asked for; again changes nothing."""
+    room, url = fresh_room(), f"http://127.0.0.1:{server.port}"
+    ann, ben = await Person(url, room).join("ann", Role.MODERATOR), await Person(url, room).join("ben")
+    await ann.do(NextPhase())
+    for _ in range(2):
+        async with http.post(f"/api/v1/rooms/{room}/end", json={"reason": "safety", "debrief": True}) as answer:
+            assert (answer.status, await answer.json()) == (200, {"room": room, "status": "debrief"})
+    await ben.until(lambda: ben.gone)
+    assert ben.disconnecting == DisconnectCode.SESSION_OVER
+    assert not ann.gone
+    for _ in range(2):
+        async with http.post(f"/api/v1/rooms/{room}/end", json={}) as answer:
+            assert (answer.status, await answer.json()) == (200, {"room": room, "status": "ended"})
+    await ann.until(lambda: ann.gone)
+    async with http.post(f"/api/v1/rooms/{fresh_room()}/end", json={}) as answer:
+        assert await problem(answer) == (404, "no_such_room")
+    async with http.post(f"/api/v1/rooms/{room}/end", json={"reason": "boredom"}) as answer:
+        assert await problem(answer) == (422, "bad_body")
+    runner = server.rooms.get(RoomId(room))
+    assert runner is not None
+    server.rooms.forget(runner)
+    async with asyncio.timeout(5):
+        while (await server.rooms.peek(RoomId(room))) is not None:  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.01)
+    async with http.post(f"/api/v1/rooms/{room}/end", json={}) as answer:
+        assert (answer.status, await answer.json()) == (200, {"room": room, "status": "ended"})
+
+
+async def test_attendance_is_told_in_the_platforms_own_words(server: Server, http: ClientSession) -> None:
+    """With the reference of the link, which nobody in the room gets; as JSON, and as a table."""
+    room, url = fresh_room(), f"http://127.0.0.1:{server.port}"
+    ann = await Person(url, room).join("ann", Role.MODERATOR)
+    wish = {"participant": "u-7", "reference": "case-31"}
+    async with http.post(f"/api/v1/rooms/{room}/links", json=wish) as answer:
+        link = await answer.json()
+    ben = await Person(url, room).connect(token=link["token"], name="Ben")
+    await ann.do(NextPhase())
+    await ben.close()
+    await ann.until(lambda: ann.view.participants[ParticipantId("u-7")].presence is Presence.LOST)
+    async with http.get(f"/api/v1/rooms/{room}/attendance") as answer:
+        said = await answer.json()
+    first, second = said["people"]
+    assert (first["participant"], first["reference"], first["role"]) == ("ann", "", "moderator")
+    assert (second["participant"], second["reference"], second["role"]) == ("u-7", "case-31", "participant")
+    (stay,) = second["stays"]
+    assert abs(stay["from_ms"] - time.time() * 1000) < 60_000
+    assert stay["from_ms"] <= stay["to_ms"] <= said["as_of_ms"]
+    assert first["stays"][0]["to_ms"] is None
+    assert said["started_ms"] <= said["as_of_ms"]
+    assert (said["status"], said["ended_ms"]) == ("live", None)
+    async with http.get(f"/api/v1/rooms/{room}/attendance", headers={"Accept": "text/csv"}) as answer:
+        lines = (await answer.text()).splitlines()
+    assert answer.content_type == "text/csv"
+    assert lines[0] == "participant,reference,role,from,to,seconds"
+    assert lines[1].startswith("ann,,moderator,20")
+    assert lines[2].startswith("u-7,case-31,participant,20")
+    assert "case-31" not in repr(ann.events) + repr(ann.view)
+    async with http.get("/api/v1/rooms/nobody/attendance") as answer:
+        assert await problem(answer) == (404, "no_such_room")
+    await ann.close()
 
 
 async def test_what_cannot_be_is_said(http: ClientSession) -> None:

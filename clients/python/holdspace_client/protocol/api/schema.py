@@ -24,6 +24,14 @@ RoomName = Annotated[
     Meta(pattern=IDENTIFIER, description="Opaque id of a room; your appointment id, say. Never a topic or a name."),
 ]
 PersonName = Annotated[ParticipantId, Meta(pattern=IDENTIFIER, description="Opaque id of a person, yours.")]
+Reference = Annotated[
+    str,
+    Meta(
+        pattern=IDENTIFIER,
+        description="What you call this person, for yourself: in attendance and webhooks. Opaque; nobody else in the "
+        "room sees it, but it stands in the link.",
+    ),
+]
 Title = Annotated[str, Meta(max_length=MAX_TITLE)]
 Seconds = Annotated[int, Meta(ge=60, le=MAX_LINK_SECONDS, description="How long the link is good.")]
 Milliseconds = Annotated[int, Meta(ge=0, le=MAX_PHASE_MS)]
@@ -72,6 +80,7 @@ class CreateLink(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     role: Role = Role.PARTICIPANT
     participant: PersonName | None = None
+    reference: Reference | None = None
     name: Annotated[str, Meta(max_length=MAX_NAME)] = ""
     seconds: Seconds = 24 * 3600
     single_use: bool = False
@@ -99,6 +108,7 @@ class Person(Struct, frozen=True):
     """Somebody who is in the room now; `placement`: lobby, main, or a breakout."""
 
     participant: ParticipantId
+    reference: str
     role: Role
     placement: str
     presence: Presence
@@ -116,10 +126,14 @@ class Room(Struct, frozen=True):
 
 
 class Problem(Struct, frozen=True, omit_defaults=True):
-    """RFC 9457. `code` never changes its meaning; `detail` says which field is wrong, never what was in it."""
+    """RFC 9457. `code` never changes its meaning; `detail` says which field is wrong, never what was in it.
+
+    `request`: as in the header `X-Request-Id`, by which an operator finds it in the log.
+    """
 
     type: Literal["about:blank"]
     title: str
     status: int
     code: str
     detail: str = ""
+    request: str = ""
