@@ -241,9 +241,9 @@ def _stalled(layer: Layer, now_ns: int) -> bool:
 
 
 def _waits_in_vain(line: Line, now_ns: int) -> bool:
-    """Whether nothing comes of what flows, and nothing else is awaited yet."""
-    flowing = line.flowing
-    return flowing is not None and flowing.index > 0 and line.awaited is None and _stalled(flowing, now_ns)
+    """Whether nothing comes of what is awaited, or of what flows while nothing else is awaited."""
+    layer = line.awaited or line.flowing
+    return layer is not None and layer.index > 0 and _stalled(layer, now_ns)
 
 
 def _present(line: Line) -> Choice:

@@ -102,12 +102,14 @@ class Forwarder:
 
     def request_missing(self, layer: Layer, now_ns: int) -> None:
         """Ask a publisher for what was skipped lately, while somebody gets this layer."""
-        if not layer.holes.open:
+        holes, publisher, statistics = layer.holes, layer.source.publisher, layer.statistics
+        if not holes.open:
             return
-        layer.holes.fresh = False
-        lost = layer.holes.due(layer.statistics.highest, now_ns // 1_000_000) if layer.lines or layer.pending else []
+        holes.fresh = False
+        if not layer.lines and not layer.pending:
+            return
+        lost = holes.due(statistics.highest, now_ns // 1_000_000, statistics.received, publisher.reported.rtt_ms)
         if lost and layer.ssrc is not None:
-            publisher = layer.source.publisher
             publisher.send_rtcp(negative_acknowledgement(publisher.ssrc, layer.ssrc, lost))
 
     def _send_keyframe_request(self, layer: Layer) -> None:

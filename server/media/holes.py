@@ -10,7 +10,14 @@ NACK_AGE: Final = 256
 
 NACK_ATTEMPTS: Final = 4
 NACK_RETRY_MS: Final = 70
-"""After the first request; each further one waits twice as long, since the way there and back may be long."""
+"""After the first request at the least; each further one waits twice as long."""
+
+LONGEST_RETRY_MS: Final = 1_000
+PATIENCE: Final = 1.2
+"""In round trips: an answer that is still on its way is not asked for again."""
+
+REPAIR_SHARE: Final = 0.25
+"""Requests for each packet that came. An uplink that lost its width drowns in what it has to send again."""
 
 MAX_NACKS: Final = 32
 """Lost packets asked for at once; more than that is a burst that a keyframe heals sooner."""
@@ -22,9 +29,11 @@ class Holes:
     `fresh` is set when something is skipped, and taken back by whoever asks: a first request should not wait.
     """
 
-    __slots__ = ("_attempts", "_due_ms", "fresh")
+    __slots__ = ("_attempts", "_credit", "_due_ms", "_received", "fresh")
 
     def __init__(self) -> None:
+        self._credit = float(MAX_NACKS)
+        self._received = 0
         self._attempts: dict[int, int] = {}
         self._due_ms: dict[int, int] = {}
         self.fresh = False
@@ -47,12 +56,17 @@ class Holes:
         if self._due_ms.pop(number, None) is not None:
             del self._attempts[number]
 
-    def due(self, newest: int, now_ms: int) -> list[int]:
-        """16-bit numbers to ask for now, oldest first."""
-        asked = [number for number, due_ms in self._due_ms.items() if due_ms <= now_ms][-MAX_NACKS:]
+    def due(self, newest: int, now_ms: int, received: int, rtt_ms: float) -> list[int]:
+        """16-bit numbers to ask for now, oldest first. `received`: packets so far; an answer takes `rtt_ms`."""
+        self._credit = min(MAX_NACKS, self._credit + REPAIR_SHARE * (received - self._received))
+        self._received = received
+        waiting = [number for number, due_ms in self._due_ms.items() if due_ms <= now_ms]
+        asked = waiting[max(0, len(waiting) - int(self._credit)) :]
+        self._credit -= len(asked)
+        retry_ms = int(min(LONGEST_RETRY_MS, max(NACK_RETRY_MS, PATIENCE * rtt_ms)))
         for number in asked:
             attempts = self._attempts[number] = self._attempts[number] + 1
-            self._due_ms[number] = now_ms + (NACK_RETRY_MS << attempts - 1)
+            self._due_ms[number] = now_ms + (retry_ms << attempts - 1)
         for number in [number for number, attempts in self._attempts.items() if attempts >= NACK_ATTEMPTS]:
             self.filled(number)
         return [number & 0xFFFF for number in asked if number >= newest - NACK_AGE]

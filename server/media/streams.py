@@ -111,9 +111,10 @@ class Layer:
         original.extended = extended
         if extended != newest + 1:
             self._skipped(newest, extended)
-        self.arrived_ns = now_ns
         self.meter.add(size_bytes, now_ns)
         if first_sent:
+            # What is sent again tells nothing of whether the layer is still being sent.
+            self.arrived_ns = now_ns
             statistics.arrived(original.timestamp, now_ns)
         if codec is CodecName.OPUS:
             return original

@@ -44,12 +44,14 @@ class Scene:
         self.read = 0
         self.delay_ms = 20
         self.sending = 3
+        self.answering = True
+        """Requests for keyframes."""
 
     def frame(self) -> None:
         """A thirtieth of a second: all layers send, keyframes where one is awaited; feedback each third time."""
         for encoding, layer, size, count in zip(self.encodings, self.ana.camera.layers, PAYLOADS, PACKETS, strict=True):
             for part in range(count if layer.index < self.sending else 0):
-                keyframe = part == 0 and bool(layer.pending)
+                keyframe = part == 0 and bool(layer.pending) and self.answering
                 encoding.send(vp8(self.frames & 0x7F, keyframe=keyframe) + bytes(size), marker=part == count - 1)
         self.frames += 1
         self.circle.wait(33)
@@ -115,6 +117,34 @@ def test_a_layer_that_stops_is_left_at_once() -> None:
     scene.sending = 3
     scene.play(3)
     assert scene.line.flowing is scene.ana.camera.layers[2]
+
+
+def test_a_layer_that_stops_before_it_was_shown_is_left_at_once() -> None:
+    """An uplink that gets narrow loses one layer after the other; nobody waits for a keyframe of one that is gone."""
+    scene = Scene()
+    scene.watch()
+    scene.play(6)
+    scene.answering, scene.sending = False, 2
+    scene.play(0.55)
+    assert scene.line.awaited is scene.ana.camera.layers[1]
+    scene.sending = 1
+    scene.play(0.55)
+    assert scene.line.awaited is scene.ana.camera.layers[0]
+
+
+def test_what_is_sent_again_keeps_no_layer_alive() -> None:
+    """A narrow uplink still repeats what it lost of a layer that it sends no more."""
+    scene = Scene()
+    h, layer = scene.encodings[1], scene.ana.camera.layers[1]
+    h.send(vp8(1, keyframe=True))
+    h.sequence += 1
+    lost = h.sequence
+    h.send(vp8(3))
+    arrived_ns, received = scene.circle.now_ns, layer.statistics.received
+    scene.circle.wait(100)
+    h.repeat(vp8(2), lost, 1)
+    assert layer.statistics.received == received + 1
+    assert layer.arrived_ns == arrived_ns
 
 
 def test_a_thin_link_pauses_the_picture_and_tells() -> None:
