@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import random
 import sys
-from collections import Counter
+from collections import Counter, deque
 from typing import Final, NamedTuple
 
+from loadtest.ice import CONSENT_EVERY_S
 from loadtest.impairment.control import RemoteRig
 from loadtest.impairment.profile import NAMED, PERFECT, Link, blackout
 from loadtest.receiver import Kind, Line
@@ -50,13 +51,16 @@ class Stuck(NamedTuple):
     lost: int
     layers: int
     """That the source's uplink bears."""
+    before: tuple[str, ...] = ()
+    """What was done to the two of them or to all lately, with how many seconds ago."""
 
 
 class Watchman:
     """Looks at every tile. What just began to flow, or lies behind a dark link, has its three seconds before it."""
 
     def __init__(self) -> None:
-        self.stuck: list[Stuck] = []
+        self._stuck: dict[tuple[Tile, float], Stuck] = {}
+        self._acts: deque[tuple[float, str, int | None]] = deque(maxlen=40)
         self.looked = 0
         """At tiles that flowed."""
         self.worst: Stuck | None = None
@@ -64,6 +68,15 @@ class Watchman:
         self.slept = 0
         self.links: dict[int, str] = {}
         self._since_s: dict[Tile, float] = {}
+
+    @property
+    def stuck(self) -> list[Stuck]:
+        """Each time that a tile stood still, once and as long as it lasted."""
+        return list(self._stuck.values())
+
+    def acted(self, act: str, number: int | None, now_s: float) -> None:
+        """Something was done to this person, or to all of them."""
+        self._acts.append((now_s, act, number))
 
     def overslept(self) -> None:
         """This process itself stood still: what it did not receive in that time says nothing."""
@@ -84,20 +97,26 @@ class Watchman:
                     continue
                 tile = Tile(viewer.incarnation, slot.index, source.incarnation)
                 flowing[tile] = self._since_s.get(tile, now_s)
-                self._judge(viewer, source, lines[slot.index], flowing[tile], now_s)
+                self._judge(tile, viewer, source, lines[slot.index], flowing[tile], now_s)
         self._since_s = flowing
 
-    def _judge(self, viewer: Guest, source: Guest, line: Line, since_s: float, now_s: float) -> None:
+    def _judge(self, tile: Tile, viewer: Guest, source: Guest, line: Line, since_s: float, now_s: float) -> None:
         self.looked += 1
-        shown_s = (line.pictures.shown_ms or 0.0) / 1_000
-        still_s = now_s - max(shown_s, since_s)
+        still_since_s = max((line.pictures.shown_ms or 0.0) / 1_000, since_s)
+        still_s = now_s - still_since_s
+        if still_s <= STUCK_S and self.worst is not None and still_s <= self.worst.for_s:
+            return
         links = self.links[viewer.number], self.links[source.number]
         counts = line.packets, line.lost, source.peer.uplink.allowed
-        seen = Stuck(now_s, viewer.number, source.number, still_s, *links, *counts)
+        seen = Stuck(now_s, viewer.number, source.number, still_s, *links, *counts, self._before(viewer, source, now_s))
         if self.worst is None or still_s > self.worst.for_s:
             self.worst = seen
         if still_s > STUCK_S:
-            self.stuck.append(seen)
+            self._stuck[tile, still_since_s] = seen
+
+    def _before(self, viewer: Guest, source: Guest, now_s: float) -> tuple[str, ...]:
+        about = (None, viewer.number, source.number)
+        return tuple(f"{now_s - at_s:.1f} {act} {number}" for at_s, act, number in self._acts if number in about)[-8:]
 
 
 class Churn:
@@ -110,7 +129,8 @@ class Churn:
         self._chance = random.Random(seed)
         self._groups: list[list[int]] = [[]]
         self._links: dict[int, Link] = {}
-        self._dark: set[int] = set()
+        self._dark: Counter[int] = Counter()
+        """How many reasons there are for nothing to come through."""
 
     async def run(self, seconds: float) -> None:
         """Everybody comes, then something happens every second; the last seconds nothing does."""
@@ -136,7 +156,7 @@ class Churn:
             await asyncio.sleep(LOOK_EVERY_S)
             if loop.time() - due_s > OVERSLEPT_S:
                 self.watchman.overslept()
-            self.watchman.look(self.stage, self._dark, loop.time())
+            self.watchman.look(self.stage, {number for number in self._dark if self._dark[number]}, loop.time())
 
     async def _act(self) -> None:
         absent = [number for number in range(PEOPLE) if number not in self.stage.guests]
@@ -155,9 +175,12 @@ class Churn:
             case "link":
                 await self._change(number, self._chance.choice(LINKS))
             case "rebind":
-                await self._rig(number).rebind()
+                await self._rebind(number)
             case "dark":
                 await self._darken(number)
+
+    def _acted(self, act: str, number: int | None = None) -> None:
+        self.watchman.acted(act, number, asyncio.get_running_loop().time())
 
     async def _come(self, number: int) -> None:
         self._links[number], self.watchman.links[number] = PERFECT, "perfect"
@@ -165,13 +188,16 @@ class Churn:
         self.stage.watch(guest, self._chance.choice((135, 270, 540)))
         self._groups[0].append(number)
         self.stage.group(*self._groups)
+        self._acted("come", number)
 
     async def _go(self, number: int) -> None:
         self._groups = [[other for other in group if other != number] for group in self._groups]
+        self._acted("go", number)
         await self.stage.leave(number)
         self.stage.group(*self._groups)
 
     def _move(self) -> None:
+        self._acted("move")
         people = list(self.stage.guests)
         self._chance.shuffle(people)
         cut = self._chance.choice((0, len(people) // 2, len(people)))
@@ -180,19 +206,32 @@ class Churn:
 
     def _turn(self, guest: Guest) -> None:
         guest.showing = not guest.showing
+        self._acted("camera on" if guest.showing else "camera off", guest.number)
         guest.peer.show(on=guest.showing)
         self.stage.group(*self._groups)
 
     async def _change(self, number: int, name: str) -> None:
+        self._acted(name, number)
         self._links[number], self.watchman.links[number] = NAMED[name], name
         await self._rig(number).change(NAMED[name])
 
+    async def _rebind(self, number: int) -> None:
+        """Dark until the client checks its path the next time: nothing but that tells a lite agent of the new port."""
+        self._acted("rebind", number)
+        self._dark[number] += 1
+        await self._rig(number).rebind()
+        asyncio.get_running_loop().call_later(CONSENT_EVERY_S, self._lighten, number)
+
+    def _lighten(self, number: int) -> None:
+        self._dark[number] -= 1
+
     async def _darken(self, number: int) -> None:
-        self._dark.add(number)
+        self._acted("dark", number)
+        self._dark[number] += 1
         await self._rig(number).change(blackout(self._links[number]))
         await asyncio.sleep(BLACKOUT_S)
         await self._rig(number).change(self._links[number])
-        self._dark.discard(number)
+        self._lighten(number)
 
     def _rig(self, number: int) -> RemoteRig:
         rig = self.stage.guests[number].rig
@@ -208,7 +247,9 @@ async def churn(seconds: float, seed: int) -> Watchman:
         watchman = run.watchman
         print(f"seed {seed}: {dict(run.done)}; {watchman.looked} looks at tiles that flowed")
         print(f"this process overslept {watchman.slept} times")
-        for stuck in [watchman.worst, *watchman.stuck[:10]]:
+        print(f"the longest: {watchman.worst}")
+        print(f"stuck: {len(watchman.stuck)}")
+        for stuck in watchman.stuck[:40]:
             print(stuck)
         return watchman
 
