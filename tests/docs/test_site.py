@@ -4,8 +4,9 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from html.parser import HTMLParser
 from pathlib import Path
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 import pytest
 
@@ -61,6 +62,69 @@ def test_a_broken_link_is_found(tmp_path: Path) -> None:
     assert broken(page, tmp_path) == {"#there", "none.md"}
 
 
+ADDRESS = re.compile(r"https?://[A-Za-z0-9.-]+\.[a-z]{2,}(:\d+)?(/[^\s<>\"']*)?")
+LOCAL = ("localhost", "127.0.0.1")
+
+
+class Page(HTMLParser):
+    """What a page links to, and what can be linked to in it."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.anchors: set[str] = set()
+        self.feed(file.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Remember it."""
+        facts = dict(attrs)
+        self.anchors.update(name for name in (facts.get("id"), facts.get("name")) if name)
+        self.links += [link for name in ("href", "src") if tag != "base" and (link := facts.get(name)) is not None]
+
+
+def astray(site: Path) -> set[tuple[str, str]]:
+    """Links of a built site that lead nowhere: every file and every anchor inside of it, addresses outside by shape."""
+    pages = {file.resolve(): Page(file) for file in site.rglob("*.html") if file.name != "404.html"}
+    found = set()
+    for file, page in pages.items():
+        for link in page.links:
+            if not _leads(link, file, pages):
+                found.add((str(file.relative_to(site.resolve())), link))
+    return found
+
+
+def _leads(link: str, file: Path, pages: dict[Path, Page]) -> bool:
+    parts = urlsplit(link)
+    if parts.scheme in ("http", "https"):
+        return parts.hostname in LOCAL or ADDRESS.fullmatch(link) is not None
+    if parts.scheme:
+        return parts.scheme in ("mailto", "data")
+    target = (file.parent / unquote(parts.path)).resolve() if parts.path else file
+    if target.is_dir():
+        target /= "index.html"
+    if target not in pages:
+        return target.is_file()
+    return not parts.fragment or unquote(parts.fragment) in pages[target].anchors
+
+
+def test_a_link_that_goes_astray_is_found(tmp_path: Path) -> None:
+    """A missing page, a missing anchor, an address that is none; what is right is not complained of."""
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "index.html").write_text('<h2 id="part">x</h2>')
+    good = (
+        "there/",
+        "there/#part",
+        "#here",
+        "https://example.org/a?b#c",
+        "mailto:a@example.org",
+        "http://localhost:1/",
+    )
+    bad = ("nowhere/", "there/#no", "#no", "https://example", "htps://example.org")
+    links = "".join(f'<a href="{link}">x</a>' for link in (*good, *bad))
+    (tmp_path / "index.html").write_text(f'<p id="here">{links}</p>')
+    assert astray(tmp_path) == {("index.html", link) for link in bad}
+
+
 @pytest.mark.timeout(240)
 def test_site_builds_strictly(tmp_path: Path) -> None:
     """Every link and anchor between the pages resolves, every page is in the navigation."""
@@ -68,6 +132,8 @@ def test_site_builds_strictly(tmp_path: Path) -> None:
     built = subprocess.run([*command, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=False)
     assert built.returncode == 0, built.stderr
     assert "lead_ms" in (tmp_path / "protocol" / "index.html").read_text(encoding="utf-8")
+    assert 'id="send_chat"' in (tmp_path / "reference" / "commands" / "index.html").read_text(encoding="utf-8")
+    assert astray(tmp_path) == set()
     pages = "".join(page.read_text(encoding="utf-8") for page in tmp_path.rglob("*.html"))
     assert re.findall(r'<(?:script|img|link)[^>]+(?:src|href)="https?://[^"]*\.(?:js|css|png|svg|woff2?)"', pages) == []
 
