@@ -153,8 +153,8 @@ class SimClient:
         if section == "server":
             await self.execute_command("TIME")
             return {"redis_version": "7.0.15"}
-        name, _, value = (await self.execute_command("INFO", section)).decode().partition(":")
-        return {name: int(value)}
+        lines = (await self.execute_command("INFO", section)).decode().splitlines()
+        return {name: int(value) for name, _, value in (line.partition(":") for line in lines)}
 
     async def eval(self, script: str, numkeys: int, *rest: object) -> Any:  # noqa: ANN401
         """Run a script."""

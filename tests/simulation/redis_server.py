@@ -57,6 +57,8 @@ class SimRedis:
         self.hint_loss = 0.0
         """Share of messages that a subscriber does not get, without anybody knowing."""
         self.skew_ms = 0
+        self.history = b"1"
+        """Changes with each start: as Redis does, it does not know what of another history it lacks."""
         self._replica = Store()
         self._journal: deque[tuple[int, list[bytes]]] = deque()
         self._sources: dict[bytes, str] = {}
@@ -101,7 +103,7 @@ class SimRedis:
             if words[0] in (b"EVALSHA", b"EVAL"):
                 reply = self._run(words)
             elif words[0] == b"INFO":
-                reply = b"connected_slaves:%d" % self.replicates
+                reply = self._info()
             else:
                 reply = self._do(words)
         except Refused as error:
@@ -120,9 +122,14 @@ class SimRedis:
             source = known
         return scripting.run(source, words[3 : 3 + count], words[3 + count :], self._do)
 
+    def _info(self) -> bytes:
+        return b"connected_slaves:%d\r\nmaster_replid:%s\r\n" % (self.replicates, self.history)
+
     def _do(self, words: list[bytes]) -> Reply:
         if words[0] in _PUBLISHING:
             return self._publish(*words)
+        if words[0] == b"INFO":
+            return self._info()
         if words[0] in WRITES:
             if words[0] in (b"XADD", b"HSET"):
                 self._truth.wrote(words)
@@ -188,6 +195,7 @@ class SimRedis:
         """It is back, with what it had or with nothing."""
         self.process = Process("redis", self._loop)
         self.place = Place("redis", self.process)
+        self.history = b"%d" % (int(self.history) + 1)
         self._sources.clear()
         if empty:
             self.store, self._replica = Store(), Store()

@@ -91,6 +91,8 @@ def plain(name: bytes, reply: Any) -> Any:  # noqa: ANN401
 def same_answers(connection: Connection, sequence: list[Words], keys: Words) -> None:
     """Both answer every command alike, and hold the same afterwards."""
     server = simulated()
+    told_of_itself = ask(connection, [b"INFO", b"replication"])
+    server.history = told_of_itself.split(b"master_replid:")[1].split()[0]
     ask(connection, [b"FLUSHALL"])
     for words in sequence:
         ours, theirs = told(server, words), ask(connection, words)

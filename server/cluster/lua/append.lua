@@ -9,8 +9,8 @@
 local NEW = 16
 local FIRST = NEW + ARGV[15]
 local epoch, expected = ARGV[2], tonumber(ARGV[3])
-local room = redis.call('HMGET', ROOM, 'epoch', 'seq', 'trimmed', 'at')
-if room[1] ~= epoch then
+local room = redis.call('HMGET', ROOM, 'epoch', 'seq', 'trimmed', 'at', 'history')
+if room[1] ~= epoch or room[5] ~= history() then
   return {'epoch', room[1] or 0}
 end
 local seq = tonumber(room[2])

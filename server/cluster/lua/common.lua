@@ -4,7 +4,8 @@
 -- KEYS, of one slot: 1 room, 2 entries, 3 commands, 4 due rooms of the partition, 5 tombstone, 6 hint channel,
 --   7 news of the partition, 8 rooms of the partition.
 -- room (hash): epoch, seq (position), trimmed (up to where entries are gone), at (log time of the last entry),
---   snapshot, snapshot_seq, snapshot_at, born ('first', or 'FROM_EPOCH-FROM_SEQ' if restored).
+--   snapshot, snapshot_seq, snapshot_at, born ('first', or 'FROM_EPOCH-FROM_SEQ' if restored),
+--   history (that of the server when this life began).
 -- entries (stream): id EPOCH-SEQ, one field named by the format. commands (sorted set): key of the command -> seq.
 -- news (stream): what care platforms have not been told yet. rooms (sorted set): room -> when something last happened.
 local ROOM, ENTRIES, COMMANDS, DUE, TOMBSTONE, HINTS, NEWS, ROOMS = unpack(KEYS)
@@ -38,6 +39,12 @@ local function loaded()
   return {'loaded', room[1], room[2], room[3], room[4], after(room[1], tonumber(room[2]))}
 end
 
+-- Which history of writes this server goes on with. It is another one once the server was started again or a replica
+-- has taken over, and then it may lack what was written last. A life of a room takes no entries beyond its history.
+local function history()
+  return string.match(redis.call('INFO', 'replication'), 'master_replid:(%w+)')
+end
+
 -- Start a new life, whose epoch is above `old`.
 local function begin(room, old, born, snapshot, when, ttl)
   local time = redis.call('TIME')
@@ -45,7 +52,7 @@ local function begin(room, old, born, snapshot, when, ttl)
   local epoch = string.format('%.0f', math.max(old + 1, now))
   redis.call('DEL', ENTRIES, COMMANDS)
   redis.call('HSET', ROOM, 'epoch', epoch, 'seq', 0, 'trimmed', 0, 'at', 0, 'snapshot', snapshot,
-    'snapshot_seq', 0, 'snapshot_at', 0, 'born', born)
+    'snapshot_seq', 0, 'snapshot_at', 0, 'born', born, 'history', history())
   redis.call('PEXPIRE', ROOM, ttl)
   wake(room, when, ttl)
   list(room, epoch, ttl)

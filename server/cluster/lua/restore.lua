@@ -1,10 +1,10 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Load a room anew for a node that knows it up to a position of an epoch; begin it anew from that node's state if the
--- log has lost it, or knows less.
+-- log has lost it, or knows less, or as much and may have lost what others know.
 -- ARGV: 1 room, 2 epoch, 3 position, 4 the state there, 5 when it is due or '', 6 how long it is kept (ms),
 --   7 PUBLISH or SPUBLISH, 8 the hint to look again.
 local old, position = tonumber(ARGV[2]), tonumber(ARGV[3])
-local room = redis.call('HMGET', ROOM, 'epoch', 'seq', 'born')
+local room = redis.call('HMGET', ROOM, 'epoch', 'seq', 'born', 'history')
 local buried = tonumber(redis.call('GET', TOMBSTONE) or -1)
 local lost
 if not room[1] then
@@ -15,7 +15,7 @@ if not room[1] then
 else
   local epoch, seq = tonumber(room[1]), tonumber(room[2])
   if epoch <= old then
-    lost = epoch < old or seq < position
+    lost = epoch < old or seq < position or (seq == position and room[4] ~= history())
   elseif room[3] == 'first' then
     -- Created by somebody who could not know that there was a room; unless its session was over.
     lost = buried < old

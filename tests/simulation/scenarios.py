@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Coincidences that random disasters meet too seldom, each as a play of its own for `simulate`."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from server.rooms.state import Role
+
+if TYPE_CHECKING:
+    from tests.simulation.simulation import Simulation
+
+
+async def entries_lost(sim: Simulation) -> None:
+    """A replica takes over without the last entries, and hints are lost: some nodes know them, others do not."""
+    sim.redis.replicates, sim.redis.lag_ms = True, 400
+    await asyncio.sleep(4)
+    for _ in range(3):
+        sim.redis.hint_loss = 1.0
+        await asyncio.sleep(0.5)
+        sim.redis.lag_ms = 400
+        sim.redis.crash()
+        await asyncio.sleep(0.05)
+        sim.redis.restart()
+        sim.redis.fail_over()
+        sim.data_lost()
+        await asyncio.sleep(0.4)
+        sim.redis.hint_loss = 0.0
+        await asyncio.sleep(3)
+
+
+async def everybody_elsewhere(sim: Simulation) -> None:
+    """Redis comes back empty, and everybody comes back to a node that may not have their room."""
+    await asyncio.sleep(5)
+    sim.redis.crash()
+    sim.redis.restart(empty=True)
+    sim.data_lost()
+    for wire in tuple(sim.net.wires):
+        if any(place.name in sim.street.places for place in wire.places):
+            wire.reset()
+    await asyncio.sleep(8)
+
+
+async def impatient_newcomers(sim: Simulation) -> None:
+    """Whoever comes first meets a node that cannot reach Redis, gives up, and comes in through another one."""
+    slow, *_ = sim.machines
+    await asyncio.sleep(3)
+    for room in tuple(sim.people):
+        for number in range(3):
+            newcomer = sim.client(room, f"late{number}-{room}", Role.PARTICIPANT)
+            newcomer.urls = tuple(sorted(newcomer.urls, key=lambda url: not url.startswith(slow.name)))
+            for way in ((slow.name, "redis"), ("redis", slow.name)):
+                sim.net.cut(*way)
+            arriving = sim.loop.create_task(newcomer.arrive())
+            await asyncio.sleep(0.7)
+            for machine in sim.machines:
+                for wire in sim.net.between(newcomer.person, machine.name):
+                    wire.reset()
+            await asyncio.sleep(0.2)
+            for way in ((slow.name, "redis"), ("redis", slow.name)):
+                sim.net.heal(*way)
+            await arriving
+    await asyncio.sleep(8)
