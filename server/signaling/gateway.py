@@ -88,10 +88,10 @@ class Hall:
     ) -> None:
         self.runner = runner
         self.delivery = Delivery(runner, clock, relays, over)
-        self.media = MediaDesk(runner, self.delivery, plane)
         self.buckets: Buckets[ParticipantId] = Buckets(PARTICIPANT_RATE)
         """What a participant may ask for, whichever connection they use."""
         self.offers: Buckets[ParticipantId] = Buckets(OFFER_RATE)
+        self.media = MediaDesk(runner, self.delivery, plane, self.offers.give_back)
         self.read_only = False
         """Whether the log of this room is away."""
 
@@ -115,15 +115,13 @@ class Hall:
 class Attendance:
     """One connection from its seat to its end."""
 
-    __slots__ = ("bucket", "client", "hall", "offers", "own", "seated", "signals", "strikes", "watches")
+    __slots__ = ("client", "hall", "own", "seated", "signals", "strikes", "watches")
 
     def __init__(self, hall: Hall, seated: Seated, now_ms: int) -> None:
         self.hall = hall
         self.seated = seated
         self.client: Client | None = None
         self.own = TokenBucket(CONNECTION_RATE, now_ms)
-        self.bucket = hall.buckets.of(seated.participant, now_ms)
-        self.offers = hall.offers.of(seated.participant, now_ms)
         self.watches = TokenBucket(WATCH_RATE, now_ms)
         self.signals = TokenBucket(SIGNAL_RATE, now_ms)
         self.strikes = 0
@@ -329,10 +327,11 @@ class Gateway:
     def _charge(self, attendance: Attendance, cost: float) -> None:
         """Take the cost from both buckets, or from none: raises RATE_LIMITED; too often ends the connection."""
         now_ms = self._now_ms()
-        wait_ms = max(attendance.own.wait_ms(cost, now_ms), attendance.bucket.wait_ms(cost, now_ms))
+        own, all_of_them = attendance.own, attendance.hall.buckets.of(attendance.seated.participant, now_ms)
+        wait_ms = max(own.wait_ms(cost, now_ms), all_of_them.wait_ms(cost, now_ms))
         if wait_ms == 0:
-            attendance.own.take(cost)
-            attendance.bucket.take(cost)
+            own.take(cost)
+            all_of_them.take(cost)
             attendance.strikes = 0
             return
         attendance.strikes += 1
@@ -355,7 +354,7 @@ class Gateway:
         hall, participant = attendance.hall, client.participant
         match command:
             case MediaOffer():
-                self._take(attendance.offers)
+                self._take(hall.offers.of(participant, self._now_ms()))
                 hall.media.offer(participant, command, client.link.request, span)
             case Watch():
                 self._take(attendance.watches)

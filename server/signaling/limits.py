@@ -71,24 +71,37 @@ class TokenBucket:
         """Use what `wait_ms` has allowed."""
         self._level -= cost
 
+    def give_back(self, cost: float) -> None:
+        """Undo a `take`."""
+        self._level += cost
+
     def is_full(self, now_ms: int) -> bool:
         """Whether nothing is missing: as good as a new one."""
         return self.wait_ms(self._rate.burst, now_ms) == 0
 
 
 class Buckets(Generic[Key]):
-    """One bucket for each key. Those that are full again are forgotten, so that only the busy ones take room."""
+    """One bucket for each key, to be asked for whenever something is taken.
+
+    Those that are full again are forgotten, so that only the busy ones take room.
+    """
 
     def __init__(self, rate: Rate) -> None:
         self._rate = rate
         self._buckets: dict[Key, TokenBucket] = {}
 
     def of(self, key: Key, now_ms: int) -> TokenBucket:
-        """The bucket of this key; holds on to what was used as long as it matters."""
-        if key not in self._buckets:
+        """The bucket of this key now; holds on to what was used as long as it matters."""
+        bucket = self._buckets.get(key)
+        if bucket is None:
             self._buckets = {known: bucket for known, bucket in self._buckets.items() if not bucket.is_full(now_ms)}
-            self._buckets[key] = TokenBucket(self._rate, now_ms)
-        return self._buckets[key]
+            bucket = self._buckets[key] = TokenBucket(self._rate, now_ms)
+        return bucket
+
+    def give_back(self, key: Key) -> None:
+        """What was paid for could not be done, and will be asked for again."""
+        if key in self._buckets:
+            self._buckets[key].give_back(1)
 
 
 def cost_of(command: ClientCommand) -> float:

@@ -8,6 +8,7 @@ connection of the same client hears of it again.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from operator import is_
 from typing import Final, assert_never
 
@@ -53,6 +54,8 @@ from server.tracing import Span, Tracer
 
 WHICHEVER: Final = 0
 """In place of the number of an offer: nobody here knows it."""
+OUR_REASONS: Final = frozenset({"no_media", "worker_lost", "moved"})
+"""Why a peer is refused or ends that its client has done nothing for, and has to offer again."""
 
 
 class Peer(Struct):
@@ -85,8 +88,16 @@ def fresh_peer(offer: int) -> PeerId:
 class MediaDesk:
     """Listens to one room: opens and closes its peers, and keeps the routes as the room wants them."""
 
-    def __init__(self, runner: RoomRunner, delivery: Delivery, plane: MediaPlane) -> None:
+    def __init__(
+        self,
+        runner: RoomRunner,
+        delivery: Delivery,
+        plane: MediaPlane,
+        excuse: Callable[[ParticipantId], None] = lambda _: None,
+    ) -> None:
+        """`excuse`: this participant's last offer came to nothing through no fault of theirs."""
         self.tracer: Tracer | None = None
+        self._excuse = excuse
         self._room: RoomId = runner.room
         self._runner = runner
         self._delivery = delivery
@@ -112,7 +123,11 @@ class MediaDesk:
             raise CommandRejected(RejectCode.NOT_NOW, detail="media of this room does not go through the server")
         self._plane.check_offer(offer.sdp)
         peer = fresh_peer(offer.offer)
-        self._plane.open_peer(peer, self._room, participant, offer.sdp)
+        try:
+            self._plane.open_peer(peer, self._room, participant, offer.sdp)
+        except CommandRejected:
+            self._excuse(participant)
+            raise
         self._keep(participant, peer)
         if self.tracer is not None:
             self._peers[participant].span = self.tracer.begin("media", request, parent)
@@ -250,6 +265,8 @@ class MediaDesk:
             case PeerRefused() | PeerClosed():
                 peer.traced(report.reason)
                 self._forget(participant)
+                if report.reason in OUR_REASONS:
+                    self._excuse(participant)
                 self._notify(participant, MediaLost(report.reason, peer.offer))
             case PeerConnected():
                 peer.traced("connected")

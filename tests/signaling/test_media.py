@@ -22,6 +22,7 @@ from server.ports import (
     PeerAnswered,
     PeerClosed,
     PeerMissing,
+    PeerRefused,
     Quality,
     QualityChanged,
     QualityReason,
@@ -45,6 +46,7 @@ from server.runner.settings import Environment
 from server.signaling.codec import notice_frame
 from server.signaling.delivery import Client
 from server.signaling.gateway import NO_RELAYS, Hall
+from server.signaling.limits import OFFER_RATE
 from server.signaling.link import Link
 from server.signaling.media import fresh_peer
 from server.signaling.messages import ConnectionQuality, MediaAnswer, MediaLost, MediaOffer, Ok, Playback, Slots
@@ -199,6 +201,24 @@ async def test_a_refused_offer_leaves_the_earlier_peer(stage: Stage, sdp: str, c
     assert rejection.value.code is code
     assert stage.plane.closed == []
     assert len(stage.plane.opened) == 1
+
+
+async def test_an_offer_that_came_to_nothing_by_us_costs_nothing(stage: Stage) -> None:
+    """While there is no worker, or one dies, people offer again and again, and must not wait for it afterwards."""
+    bucket = stage.hall.offers.of(BOB, 0)
+    bucket.take(OFFER_RATE.burst)
+    with pytest.raises(CommandRejected):
+        stage.hall.media.offer(BOB, MediaOffer(1, ""))
+    assert bucket.wait_ms(1, 0) == 0
+    bucket.take(1)
+    for number, (reason, free) in enumerate((("worker_lost", True), ("moved", True), ("closed", False)), 2):
+        stage.hall.media.offer(BOB, MediaOffer(number, "good"))
+        stage.plane.sinks[RoomId("r")](PeerClosed(stage.plane.opened[-1][0], reason))
+        assert (bucket.wait_ms(1, 0) == 0) is free
+        bucket.take(1 if free else 0)
+    stage.hall.media.offer(BOB, MediaOffer(5, "good"))
+    stage.plane.sinks[RoomId("r")](PeerRefused(stage.plane.opened[-1][0], "no_media"))
+    assert bucket.wait_ms(1, 0) == 0
 
 
 async def test_reports_of_an_earlier_peer_are_not_passed_on(stage: Stage) -> None:
