@@ -68,6 +68,11 @@ class Client(Participant):
         """What has been written down so far."""
         return History(self.person, tuple(self.records))
 
+    @property
+    def node(self) -> str:
+        """Where this person is connected, or tries to be."""
+        return self.urls[self._node]
+
     # -- staying -------------------------------------------------------------------------------------------------------
 
     async def arrive(self) -> None:

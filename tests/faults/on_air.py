@@ -31,6 +31,9 @@ FAILURES: Final = (
     HandshakeFailed,
 )
 LISTEN_S: Final = 0.05
+FIRST_PAUSE_S: Final = 0.1
+LAST_PAUSE_S: Final = 0.5
+"""Between two offers that fail; a page waits longer."""
 THERE_S: Final = 25.0
 
 
@@ -106,15 +109,18 @@ class OnAir(Client):
         return them is not None and them.placement == self.placement
 
     async def _perform(self) -> None:
+        pause_s = FIRST_PAUSE_S
         while self.staying:
             try:
                 if self.connected and self.peer is None and self.placement not in (None, LOBBY):
                     peer = Peer(self._clip, self._air.pacer, signatures=self._air.signatures, slots=6)
                     await self.publish(peer)
                     await self._press()
+                    pause_s = FIRST_PAUSE_S
             except FAILURES as error:
                 self.failures.append(repr(error))
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(pause_s)
+                pause_s = min(LAST_PAUSE_S, 2 * pause_s)
             self._listen()
             await asyncio.sleep(LISTEN_S)
 

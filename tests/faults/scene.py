@@ -18,7 +18,7 @@ from server.ids import ParticipantId, RoomId
 from server.rooms.commands import SetAutoAdmit
 from server.rooms.state import Role, RoomView
 from server.rooms.view import view_of
-from tests.faults.checker.history import Gauge, Life, Run, Text
+from tests.faults.checker.history import Gauge, Life, Run, Text, Told
 from tests.faults.checker.prefix import SHOWN
 from tests.faults.checker.verdict import check
 from tests.faults.checker.words import states
@@ -200,7 +200,7 @@ class Scene:
         """Until everybody sees what the log holds; without a log, until nothing has come for a while."""
         if self._truth is None:
             told = -1
-            while told != (told := sum(len(c.records) for c in self.clients)):  # noqa: ASYNC110 - silence has no event
+            while told != (told := self._told()):  # noqa: ASYNC110 - silence has no event
                 await asyncio.sleep(0.7)
             return ()
         began = now_ms()
@@ -210,6 +210,10 @@ class Scene:
             await asyncio.sleep(0.1)
         self.converged_ms = now_ms() - began
         return lives
+
+    def _told(self) -> int:
+        """How much the room has told people; sound and pictures go on for ever."""
+        return sum(isinstance(record, Told) for client in self.clients for record in client.records)
 
     def _agree(self, lives: tuple[Life, ...]) -> bool:
         """Whether the view of everybody who is connected is that of the end of the log."""
