@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
-import socket
 import sys
 import time
 from collections.abc import Callable
@@ -32,6 +31,7 @@ from server.cluster.system import System
 from server.config import ANY_HOSTS, LOOPBACK_HOSTS, Config, ConfigError, load_secret, load_turn_secret
 from server.errors import DisconnectCode
 from server.ids import NodeId, RoomId, connection_at
+from server.listening import bound_sockets
 from server.media.interfaces import named_addresses
 from server.media.plane import WorkerPlane
 from server.media.reachable import parse_announced
@@ -41,7 +41,6 @@ from server.observe.observatory import Observatory
 from server.ports import LogUnavailable
 from server.rooms.state import Agreement, RoomSettings
 from server.rooms.templates import default_agenda
-from server.runner.core import ROOM_RULES
 from server.runner.registry import Rooms
 from server.runner.seeds import Seeds
 from server.runner.settings import RESEED_MS, Environment, RunnerSettings
@@ -51,6 +50,8 @@ from server.signaling.joining import Joining, Opening
 from server.signaling.relays import REFRESH_S, Relays, is_turn_url
 from server.signaling.tokens import TokenKey
 from server.signaling.transport import SignalingServer
+from server.webhooks.office import courier_of, rules_of
+from server.webhooks.ports import NewsStand
 
 SOCKET_PATH: Final = "/socket.io/"
 GOODBYE_S: Final = 2.5
@@ -76,7 +77,7 @@ class Server:
         self.system = _system(config, self._facts)
         self._alone = fresh_node()
         self.observatory = Observatory(config, self.node, self._look, self._checks())
-        environment = self._environment()
+        environment, stand = self._environment()
         clock = environment.clock
         self.rooms = Rooms(environment)
         key = TokenKey(config.api_key, load_secret(config))
@@ -93,6 +94,7 @@ class Server:
         self.gateway.meter, self.gateway.tracer = self.observatory.metrics, self.observatory.tracer
         if isinstance(self.plane, SharedPlane):
             self.gateway.carry, self.plane.passed = self.plane.pass_on, self.gateway.passed
+        self.courier = courier_of(config, stand, self.observatory.metrics, share=self._share, now_ms=clock.now_ms)
         self._refreshing: asyncio.Task[None] | None = None
         self._sockets = SignalingServer(self.gateway, lambda name: connection_at(self.node, name))
         if self.system is not None:
@@ -108,12 +110,13 @@ class Server:
 
     async def __aenter__(self) -> Self:
         # Bound first, so that a port in use is told at once; nobody is answered before media is there.
-        sockets = _bound(self._config)
+        sockets = bound_sockets(self._config)
         self.port = sockets[0].getsockname()[1]
         try:
             self.media_path = (await self.local.start())[0].path
             await self._join_others()
             await self._observe()
+            self.courier.start()
             await self._runner.setup()
             for bound in sockets:
                 await web.SockSite(self._runner, bound).start()
@@ -161,19 +164,24 @@ class Server:
             version=version("holdspace"),
         )
 
-    def _environment(self) -> Environment:
+    def _environment(self) -> tuple[Environment, NewsStand]:
+        rules = rules_of(self._config)
         if self.system is None:
-            clock = MonotonicClock()
-            return Environment(self.observatory.watched(MemoryLog(clock)), ROOM_RULES, clock, Seeds())
-        return Environment(
+            memory = MemoryLog(clock := MonotonicClock())
+            return Environment(self.observatory.watched(memory), rules, clock, Seeds()), memory.news_stand
+        environment = Environment(
             self.observatory.watched(self.system.log),
-            ROOM_RULES,
+            rules,
             self.system.clock,
             Seeds(),
             RunnerSettings(call_ms=CALL_MS, reseed_ms=RESEED_MS),
             note=self.system.nodes.note,
             defer_ms=self.system.defer_ms,
         )
+        return environment, self.system.log.news_stand
+
+    def _share(self) -> tuple[int, int] | None:
+        return (0, 1) if self.system is None else self.system.share()
 
     async def _join_others(self) -> None:
         if self.system is not None:
@@ -235,6 +243,7 @@ class Server:
         if self.system is not None:
             await self._caretaker.close()
         await self.rooms.close()
+        await self.courier.close()
         if isinstance(self.plane, SharedPlane):
             await self.plane.close()
         if self.system is not None:
@@ -316,22 +325,6 @@ def opening(config: Config, full: Callable[[], bool]) -> Opening:
         media_mode=config.media_mode,
     )
     return Opening(settings, default_agenda(config.language), full)
-
-
-def _bound(config: Config) -> list[socket.socket]:
-    """TCP sockets on every address of the host, and the certainty that the media port is free too."""
-    try:
-        places = socket.getaddrinfo(config.host or None, config.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        bound: list[socket.socket] = []
-        for family, _, _, _, address in dict.fromkeys(places):
-            port = bound[0].getsockname()[1] if bound else config.port
-            bound.append(socket.create_server((address[0], port), family=family))
-        for number in range(config.worker_count):
-            with socket.socket(places[0][0], socket.SOCK_DGRAM) as media:
-                media.bind((places[0][4][0], config.udp_port + number if config.udp_port else 0))
-    except OSError as error:
-        raise ConfigError(f"cannot listen on {config.host} port {config.port}: {error.strerror}") from error
-    return bound
 
 
 def _worker_options(config: Config) -> WorkerOptions:

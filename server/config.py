@@ -121,6 +121,18 @@ class Config:
     api_secret_file: Path | None = None
     """File that holds the secret, instead of `api_secret`."""
 
+    webhook_url: Annotated[str, Parameter(show_default=False)] = ""
+    """Address of your platform that is told who comes and goes: https://platform.example.org/holdspace. Empty: none."""
+
+    webhook_secret: Annotated[str | None, Parameter(show_default=False)] = None
+    """What webhooks are signed with, 32 characters or more; your platform checks it."""
+
+    webhook_secret_file: Path | None = None
+    """File that holds the secret, instead of `webhook_secret`."""
+
+    webhook_allow_http: bool = False
+    """Webhooks may go over http to another machine: whoever is on the way can read who meets when."""
+
     ticket_seconds: int = 4 * 3600
     """Longest life of the ticket that a join link is swapped for."""
 
@@ -174,13 +186,29 @@ class Config:
         self._check_mesh()
         if not self.api_key.isascii() or not self.api_key.isprintable() or not self.api_key:
             raise ConfigError("api_key must be printable ASCII, and not empty")
+        self._check_addresses()
+        if self.relay_only and not self.turn_urls:
+            raise ConfigError("relay_only needs turn_urls: without a relay nothing could go through one")
+
+    def _check_addresses(self) -> None:
         for origin in self.allowed_origins:
             if not is_origin(origin):
                 raise ConfigError(f"allowed_origins: {origin!r} is not an origin such as https://example.org")
         if self.node_url and not is_origin(self.node_url):
             raise ConfigError(f"node_url: {self.node_url!r} is not an address such as https://b.example.org")
-        if self.relay_only and not self.turn_urls:
-            raise ConfigError("relay_only needs turn_urls: without a relay nothing could go through one")
+        if self.webhook_url:
+            self._check_webhook()
+
+    def _check_webhook(self) -> None:
+        try:
+            parts = urlsplit(self.webhook_url)
+            place = parts.hostname
+        except ValueError:
+            place = None
+        if place is None or parts.scheme not in ("http", "https") or parts.username or parts.fragment:
+            raise ConfigError("webhook_url must be an address such as https://platform.example.org/holdspace")
+        if parts.scheme == "http" and place not in LOOPBACK_HOSTS and not self.webhook_allow_http:
+            raise ConfigError("webhook_url must begin with https (or set webhook_allow_http, on a network of your own)")
 
     def _check_mesh(self) -> None:
         if self.media_mode is not MediaMode.SFU and self.capacity > MESH_PEOPLE:
@@ -208,9 +236,10 @@ class Config:
     def shown(self) -> dict[str, object]:
         """Every setting as plain data, without the secrets."""
         values = dataclasses.asdict(self)
-        for name in ("api_secret", "turn_secret"):
+        for name in ("api_secret", "turn_secret", "webhook_secret"):
             values[name] = None if values[name] is None else "(set)"
         values["redis"] = without_password(self.redis)
+        values["webhook_url"] = self.webhook_url and f"{urlsplit(self.webhook_url).scheme}://(set)"
         return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
 
 
@@ -260,6 +289,14 @@ def load_turn_secret(config: Config) -> str:
     given = _given_secret("turn_secret", config.turn_secret, config.turn_secret_file)
     if given is None and config.turn_urls:
         raise ConfigError("turn_urls needs turn_secret or turn_secret_file: the same as static-auth-secret of coturn")
+    return given or ""
+
+
+def load_webhook_secret(config: Config) -> str:
+    """What webhooks are signed with; "" when there are none."""
+    given = _given_secret("webhook_secret", config.webhook_secret, config.webhook_secret_file)
+    if given is None and config.webhook_url:
+        raise ConfigError("webhook_url needs webhook_secret or webhook_secret_file")
     return given or ""
 
 

@@ -46,6 +46,11 @@ class System:
         live = [info.node for info in self.nodes.live()]
         return 0 if home_of(room, live) in (None, self.nodes.node) else DEFER_MS
 
+    def share(self) -> tuple[int, int] | None:
+        """Which part of all partitions this node looks after, and of how many; None while it does not know."""
+        live = sorted(info.node for info in self.nodes.live())
+        return (live.index(self.nodes.node), len(live)) if self.nodes.node in live else None
+
     def others(self) -> tuple[str, ...]:
         """Addresses of the other nodes that browsers may go to."""
         here = self.nodes.node

@@ -11,7 +11,15 @@ from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, GCCollector, Histogram, PlatformCollector, ProcessCollector
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    GCCollector,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+)
 from prometheus_client.exposition import choose_encoder
 
 from server.rooms.events import Event
@@ -39,6 +47,9 @@ class Metrics:
         self._appends = self._counter("appends", "Appends to the log, by outcome.", "outcome")
         self._entries = self._counter("entries", "Entries that this node put into the log.")
         self._log = self._histogram("log_seconds", "Time that a call of the log took.", APPEND_S, "call")
+        self._webhooks = self._counter("webhooks", "Webhooks, by outcome: sent, failed, dropped for good.", "outcome")
+        self._waiting = self._gauge("webhooks_waiting", "Webhooks that wait in this node's share of the rooms.")
+        self._oldest = self._gauge("webhooks_oldest_seconds", "For how long the oldest webhook at hand has waited.")
         self._lag = self._histogram("loop_lag_seconds", "Lateness of the event loop, looked at often.", LAG_S)
 
     def joined(self, outcome: str, seconds: float) -> None:
@@ -69,6 +80,16 @@ class Metrics:
     def late(self, seconds: float) -> None:
         """How late the event loop was just now."""
         self._lag.observe(seconds)
+
+    def webhook(self, outcome: str, count: int = 1) -> None:
+        self._webhooks.labels(outcome).inc(count)
+
+    def webhooks_waiting(self, count: int, oldest_s: float) -> None:
+        self._waiting.set(count)
+        self._oldest.set(oldest_s)
+
+    def _gauge(self, name: str, text: str) -> Gauge:
+        return Gauge(name, text, namespace=NAMESPACE, registry=self.registry)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(name, text, labels, namespace=NAMESPACE, registry=self.registry)

@@ -281,23 +281,6 @@ async def a_room_is_due_when_it_said(connect: Connect) -> None:
 
 
 @promise
-async def all_rooms_can_be_listed(connect: Connect) -> None:
-    """Page by page, each of them once, by any node; not those that were forgotten."""
-    log, other = connect(), connect()
-    assert await other.rooms(10) == []
-    names = [RoomId(f"room-{number}") for number in range(7)]
-    for name in names:
-        await log.create(name, FIRST)
-    await log.forget(names.pop())
-    listed: list[RoomId] = []
-    while page := await other.rooms(2, listed[-1] if listed else None):
-        assert len(page) <= 2
-        listed += page
-    assert sorted(listed) == names
-    assert await other.rooms(10) == listed
-
-
-@promise
 async def without_replicas_hard_is_like_soft(connect: Connect) -> None:
     """There is nobody to wait for."""
     log = connect()

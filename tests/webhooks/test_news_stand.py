@@ -120,3 +120,19 @@ async def test_news_is_bounded(logs: tuple[Log, Log]) -> None:
     found = await log.news_stand.news(1, {})
     lost = (most // 1000 + 1) * 1000 - most
     assert (found.count, log.news_stand.lost, found.some[0].body) == (most, lost, b"%d" % lost)
+
+
+async def test_all_rooms_can_be_listed(logs: tuple[Log, Log]) -> None:
+    """Page by page, each of them once, by any node; not those that were forgotten."""
+    log, other = logs
+    assert await other.rooms(10) == []
+    names = [RoomId(f"room-{number}") for number in range(7)]
+    for name in names:
+        await log.create(name, FIRST)
+    await log.forget(names.pop())
+    listed: list[RoomId] = []
+    while page := await other.rooms(2, listed[-1] if listed else None):
+        assert len(page) <= 2
+        listed += page
+    assert sorted(listed) == names
+    assert await other.rooms(10) == listed
