@@ -124,7 +124,7 @@ def _fields(item: StructSchema, places: Mapping[str, str]) -> str:
     if not item.fields:
         return "No fields."
     rows = [f"| `{field.name}` | {_type(field.type, places)} | {_more(field)} |" for field in item.fields]
-    return "\n".join(("| Field | Type | |", "| --- | --- | --- |", *rows))
+    return "\n".join(("| Field | Type | Bounds |", "| --- | --- | --- |", *rows))
 
 
 def _type(text: str, places: Mapping[str, str]) -> str:
