@@ -36,6 +36,8 @@ MAX_REQUEST_BYTES: Final = 1_024
 _COOKIE: Final = b"\x21\x12\xa4\x42"
 _HEADER: Final = 20
 _USERNAME: Final = 0x0006
+_MOST_ATTRIBUTES: Final = 16
+"""Before the name; browsers send some eight in all. A flood of requests full of empty ones must cost little."""
 
 
 def is_stun(data: bytes) -> bool:
@@ -146,7 +148,7 @@ class IceLite(Generic[Owner]):
     def receive(self, data: bytes, path: Path, now_ms: int) -> bytes | None:
         """The reply to a STUN datagram; None when there is none to give."""
         # Looked up before anything is parsed: what a scanner sends must cost next to nothing.
-        request = _parse(data) if _called(data) in self._by_ufrag else None
+        request = _parse(data) if called(data) in self._by_ufrag else None
         if request is None or request.message_class is not stun.Class.REQUEST:
             return None
         found = self._authenticated(request)
@@ -207,10 +209,12 @@ def _is_stale(session: IceSession[Owner], now_ms: int) -> bool:
     return session.selected is None or now_ms - session.paths[session.selected] > STALE_MS
 
 
-def _called(data: bytes) -> str:
+def called(data: bytes) -> str:
     """The user fragment that a request is for, empty when it has none (RFC 8445 section 7.2.2, RFC 8489 section 5)."""
     at = _HEADER
-    while at + 4 <= len(data):
+    for _ in range(_MOST_ATTRIBUTES):
+        if at + 4 > len(data):
+            break
         length = data[at + 2] << 8 | data[at + 3]
         if data[at] == 0 and data[at + 1] == _USERNAME:
             return data[at + 4 : at + 4 + length].partition(b":")[0].decode("latin-1")

@@ -8,7 +8,7 @@ from aioice import stun
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.media.ice import CONSENT_MS, MAX_PATHS, STALE_MS, IceLite, IceSession, Path, is_stun
+from server.media.ice import CONSENT_MS, MAX_PATHS, STALE_MS, IceLite, IceSession, Path, called, is_stun
 
 HOME: Path = (0, ("192.0.2.7", 4000))
 AWAY: Path = (1, ("198.51.100.9", 5000))
@@ -54,6 +54,14 @@ def test_the_name_is_found_wherever_it_stands() -> None:
     message.add_message_integrity(PWD.encode())
     ice, _ = agent()
     assert ice.receive(bytes(message), HOME, 0) is not None
+
+
+def test_a_name_behind_a_heap_of_attributes_is_not_looked_for() -> None:
+    """What a stranger sends is given up soon, however much there is to read in it."""
+    name = b"\x00\x06\x00\x0bours:theirs\x00"
+    for before, found in ((15, "ours"), (16, "")):
+        body = bytes.fromhex("80230000") * before + name
+        assert called(b"\x00\x01" + len(body).to_bytes(2) + b"\x21\x12\xa4\x42" + bytes(12) + body) == found
 
 
 REFUSED = {
