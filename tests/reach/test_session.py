@@ -22,8 +22,8 @@ WAY = """async () => {
   const all = await window.__watch.peers.at(-1).getStats();
   for (const pair of all.values()) {
     if (pair.type === 'candidate-pair' && pair.nominated && pair.state === 'succeeded') {
-      const local = all.get(pair.localCandidateId);
-      return [local.candidateType, local.relayProtocol ?? '', all.get(pair.remoteCandidateId).protocol];
+      const local = all.get(pair.localCandidateId), remote = all.get(pair.remoteCandidateId);
+      return [local.candidateType, local.relayProtocol ?? '', remote.protocol, remote.candidateType];
     }
   }
   return [];
@@ -75,7 +75,27 @@ async def test_people_behind_a_wall_meet(tmp_path: Path, relayed: bool) -> None:
         ):
             found = await meeting(server, browser, origin)
         log = server.log.read_text()
-    for local, relayed_by, protocol in found:
+    for local, relayed_by, protocol, _ in found:
         assert (local == "relay", relayed_by, protocol) == ((True, "tcp", "udp") if relayed else (False, "", "tcp"))
     assert SECRET not in log
     assert "turn:" not in log
+
+
+@pytest.mark.slow
+async def test_two_people_behind_walls_meet_through_the_relay_alone(tmp_path: Path) -> None:
+    """A 1:1 room that hides addresses: from relay to relay, past the server; neither learns where they are."""
+    require(*TOOLS)
+    turn, pages = free_port(), free_port()
+    secret = tmp_path / "turn-secret"
+    secret.write_text(SECRET)
+    with walled(pages, turn) as house:
+        origin = f"http://{house.outside}:{pages}"
+        options = ("--host", "0.0.0.0", "--media-mode", "mesh_relay", "--capacity", "2", "--auto-admit")  # noqa: S104
+        relay = ("--turn-urls", f"turn:{house.outside}:{turn}?transport=tcp", "--turn-secret-file", str(secret))
+        async with (
+            coturn(house.outside, turn, tmp_path, house.outside),
+            Server(tmp_path, *options, *relay, port=pages) as server,
+            browser_in(house, origin, tmp_path) as browser,
+        ):
+            found = await meeting(server, browser, origin)
+    assert found == [["relay", "tcp", "udp", "relay"]] * 2
