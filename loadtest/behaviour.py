@@ -12,11 +12,11 @@ from typing import Final
 
 from msgspec import Struct
 
-from server.ids import LOBBY, MAIN, ParticipantId, Placement
-from server.rooms import commands as c
-from server.rooms.commands import RoomCommand
-from server.rooms.phases import PhaseKind, SessionStatus
-from server.rooms.state import GoalVisibility, Participant, Reaction, RoomView, Round
+from holdspace_client.protocol.ids import LOBBY, MAIN, ParticipantId, Placement
+from holdspace_client.protocol.rooms import commands as c
+from holdspace_client.protocol.rooms.commands import RoomCommand
+from holdspace_client.protocol.rooms.phases import PhaseKind, SessionStatus
+from holdspace_client.protocol.rooms.state import GoalVisibility, Participant, Reaction, RoomView, Round
 
 GREETINGS: Final = ("Hello everyone.", "Good to see you all.", "Hi, glad to be here.")
 REMARKS: Final = (

@@ -21,12 +21,12 @@ from aiohttp import ClientSession
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
+from holdspace_client.protocol.errors import DisconnectCode
 from loadtest.clip import Signatures, prepared
 from loadtest.embedded import redis_at
 from loadtest.pacer import Pacer
 from loadtest.person import Stage, SyntheticPerson
 from loadtest.serving import OwnServer, ServerFailed, free_port, fresh_key, own_server
-from server.errors import DisconnectCode
 from server.ids import RoomId
 from server.rooms.state import Role
 

@@ -10,16 +10,16 @@ from typing import Final
 from aiohttp import ClientSession
 from msgspec import Struct
 
+from holdspace_client import CommandRefused, NotAcknowledged, swap_for_ticket
+from holdspace_client.protocol.errors import DisconnectCode, JoinRefused, is_final
+from holdspace_client.protocol.ids import LOBBY
 from loadtest.behaviour import Behaviour
 from loadtest.clip import Clip, Signatures
-from loadtest.connection import NotAcknowledged, swap_for_ticket
 from loadtest.dtls import HandshakeFailed
 from loadtest.pacer import Pacer
-from loadtest.participant import CommandRefused, Participant
+from loadtest.participant import Participant
 from loadtest.peer import Peer
 from loadtest.sender import Voice
-from server.errors import DisconnectCode, JoinRefused, is_final
-from server.ids import LOBBY
 
 TICK_S: Final = 0.25
 FIRST_RETRY_S: Final = 0.5

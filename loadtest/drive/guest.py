@@ -11,25 +11,22 @@ from typing import Final, Protocol
 
 from aiohttp import ClientError
 
+from holdspace_client import CommandRefused, NotAcknowledged, ProtocolBroken, swap_for_ticket
+from holdspace_client.protocol.errors import JoinRefused, RejectCode, is_final
+from holdspace_client.protocol.ids import LOBBY, Placement
+from holdspace_client.protocol.rooms import commands as c
+from holdspace_client.protocol.rooms.events import Event
+from holdspace_client.protocol.rooms.state import Reaction
+from holdspace_client.protocol.signaling.messages import ClientCommand, Reject
 from loadtest.behaviour import Behaviour
-from loadtest.connection import NotAcknowledged, swap_for_ticket
 from loadtest.drive.media import Media
 from loadtest.drive.orders import Seat
 from loadtest.drive.person import LoadPerson, fresh_http
 from loadtest.drive.place import Place
 from loadtest.dtls import HandshakeFailed
 from loadtest.measure.senses import Company
-from loadtest.participant import CommandRefused, ProtocolBroken
 from loadtest.plan.scenario import Family, Habit
-from server.errors import JoinRefused, RejectCode, is_final
-from server.ids import LOBBY, Placement
-from server.rooms import commands as c
-from server.rooms.events import Event
-from server.rooms.state import Reaction
-from server.signaling.messages import ClientCommand, Reject
 
-DELAYS_S: Final = (0.0, 0.3, 1.0, 2.0, 3.0, 5.0)
-"""Between attempts to come back, and up to half as much again: as the web client does it."""
 GIVE_UP_S: Final = 60.0
 TICK_S: Final = 0.25
 LONG_S: Final = 24 * 3600.0
@@ -182,22 +179,13 @@ class Guest:
             await self._come_back(person)
 
     async def _come_back(self, person: LoadPerson) -> None:
-        lost_s = self._place.now_s()
-        since_s = self._place.recent_fault_s() or lost_s
-        for attempt in range(10_000):
-            await asyncio.sleep(DELAYS_S[min(attempt, len(DELAYS_S) - 1)] * (1 + self._chance.random() / 2))
-            try:
-                await person.resume()
-            except JoinRefused as refusal:
-                if is_final(refusal.code):
-                    raise
-            except (ConnectionError, TimeoutError, ClientError, OSError):
-                if self._place.now_s() - lost_s > GIVE_UP_S:
-                    self._recorder.fail("resume: did not come back in a minute")
-                    raise ProtocolBroken from None
-            else:
-                self._recorder.record("resume_ms", 1_000 * (self._place.now_s() - since_s))
-                return
+        since_s = self._place.recent_fault_s() or self._place.now_s()
+        try:
+            await person.come_back(give_up_s=GIVE_UP_S, chance=self._chance.random)
+        except ConnectionError:
+            self._recorder.fail("resume: did not come back in a minute")
+            raise ProtocolBroken from None
+        self._recorder.record("resume_ms", 1_000 * (self._place.now_s() - since_s))
 
     async def _live(self) -> None:
         """Habits. `gentle` people act a few times a second, the others have nothing more to do."""

@@ -10,17 +10,16 @@ from typing import Final
 
 from aiohttp import ClientError
 
-from loadtest.connection import NotAcknowledged
+from holdspace_client import CommandRefused, NotAcknowledged
+from holdspace_client.protocol.rooms import commands as c
 from loadtest.drive.orders import Seat
 from loadtest.drive.person import LoadPerson
 from loadtest.drive.place import Place
 from loadtest.dtls import HandshakeFailed
 from loadtest.measure.senses import Company, FirstSenses, MoveSenses
-from loadtest.participant import CommandRefused
 from loadtest.plan.scenario import Family, Habit
 from loadtest.receiver import Kind, Reception
 from loadtest.sender import Voice
-from server.rooms import commands as c
 
 SAMPLE_S: Final = 5.0
 AGAIN_S: Final = 0.5

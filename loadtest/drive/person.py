@@ -8,10 +8,10 @@ from typing import Final
 
 from aiohttp import ClientSession, ClientTimeout, TCPConnector
 
+from holdspace_client.protocol.ids import Placement
+from holdspace_client.protocol.signaling.messages import Resume, RoomMessage, Welcome
 from loadtest.participant import Participant
 from loadtest.peer import Peer
-from server.ids import Placement
-from server.signaling.messages import Resume, RoomMessage, Welcome
 
 Moved = Callable[[Placement | None, Placement | None], None]
 _CONNECT_S: Final = 10.0

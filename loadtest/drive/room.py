@@ -8,6 +8,10 @@ import random
 from collections.abc import Callable
 from typing import Final
 
+from holdspace_client.protocol.ids import LOBBY, MAIN, ParticipantId, Placement
+from holdspace_client.protocol.rooms import commands as c
+from holdspace_client.protocol.rooms.events import Event, Reacted
+from holdspace_client.protocol.rooms.state import AssignmentStrategy
 from loadtest.drive.guest import PROBE, Guest
 from loadtest.drive.orders import RoomJob, Seat
 from loadtest.drive.place import Place
@@ -16,10 +20,6 @@ from loadtest.measure.senses import Company, MoveSenses
 from loadtest.plan.executors import Visit
 from loadtest.plan.scenario import Do, Step
 from loadtest.plan.timeline import Happening
-from server.ids import LOBBY, MAIN, ParticipantId, Placement
-from server.rooms import commands as c
-from server.rooms.events import Event, Reacted
-from server.rooms.state import AssignmentStrategy
 
 MODERATOR: Final = -1
 DRAFT_S: Final = 1.0

@@ -16,7 +16,8 @@ import msgspec
 import uvloop
 from aiohttp import ClientError
 
-from loadtest.connection import NotAcknowledged
+from holdspace_client import CommandRefused, NotAcknowledged
+from holdspace_client.protocol.errors import JoinRefused
 from loadtest.drive.doors import Doors
 from loadtest.drive.guest import cause_of
 from loadtest.drive.orders import (
@@ -40,8 +41,6 @@ from loadtest.impairment.control import rig_process
 from loadtest.impairment.profile import NAMED
 from loadtest.measure.recorder import Recorder
 from loadtest.pacer import Pacer
-from loadtest.participant import CommandRefused
-from server.errors import JoinRefused
 
 BEAT_S: Final = 0.02
 SHORT_S: Final = 0.5

@@ -108,9 +108,9 @@ async def test_a_refused_command_says_why(evening: Evening) -> None:
 async def test_a_lost_connection_comes_back_by_itself(evening: Evening) -> None:
     """The seat is the same, what happened meanwhile is folded, and a command sent meanwhile has one effect."""
     ann, ben = await evening.join("ann", Role.MODERATOR), await evening.join("ben")
-    staying = asyncio.create_task(ben.stay())
+    keeping = asyncio.create_task(ben.keep())
     await ben.drop()
-    saying = asyncio.create_task(ben.insist(c.SendChat("Back")))
+    saying = asyncio.create_task(ben.ensure(c.SendChat("Back")))
     await ann.until(lambda view: view.participants["ben"].presence is Presence.LOST)
     await ann.do(c.Rename("Anna"))
     await ann.until(lambda view: bool(view.chat.get(MAIN)))
@@ -119,25 +119,25 @@ async def test_a_lost_connection_comes_back_by_itself(evening: Evening) -> None:
     assert ben.snapshots == 1
     assert [message.text for message in ben.view.chat[MAIN]] == ["Back"]
     await ann.do(c.Remove("ben"))
-    assert await staying is DisconnectCode.REMOVED
+    assert await keeping is DisconnectCode.REMOVED
 
 
 async def test_who_leaves_does_not_come_back(evening: Evening) -> None:
-    """`stay` ends without a reason of the server, and nobody tries again."""
+    """`keep` ends without a reason of the server, and nobody tries again."""
     ben = await evening.join("ben")
-    staying = asyncio.create_task(ben.stay())
+    keeping = asyncio.create_task(ben.keep())
     await ben.leave()
-    assert await staying is None
+    assert await keeping is None
     with pytest.raises(PlatformProblem, match="no_such_room"):
         await evening.platform.room("another")
 
 
 async def test_a_command_that_nobody_answers_is_given_up(evening: Evening) -> None:
-    """Without a connection, and with nobody to make one, insisting ends in time."""
+    """Without a connection, and with nobody to make one, it ends in time."""
     ben = await evening.join("ben")
     await ben.drop()
     with pytest.raises(NotAcknowledged):
-        await ben.insist(c.RaiseHand(), life_s=0.05)
+        await ben.ensure(c.RaiseHand(), life_s=0.05)
 
 
 async def test_refusals_are_told_apart(evening: Evening) -> None:

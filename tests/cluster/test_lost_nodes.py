@@ -12,12 +12,13 @@ from contextlib import AsyncExitStack
 import pytest
 from aiohttp import ClientSession
 
+from holdspace_client.protocol.errors import DisconnectCode
+from holdspace_client.protocol.rooms import commands as c
+from holdspace_client.protocol.rooms.state import Presence
 from loadtest.participant import Participant
 from loadtest.serving import OwnServer, free_port, fresh_key, own_server
-from server.errors import DisconnectCode
 from server.ids import ParticipantId, RoomId
-from server.rooms import commands as c
-from server.rooms.state import Presence, Role
+from server.rooms.state import Role
 from tests.cluster.servers import RunningRedis, redis_server
 
 ROOM = RoomId("circle")

@@ -15,10 +15,13 @@ import pytest
 import pytest_asyncio
 from aiohttp import ClientSession
 
+from holdspace_client import CommandRefused, NotAcknowledged
+from holdspace_client.protocol.errors import JoinRefused
+from holdspace_client.protocol.rooms import commands as c
+from holdspace_client.protocol.rooms.state import AssignmentStrategy
 from loadtest.clip import Signatures, prepared
-from loadtest.connection import NotAcknowledged
 from loadtest.pacer import Pacer
-from loadtest.participant import CommandRefused, Participant
+from loadtest.participant import Participant
 from loadtest.peer import Peer
 from loadtest.receiver import Kind
 from loadtest.sender import Voice
@@ -26,10 +29,8 @@ from server.cluster.connect import Client, client_of, disconnect
 from server.cluster.keys import Keys
 from server.cluster.nodes import Registry
 from server.cluster.placements import Placements
-from server.errors import JoinRefused
 from server.ids import MAIN, ParticipantId, RoomId
-from server.rooms import commands as c
-from server.rooms.state import AssignmentStrategy, Role
+from server.rooms.state import Role
 from server.signaling.tokens import TokenKey
 from tests.cluster.servers import redis_server
 from tests.faults.nodes import Node, fresh_key, token

@@ -9,8 +9,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from aiohttp import ClientSession
 
+from holdspace_client import swap_for_ticket
 from loadtest.clip import Signatures, prepared
-from loadtest.connection import swap_for_ticket
 from loadtest.pacer import Pacer
 from loadtest.participant import Participant
 from loadtest.peer import Peer

@@ -122,7 +122,7 @@ class _Company:
     async def _on_air(self, _: None) -> None:
         for person in self._people:
             await person.until(lambda _, one=person: one.placement in CLIPS)  # type: ignore[misc]
-            clip: Clip = CLIPS[person.placement or Placement("")]
+            clip: Clip = CLIPS[Placement(person.placement or "")]
             await person.publish(Peer(clip, self._pacer, signatures=self._signatures, slots=_SLOTS))
             await person.set_microphone(on=True, voice=Voice.STEADY)
             await person.set_camera(on=True)

@@ -10,15 +10,15 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from aiohttp import ClientSession
 
+from holdspace_client import CommandRefused, NotAcknowledged
+from holdspace_client.protocol.errors import JoinRefused
 from loadtest.clip import Look, Signatures, prepared
-from loadtest.connection import NotAcknowledged
 from loadtest.pacer import Pacer
-from loadtest.participant import CommandRefused, Participant
+from loadtest.participant import Participant
 from loadtest.peer import Peer
 from loadtest.picture import Colour
 from loadtest.receiver import Kind
 from loadtest.sender import Voice
-from server.errors import JoinRefused
 from tests.e2e.people import LOOKS
 from tests.e2e.system import System
 

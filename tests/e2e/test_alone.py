@@ -8,7 +8,7 @@ from collections.abc import Collection
 import pytest
 from playwright.async_api import expect
 
-from server.errors import DisconnectCode
+from holdspace_client import DisconnectCode
 from tests.e2e.conftest import Meet
 from tests.e2e.crowd import Crowd, crowd
 from tests.e2e.hands import Hands, Keyboard, Mouse

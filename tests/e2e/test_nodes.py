@@ -11,9 +11,9 @@ from typing import Final
 import pytest
 from playwright.async_api import expect
 
+from holdspace_client.protocol.rooms.commands import RaiseHand
 from loadtest.serving import OwnServer
 from server.ids import MAIN
-from server.rooms.commands import RaiseHand
 from tests.e2e import moderating
 from tests.e2e.cast import MODERATOR, Cast
 from tests.e2e.conftest import Meet

@@ -12,12 +12,15 @@ from typing import Final
 
 from aiohttp import ClientSession
 
-from loadtest.connection import NotAcknowledged
-from loadtest.participant import Participant, fresh_command_id
-from server.errors import DisconnectCode, JoinRefused, RejectCode, is_final
+from holdspace_client import NotAcknowledged, fresh_command_id
+from holdspace_client.protocol.errors import JoinRefused, RejectCode, is_final
+from holdspace_client.protocol.ids import CommandId as Id
+from holdspace_client.protocol.signaling import messages as m
+from holdspace_client.protocol.signaling.messages import ClientCommand, Resume, Welcome
+from loadtest.participant import Participant
+from server.errors import FIRST_FINAL_DISCONNECT, DisconnectCode
 from server.ids import CommandId, ParticipantId
-from server.ports import Epoch, Seq
-from server.signaling.messages import Acknowledgement, ClientCommand, Ok, Reject, Resume, RoomMessage, Welcome
+from server.signaling import messages as s
 from tests.faults.checker.history import (
     Answered,
     Departed,
@@ -31,6 +34,7 @@ from tests.faults.checker.history import (
     Silent,
     Told,
 )
+from tests.vocabulary import as_
 
 OPEN_S: Final = 5.0
 ANSWER_S: Final = 2.0
@@ -96,7 +100,7 @@ class Client(Participant):
         """Come back with the right secret and this position."""
         if self._welcome is None:
             raise RuntimeError("never joined")
-        return await self._open(Resume(Epoch(epoch), Seq(seq), self._welcome.secret))
+        return await self._open(Resume(epoch, seq, self._welcome.secret))
 
     async def depart(self) -> None:
         """Go away on purpose, without leaving."""
@@ -155,14 +159,16 @@ class Client(Participant):
             async with asyncio.timeout(OPEN_S):
                 return await super()._open(resume)
         except (JoinRefused, ConnectionError, TimeoutError) as error:
-            self.records.append(Refused(now_ms(), error.code if isinstance(error, JoinRefused) else None))
+            self.records.append(
+                Refused(now_ms(), DisconnectCode(error.code) if isinstance(error, JoinRefused) else None)
+            )
             await self.cut()
             self.connected = False
             raise
 
     # -- acting --------------------------------------------------------------------------------------------------------
 
-    async def insist(self, command: ClientCommand, *, command_id: CommandId | None = None) -> Acknowledgement | None:
+    async def insist(self, command: ClientCommand, *, command_id: Id | None = None) -> m.Acknowledgement | None:
         """Send it until it is answered, always with the same id; None: no way back into the room."""
         command_id = command_id or fresh_command_id()
         while self.staying:
@@ -174,36 +180,36 @@ class Client(Participant):
             except NotAcknowledged:
                 await self.cut()
                 continue
-            if not isinstance(answer, Reject) or answer.code not in AGAIN:
+            if not isinstance(answer, m.Reject) or answer.code not in AGAIN:
                 return answer
             await asyncio.sleep((answer.retry_after_ms or 200) / 1000 * self.random.uniform(1.0, 1.5))
         return None
 
     async def manage(self, command: ClientCommand) -> bool:
         """Insist; whether it was done."""
-        return isinstance(await self.insist(command), Ok)
+        return isinstance(await self.insist(command), m.Ok)
 
-    async def send(self, command: ClientCommand, *, command_id: CommandId | None = None) -> Acknowledgement:
+    async def send(self, command: ClientCommand, *, command_id: Id | None = None) -> m.Acknowledgement:
         """Send once, and write down what came of it. Raises NotAcknowledged, soon."""
-        known = command_id or fresh_command_id()
-        self.records.append(Sent(now_ms(), known, command))
+        known = CommandId(command_id or fresh_command_id())
+        self.records.append(Sent(now_ms(), known, as_(s.ClientCommand, command)))
         try:
             async with asyncio.timeout(ANSWER_S):
                 answer = await super().send(command, command_id=known)
         except (NotAcknowledged, TimeoutError) as error:
             self.records.append(Silent(now_ms(), known))
             raise NotAcknowledged from error
-        self.records.append(Answered(now_ms(), known, answer))
+        self.records.append(Answered(now_ms(), known, as_(s.Acknowledgement, answer)))
         return answer
 
     # -- being told ----------------------------------------------------------------------------------------------------
 
-    def _receive(self, message: RoomMessage) -> None:
-        self.records.append(Told(now_ms(), message))
+    def _receive(self, message: m.RoomMessage) -> None:
+        self.records.append(Told(now_ms(), as_(s.RoomMessage, message)))
         super()._receive(message)
 
     def _lost(self) -> None:
-        self.records.append(Ended(now_ms(), self.goodbye))
+        self.records.append(Ended(now_ms(), None if self.goodbye is None else DisconnectCode(self.goodbye)))
         super()._lost()
 
     def _break(self, error: BaseException) -> None:
@@ -229,7 +235,7 @@ def resume_ms(history: History) -> list[int]:
                 rests, since = True, None
             case Opening() if rests:
                 rests, since = False, record.at_ms
-            case Told(message=Welcome()) if since is not None:
+            case Told(message=s.Welcome()) if since is not None:
                 gaps.append(record.at_ms - since)
                 since = None
             case _ if since is None and not rests:
@@ -249,4 +255,4 @@ def _lost_ms(record: Record, sent: Mapping[CommandId, int]) -> int | None:
 
 
 def _for_good(code: DisconnectCode | None) -> bool:
-    return code is not None and is_final(code)
+    return code is not None and code >= FIRST_FINAL_DISCONNECT

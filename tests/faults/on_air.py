@@ -7,17 +7,16 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from holdspace_client import CommandRefused, NotAcknowledged
+from holdspace_client.protocol.errors import JoinRefused
+from holdspace_client.protocol.rooms import commands as c
 from loadtest.clip import Signatures, prepared
-from loadtest.connection import NotAcknowledged
 from loadtest.dtls import HandshakeFailed
 from loadtest.pacer import Pacer
-from loadtest.participant import CommandRefused
 from loadtest.peer import Peer
 from loadtest.receiver import Kind
 from loadtest.sender import Voice
-from server.errors import JoinRefused
 from server.ids import LOBBY, ParticipantId
-from server.rooms import commands as c
 from tests.faults.checker.history import Heard
 from tests.faults.client import Client, now_ms
 from tests.faults.scene import Scene, until

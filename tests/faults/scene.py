@@ -14,18 +14,18 @@ from typing import Final, Protocol, Self
 import msgspec
 import pytest
 
+from holdspace_client.protocol.rooms.commands import SetAutoAdmit
 from server.ids import ParticipantId, RoomId
-from server.rooms.commands import SetAutoAdmit
 from server.rooms.state import Role, RoomView
 from server.rooms.view import view_of
 from tests.faults.checker.history import Gauge, Life, Run, Text, Told
-from tests.faults.checker.prefix import SHOWN
 from tests.faults.checker.verdict import check
 from tests.faults.checker.words import states
 from tests.faults.client import Client, now_ms
 from tests.faults.nodes import PROGRAM, SOURCE, Node, fresh_key, token
 from tests.faults.report import ROWS, record
 from tests.faults.workload import SECRET, lead, take_part
+from tests.vocabulary import as_
 
 ROOM: Final = RoomId("secret-circle-of-friends")
 MODERATOR: Final = ParticipantId("mod")
@@ -219,7 +219,7 @@ class Scene:
         """Whether the view of everybody who is connected is that of the end of the log."""
         *_, (_, state) = states(lives[-1])
         return all(
-            view_of(state, client.person) == RoomView(**{name: getattr(client.view, name) for name in SHOWN})
+            view_of(state, client.person) == as_(RoomView, client.view)
             for client in self.clients
             if client.connected and client.person in state.participants
         )

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from server.errors import DisconnectCode, RejectCode
+from holdspace_client.protocol.errors import DisconnectCode, RejectCode
+from holdspace_client.protocol.rooms.commands import DraftPlan, OpenBreakouts, RaiseHand, SendChat
+from holdspace_client.protocol.rooms.state import AssignmentStrategy, Presence
+from holdspace_client.protocol.signaling.messages import Ok, Reject, Welcome
 from server.ids import CommandId, ParticipantId, RoomId
-from server.rooms.commands import DraftPlan, OpenBreakouts, RaiseHand, SendChat
-from server.rooms.state import AssignmentStrategy, Presence, Role
-from server.signaling.messages import Ok, Reject, Welcome
+from server.rooms.state import Role
 from tests.faults.checker.history import Gauge
 from tests.faults.client import Client, now_ms
 from tests.faults.nodes import token

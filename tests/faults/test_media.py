@@ -11,13 +11,14 @@ from typing import Final
 
 import pytest
 
+from holdspace_client.protocol.rooms import commands as c
+from holdspace_client.protocol.rooms.state import AssignmentStrategy
 from server.cluster.connect import client_of, disconnect
 from server.cluster.keys import Keys
 from server.cluster.nodes import Registry
 from server.cluster.placements import Placements
 from server.ids import CommandId
-from server.rooms import commands as c
-from server.rooms.state import AssignmentStrategy
+from server.rooms.commands import RoomCommand
 from server.signaling.messages import ClientCommand, Ok
 from tests.faults.checker.history import Answered, Gauge, History, Opening, Sent
 from tests.faults.client import now_ms
@@ -111,7 +112,7 @@ def acknowledged(history: History, node: str, since_ms: int) -> int:
             case Sent():
                 commands[record.id] = record.command
             case Answered(answer=Ok()) if at == node and record.at_ms > since_ms:
-                count += isinstance(commands[record.id], c.RoomCommand)
+                count += isinstance(commands[record.id], RoomCommand)
             case _:
                 continue
     return count

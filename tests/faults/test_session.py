@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from holdspace_client.protocol.rooms import commands as c
+from holdspace_client.protocol.rooms.state import Role, RoomView
+from holdspace_client.protocol.signaling.messages import Ok
 from server.errors import DisconnectCode
-from server.rooms import commands as c
-from server.rooms.state import Role, RoomView
-from server.signaling.messages import Ok
+from server.rooms.state import Role as ServerRole
 from tests.faults.checker.history import Refused
 from tests.faults.client import Client
 from tests.faults.scene import Scene
@@ -39,7 +40,7 @@ async def test_34_two_moderators_split_and_merge_at_once(tmp_path: Path, seed: i
     """One wins, the other is told so; nobody is in two rooms."""
     async with Scene(tmp_path, seed=seed) as scene:
         one = await scene.gather(8)
-        two = scene.client("mod2", Role.MODERATOR)
+        two = scene.client("mod2", ServerRole.MODERATOR)
         await two.arrive()
         for _ in range(4):
             await asyncio.gather(split(one), split(two))

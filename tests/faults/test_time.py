@@ -12,11 +12,11 @@ from typing import Final
 import pytest
 from aiohttp import ClientSession
 
+from holdspace_client.protocol.rooms import commands as c
+from holdspace_client.protocol.rooms.state import AssignmentStrategy
+from holdspace_client.protocol.signaling.messages import Ok
 from server.ids import MAIN
-from server.rooms import commands as c
 from server.rooms.events import TimerOver
-from server.rooms.state import AssignmentStrategy
-from server.signaling.messages import Ok
 from tests.faults.checker.history import Ended, Gauge, Run
 from tests.faults.client import Client, now_ms
 from tests.faults.nodes import Node

@@ -6,9 +6,9 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from server.ids import LOBBY, MAIN, BreakoutId, Placement
-from server.rooms import commands as c
-from server.rooms.state import AssignmentStrategy, Role
+from holdspace_client.protocol.ids import LOBBY, MAIN, BreakoutId, Placement
+from holdspace_client.protocol.rooms import commands as c
+from holdspace_client.protocol.rooms.state import AssignmentStrategy, Role
 from tests.faults.client import Client
 
 ROOMS: Final = 3

@@ -7,12 +7,22 @@ from collections.abc import Iterable
 import pytest
 from msgspec.structs import replace
 
+from holdspace_client.protocol.ids import LOBBY, MAIN, ParticipantId, PhaseId, Placement, RoomId
+from holdspace_client.protocol.rooms import commands as c
+from holdspace_client.protocol.rooms.commands import RoomCommand
+from holdspace_client.protocol.rooms.phases import Phase, PhaseKind, RoundOrder, SessionStatus
+from holdspace_client.protocol.rooms.state import (
+    Agenda,
+    Goal,
+    GoalVisibility,
+    Hand,
+    Participant,
+    Role,
+    RoomSettings,
+    RoomView,
+    Round,
+)
 from loadtest.behaviour import SLOT_S, Behaviour
-from server.ids import LOBBY, MAIN, ParticipantId, PhaseId, Placement, RoomId
-from server.rooms import commands as c
-from server.rooms.commands import RoomCommand
-from server.rooms.phases import Phase, PhaseKind, RoundOrder, SessionStatus
-from server.rooms.state import Agenda, Goal, GoalVisibility, Hand, Participant, Role, RoomSettings, RoomView, Round
 
 ANA, BEN, CLEO = (ParticipantId(name) for name in ("ana", "ben", "cleo"))
 

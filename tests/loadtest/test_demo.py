@@ -14,17 +14,17 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientSession
 
+from holdspace_client import swap_for_ticket
+from holdspace_client.protocol.errors import DisconnectCode
+from holdspace_client.protocol.rooms import commands as c
+from holdspace_client.protocol.rooms.state import AssignmentStrategy, Role, RoomView
 from loadtest.clip import Signatures, prepared
-from loadtest.connection import swap_for_ticket
 from loadtest.pacer import Pacer
 from loadtest.participant import Participant
 from loadtest.peer import Peer
 from loadtest.receiver import Kind
 from loadtest.serving import free_port
-from server.errors import DisconnectCode
 from server.ids import MAIN
-from server.rooms import commands as c
-from server.rooms.state import AssignmentStrategy, Role, RoomView
 
 PEOPLE = 4
 CLIPS = tuple(prepared(number) for number in range(PEOPLE + 1))

@@ -12,19 +12,20 @@ import pytest
 import pytest_asyncio
 from aiohttp import ClientSession
 
+from holdspace_client import CommandRefused, fresh_command_id, swap_for_ticket
+from holdspace_client.protocol.errors import DisconnectCode, JoinRefused, RejectCode
+from holdspace_client.protocol.rooms import commands as c
+from holdspace_client.protocol.rooms.state import AssignmentStrategy, Presence
+from holdspace_client.protocol.signaling.messages import Ok, Reject
 from loadtest.clip import Signatures, prepared
-from loadtest.connection import swap_for_ticket
 from loadtest.pacer import Pacer
-from loadtest.participant import CommandRefused, Participant, fresh_command_id
+from loadtest.participant import Participant
 from loadtest.peer import Peer
 from loadtest.receiver import Kind
 from loadtest.sender import Voice
 from loadtest.serving import OwnServer, free_port, own_server
-from server.errors import DisconnectCode, JoinRefused, RejectCode
 from server.ids import LOBBY, MAIN, ParticipantId, Placement, RoomId
-from server.rooms import commands as c
-from server.rooms.state import AssignmentStrategy, Presence, Role
-from server.signaling.messages import Ok, Reject
+from server.rooms.state import Role
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -101,7 +102,7 @@ async def hears(participant: Participant, clips: frozenset[int]) -> None:
     await heard(lambda: from_clips(participant) == clips)
 
 
-async def slots_carry(participant: Participant, people: frozenset[ParticipantId]) -> None:
+async def slots_carry(participant: Participant, people: frozenset[str]) -> None:
     """Wait until the server says that the slots carry these people and nobody else."""
     await heard(lambda: {slot.source for slot in participant.slots.slots} == people)
 
@@ -135,7 +136,7 @@ async def test_people_see_each_other(house: House) -> None:
     ana = await house.joined("Ana")
     await mod.until(lambda view: ana.id in view.participants)
     assert mod.view.participants[ana.id].name == "Ana"
-    assert ana.view.participants[mod.id].role is Role.MODERATOR
+    assert ana.view.participants[mod.id].role.value == Role.MODERATOR
     answer = await ana.do(c.RaiseHand())
     await mod.until(lambda view: [hand.participant for hand in view.hands] == [ana.id])
     assert ana.position[1] >= answer.seq

@@ -10,6 +10,9 @@ from contextlib import AsyncExitStack
 import pytest
 from aiohttp import ClientSession
 
+from holdspace_client.protocol.errors import DisconnectCode
+from holdspace_client.protocol.rooms import commands as c
+from holdspace_client.protocol.rooms.state import Presence
 from loadtest.clip import Signatures, prepared
 from loadtest.pacer import Pacer
 from loadtest.participant import Participant
@@ -17,10 +20,8 @@ from loadtest.peer import Peer
 from loadtest.person import Stage, SyntheticPerson
 from loadtest.receiver import Kind
 from loadtest.serving import free_port, own_server
-from server.errors import DisconnectCode
 from server.ids import ParticipantId, RoomId
-from server.rooms import commands as c
-from server.rooms.state import Presence, Role
+from server.rooms.state import Role
 
 ROOM = RoomId("room")
 CLIPS = (prepared(0), prepared(1))

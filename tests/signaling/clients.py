@@ -16,7 +16,7 @@ import msgspec
 import socketio
 from aiohttp import ClientSession, ClientWebSocketResponse
 
-from loadtest.mirror import Mirror
+from holdspace_client import Mirror, messages
 from server.app import Server
 from server.config import Config
 from server.errors import DisconnectCode
@@ -41,6 +41,7 @@ from server.signaling.messages import (
     Welcome,
 )
 from server.signaling.tokens import Claims, TokenKey, sign
+from tests.vocabulary import as_
 
 SECRET = "s" * 40
 KEY = TokenKey("holdspace", SECRET)
@@ -91,6 +92,7 @@ class Person:
         self.url = url
         self.room = room
         self.mirror = Mirror()
+        self._seen: tuple[object, Any] = None, None
         self.messages: list[RoomMessage] = []
         self.events: list[Event] = []
         self.notices: list[Notice] = []
@@ -142,8 +144,12 @@ class Person:
     @property
     def view(self) -> RoomView:
         """The room as this person sees it."""
-        assert self.mirror.view is not None
-        return self.mirror.view
+        seen = self.mirror.view
+        assert seen is not None
+        if seen is not self._seen[0]:
+            self._seen = seen, as_(RoomView, seen)
+        view: RoomView = self._seen[1]
+        return view
 
     @property
     def snapshots(self) -> int:
@@ -157,7 +163,8 @@ class Person:
 
     def resume(self) -> Resume:
         """What opens the seat again."""
-        return self.mirror.resume(self.welcome.secret)
+        resume: Resume = as_(Resume, self.mirror.resume(self.welcome.secret))
+        return resume
 
     async def send(self, command: ClientCommand, command_id: str | None = None) -> Acknowledgement:
         """Send a command and wait for its answer."""
@@ -195,7 +202,7 @@ class Person:
         message = msgspec.convert(data, RoomMessage)
         self.messages.append(message)
         try:
-            self.events += self.mirror.apply(message)
+            self.events += as_(tuple[Event, ...], self.mirror.apply(msgspec.convert(data, messages.RoomMessage)))
         except Exception as fault:  # noqa: BLE001 - shown by the test, not by the client's task
             self.faults.append(fault)
         self._changed.set()

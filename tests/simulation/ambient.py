@@ -19,7 +19,14 @@ import structlog
 from tests.simulation.loop import PROCESS, SimLoop
 from tests.simulation.redis_server import BASE_MS
 
-SIMULATED: Final = ("server.cluster.", "server.signaling.", "server.runner.", "loadtest.", "tests.faults.")
+SIMULATED: Final = (
+    "server.cluster.",
+    "server.signaling.",
+    "server.runner.",
+    "loadtest.",
+    "holdspace_client.",
+    "tests.faults.",
+)
 """Modules whose time and randomness are simulated."""
 
 

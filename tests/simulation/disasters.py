@@ -8,8 +8,9 @@ from collections.abc import Awaitable, Callable
 from random import Random
 from typing import TYPE_CHECKING, Final
 
+from holdspace_client.protocol.rooms import commands as c
+from holdspace_client.protocol.rooms.state import Role as ClientRole
 from server.ids import ParticipantId
-from server.rooms import commands as c
 from server.rooms.state import Role
 from tests.faults.workload import take_part
 from tests.simulation.node import Machine
@@ -309,9 +310,9 @@ async def person_promoted(sim: Simulation, random: Random) -> None:
     moderator, *others = sim.people[room]
     person = random.choice(others).person
     sim.tell(f"promote {person}")
-    await moderator.insist(c.SetRole(person, Role.MODERATOR))
+    await moderator.insist(c.SetRole(person, ClientRole.MODERATOR))
     await asyncio.sleep(random.uniform(0, 2))
-    await moderator.insist(c.SetRole(person, Role.PARTICIPANT))
+    await moderator.insist(c.SetRole(person, ClientRole.PARTICIPANT))
 
 
 # -- a run -------------------------------------------------------------------------------------------------------------

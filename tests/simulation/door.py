@@ -15,13 +15,16 @@ from typing import Any, Final, Literal
 import msgspec
 from msgspec import Raw, Struct
 
-from loadtest.connection import ACKNOWLEDGE_TIMEOUT_S, NotAcknowledged
+from holdspace_client import JoinRefused as Refused
+from holdspace_client import NotAcknowledged
+from holdspace_client.connection import ACKNOWLEDGE_TIMEOUT_S
+from holdspace_client.protocol.errors import DisconnectCode as Code
+from holdspace_client.protocol.signaling.messages import Acknowledgement, CommandFrame, Connect, Notice, RoomMessage
 from server.errors import DisconnectCode, JoinRefused
 from server.ids import ConnectionId
 from server.signaling.codec import PacketType, read_packet
 from server.signaling.gateway import Gateway
 from server.signaling.link import Link
-from server.signaling.messages import Acknowledgement, CommandFrame, Connect, Notice, RoomMessage
 from server.signaling.outbox import Outbox
 from server.signaling.transport import PING_INTERVAL_S, PING_TIMEOUT_S
 from tests.simulation.loop import SimLoop
@@ -263,7 +266,7 @@ class SimSession:
 
 
 class Port:
-    """Stands for `loadtest.connection.Connection`."""
+    """Stands for `holdspace_client.connection.Connection`."""
 
     street: Street
 
@@ -341,7 +344,7 @@ class Port:
     def take(self, message: bytes | DisconnectCode) -> None:
         self._heard_s = self.street.loop.time()
         if isinstance(message, DisconnectCode):
-            self._opened(JoinRefused(message))
+            self._opened(Refused(Code(message)))
         elif message == OPENED and self._wire is not None:
             self._wire.send(0, self._connect)
         elif message == CONNECTED:

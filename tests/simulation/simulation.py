@@ -12,18 +12,17 @@ from unittest import mock
 
 from msgspec import Struct
 
-import loadtest.participant
+import holdspace_client.seat
 import tests.faults.client
+from holdspace_client.protocol.rooms import commands as c
 from server.cluster import keys, redis_log, system
 from server.cluster.keys import tags
 from server.ids import ParticipantId, RoomId
-from server.rooms import commands as c
 from server.rooms.state import Presence, Role, RoomView
 from server.rooms.view import view_of
 from server.runner.steps import key_of
 from server.signaling.tokens import Claims, sign
 from tests.faults.checker.history import Answered, History, Run, Silent
-from tests.faults.checker.prefix import SHOWN
 from tests.faults.checker.verdict import check
 from tests.faults.checker.words import states
 from tests.faults.client import Client
@@ -39,6 +38,7 @@ from tests.simulation.redis_server import BASE_MS, SimRedis
 from tests.simulation.stage import QUIET, ROOMS
 from tests.simulation.trace import Trace
 from tests.simulation.truth import Truth
+from tests.vocabulary import as_
 
 NODES: Final = 3
 PARTITIONS: Final = 4
@@ -90,7 +90,7 @@ class Simulation:
                 (system, "client_of", self._client),
                 (system, "check", _fit),
                 (system, "disconnect", SimClient.aclose),
-                (loadtest.participant, "Connection", Port),
+                (holdspace_client.seat, "Connection", Port),
                 (tests.faults.client, "ClientSession", SimSession),
                 (Port, "street", self.street),
             ]
@@ -245,10 +245,9 @@ class Simulation:
                 return False
             *_, (_, state) = states(lives[-1])
             for client in people:
-                if client.connected and client.person in state.participants:
-                    shown = RoomView(**{name: getattr(client.view, name) for name in SHOWN})
-                    if view_of(state, client.person) != shown:
-                        return False
+                there = client.connected and client.person in state.participants
+                if there and view_of(state, client.person) != as_(RoomView, client.view):
+                    return False
         return True
 
     def end(self) -> None:

@@ -21,15 +21,15 @@ async def main(link: str) -> None:
         session.on_events = lambda events: print(*(type(event).__name__ for event in events))
         await session.join()
         print(len(session.view.participants), "people in", session.view.settings.title)
-        staying = asyncio.create_task(session.stay())
+        keeping = asyncio.create_task(session.keep())
         await greet(session)
-        print("over:", await staying)
+        print("over:", await keeping)
 
 
 async def greet(session: Session) -> None:
     """Once let in from the lobby. The message is said once, however often the connection breaks meanwhile."""
     await session.until(lambda _: session.placement not in {None, "lobby"}, None)
-    await session.insist(c.SendChat("Hello, I take notes of who was here."))
+    await session.ensure(c.SendChat("Hello, I take notes of who was here."))
 
 
 if __name__ == "__main__":

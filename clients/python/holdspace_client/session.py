@@ -45,7 +45,7 @@ class MediaEnded(TimeoutError):
 
 
 class Session(Seat):
-    """One person in one room, for as long as they stay: `join`, then `stay`, then `leave`.
+    """One person in one room, for as long as they stay: `join`, then `keep`, then `leave`.
 
     Media is yours to bring: `offer` passes an SDP offer on and returns the answer.
     """
@@ -86,8 +86,8 @@ class Session(Seat):
             if asyncio.get_running_loop().time() - began_s > give_up_s:
                 raise ConnectionError("did not come back")
 
-    async def stay(self) -> DisconnectCode | None:
-        """Take part until the server ends it for good, and come back after each loss until then; tells why.
+    async def keep(self) -> DisconnectCode | None:
+        """Keep the seat until the server ends it for good: come back after each loss until then; tells why.
 
         None: `leave` or `close` was called. Raises ConnectionError after ten minutes without a server, ProtocolBroken.
         """
@@ -104,8 +104,8 @@ class Session(Seat):
 
     # -- acting --------------------------------------------------------------------------------------------------------
 
-    async def insist(self, command: ClientCommand, *, life_s: float = COMMAND_LIFE_S) -> Ok:
-        """Send a command until it is answered, over as many connections as `stay` makes; it has one effect only.
+    async def ensure(self, command: ClientCommand, *, life_s: float = COMMAND_LIFE_S) -> Ok:
+        """Send a command until it is answered, over as many connections as `keep` makes; it has one effect only.
 
         Raises CommandRefused, and NotAcknowledged after `life_s`.
         """
