@@ -30,6 +30,8 @@ LATE_MS: Final = 1_000
 DUE_LIMIT: Final = 200
 PATIENCE: Final = 3
 """For so many looks the others leave a lost node to its home."""
+STRANGE_LOOKS: Final = 6
+"""A little more than a lease: whoever lives is known to Redis again by then."""
 IDLE_LOOKS: Final = 10
 """For so many looks a room stays loaded that nobody here needs."""
 
@@ -49,6 +51,8 @@ class Caretaker:
         self._attended = attended
         self._waited: dict[NodeId, int] = {}
         self._idle: dict[RoomId, int] = {}
+        self._looks = 0
+        self._strange: frozenset[NodeId] = frozenset()
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -66,6 +70,9 @@ class Caretaker:
         """
         await asyncio.gather(self._release(), self._wake())
         await self._unload()
+        self._looks += 1
+        if self._looks % STRANGE_LOOKS == 0:
+            await self._give_up_strangers()
 
     async def _run(self) -> None:
         while True:
@@ -92,6 +99,23 @@ class Caretaker:
             # Asked even if no such seat is known here: the log may know more.
             await runner.submit(LoseConnections(node), None, CommandId(f"lost:{node}:{runner.epoch}:{runner.seq}"))
         await self._nodes.registry.unnote(node, room)
+
+    async def _give_up_strangers(self) -> None:
+        """Bury nodes that seats speak through and Redis does not know: it has lost them, or which rooms they had."""
+        strangers = self._strangers()
+        for node, room in sorted(strangers):
+            if node in self._strange:
+                await self._nodes.registry.note(node, room)
+                await self._nodes.registry.bury(node)
+        self._strange = frozenset(node for node, _ in strangers)
+
+    def _strangers(self) -> set[tuple[NodeId, RoomId]]:
+        live = {info.node for info in self._nodes.live()}
+        if self._nodes.node not in live:
+            return set()
+        known = live | self._nodes.orphans
+        seats = ((seat.connection, runner.room) for runner in self._rooms.all() for seat in runner.state.seats.values())
+        return {(node_of(name), room) for name, room in seats if name is not None and node_of(name) not in known}
 
     async def _wake(self) -> None:
         """Load rooms whose time has come although nobody has them loaded; the rest happens by itself."""

@@ -7,6 +7,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from server.rooms.state import Role
+from tests.simulation.stage import ROOMS
 
 if TYPE_CHECKING:
     from tests.simulation.simulation import Simulation
@@ -62,3 +63,18 @@ async def impatient_newcomers(sim: Simulation) -> None:
                 sim.net.heal(*way)
             await arriving
     await asyncio.sleep(8)
+
+
+async def node_and_redis_die(sim: Simulation) -> None:
+    """Somebody goes away while a node dies, and Redis comes back without knowing that there was such a node."""
+    await asyncio.sleep(5)
+    leaver = sim.people[ROOMS[0]][1]
+    node = next(machine for machine in sim.machines if sim.is_at(leaver, machine))
+    sim.tell(f"{leaver.person} goes away, {node.name} dies")
+    await leaver.depart()
+    node.kill(silently=True)
+    await asyncio.sleep(1)
+    sim.redis.crash()
+    sim.redis.restart(empty=True)
+    sim.data_lost()
+    await asyncio.sleep(12)

@@ -10,6 +10,7 @@ from unittest import mock
 import pytest
 
 from server.cluster import scripts
+from server.cluster.caretaker import Caretaker
 from server.rooms import admission
 from tests.simulation import node, scenarios
 from tests.simulation.mutants import Change, edited
@@ -31,10 +32,16 @@ def the_last_wins() -> tuple[Change, ...]:
     return ((admission, "_was_overtaken", lambda *_: False),)
 
 
+def no_strangers() -> tuple[Change, ...]:
+    """A node that Redis does not know is nobody's business."""
+    return ((Caretaker, "_strangers", lambda _caretaker: set()),)
+
+
 SEEDS: Final[dict[Callable[..., Any], tuple[Callable[[], tuple[Change, ...]], int, int]]] = {
     scenarios.entries_lost: (one_history, 2, 7),
     scenarios.everybody_elsewhere: (no_patience, 0, 1),
     scenarios.impatient_newcomers: (the_last_wins, 0, 2),
+    scenarios.node_and_redis_die: (no_strangers, 0, 1),
 }
 """What it takes to survive, and seeds for which it does."""
 
