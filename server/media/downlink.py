@@ -48,7 +48,8 @@ SHIFT: Final = 0.05
 """A change of the estimate by this share is worth a look before `REVIEW_NS`."""
 
 STALLED_NS: Final = 300_000_000
-"""A layer that is silent for this long while a smaller one comes has stopped: its publisher's uplink got narrow."""
+"""A layer that is silent for this long while a smaller one comes has stopped: its publisher's uplink got narrow. So it
+did when too much of it is lost."""
 
 URGENT_MS: Final = 60.0
 """Above this queue a picture that must shrink stops at once; below, it goes on until the smaller one's keyframe."""
@@ -235,7 +236,7 @@ def _offered(layer: Layer, now_ns: int) -> Offered:
 
 
 def _stalled(layer: Layer, now_ns: int) -> bool:
-    if now_ns - layer.arrived_ns <= STALLED_NS:
+    if now_ns - layer.arrived_ns <= STALLED_NS and not layer.holes.hopeless(layer.statistics.received):
         return False
     return any(now_ns - smaller.arrived_ns <= STALLED_NS for smaller in layer.source.layers[: layer.index])
 

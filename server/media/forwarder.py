@@ -91,13 +91,15 @@ class Forwarder:
 
     def request_keyframe(self, layer: Layer, now_ms: int, *, begins: bool = True) -> None:
         """Ask the publisher now, or as soon as the pacer lets us; one that never sent is asked at its first packet."""
-        if layer.ssrc is not None and layer.pacer.ask(now_ms, begins=begins):
+        rtt_ms = layer.source.publisher.reported.rtt_ms
+        if layer.ssrc is not None and layer.pacer.ask(now_ms, begins=begins, rtt_ms=rtt_ms):
             self._send_keyframe_request(layer)
 
     def pace_keyframes(self, layer: Layer, now_ns: int) -> None:
         """Send a request that was held back, or again while a line waits for a picture that does come in."""
         waiting = bool(layer.pending) and now_ns - layer.arrived_ns < _LIVE_NS
-        if layer.ssrc is not None and layer.pacer.due(now_ns // 1_000_000, waiting=waiting):
+        rtt_ms = layer.source.publisher.reported.rtt_ms
+        if layer.ssrc is not None and layer.pacer.due(now_ns // 1_000_000, waiting=waiting, rtt_ms=rtt_ms):
             self._send_keyframe_request(layer)
 
     def request_missing(self, layer: Layer, now_ns: int) -> None:

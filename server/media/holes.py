@@ -22,6 +22,9 @@ REPAIR_SHARE: Final = 0.25
 MAX_NACKS: Final = 32
 """Lost packets asked for at once; more than that is a burst that a keyframe heals sooner."""
 
+HOPEFUL: Final = MAX_NACKS / 2
+"""Requests that must be left again before a stream in which too much was lost is worth watching."""
+
 
 class Holes:
     """Extended sequence numbers that did not come. Times are monotonic milliseconds.
@@ -29,10 +32,11 @@ class Holes:
     `fresh` is set when something is skipped, and taken back by whoever asks: a first request should not wait.
     """
 
-    __slots__ = ("_attempts", "_credit", "_due_ms", "_received", "fresh")
+    __slots__ = ("_attempts", "_credit", "_due_ms", "_hopeless", "_received", "fresh")
 
     def __init__(self) -> None:
         self._credit = float(MAX_NACKS)
+        self._hopeless = False
         self._received = 0
         self._attempts: dict[int, int] = {}
         self._due_ms: dict[int, int] = {}
@@ -56,13 +60,19 @@ class Holes:
         if self._due_ms.pop(number, None) is not None:
             del self._attempts[number]
 
+    def hopeless(self, received: int) -> bool:
+        """Whether more is lost than may be asked for: what cannot be repaired is no picture."""
+        self._earn(received)
+        self._hopeless &= self._credit < HOPEFUL
+        return self._hopeless
+
     def due(self, newest: int, now_ms: int, received: int, rtt_ms: float) -> list[int]:
         """16-bit numbers to ask for now, oldest first. `received`: packets so far; an answer takes `rtt_ms`."""
-        self._credit = min(MAX_NACKS, self._credit + REPAIR_SHARE * (received - self._received))
-        self._received = received
+        self._earn(received)
         waiting = [number for number, due_ms in self._due_ms.items() if due_ms <= now_ms]
         asked = waiting[max(0, len(waiting) - int(self._credit)) :]
         self._credit -= len(asked)
+        self._hopeless |= len(asked) < len(waiting)
         retry_ms = int(min(LONGEST_RETRY_MS, max(NACK_RETRY_MS, PATIENCE * rtt_ms)))
         for number in asked:
             attempts = self._attempts[number] = self._attempts[number] + 1
@@ -70,3 +80,7 @@ class Holes:
         for number in [number for number, attempts in self._attempts.items() if attempts >= NACK_ATTEMPTS]:
             self.filled(number)
         return [number & 0xFFFF for number in asked if number >= newest - NACK_AGE]
+
+    def _earn(self, received: int) -> None:
+        self._credit = min(MAX_NACKS, self._credit + REPAIR_SHARE * (received - self._received))
+        self._received = received

@@ -32,6 +32,10 @@ PLI_BEGIN_MS: Final = 100
 PLI_REPEAT_MS: Final = 500
 """After this a slot that still waits asks again: the request or the keyframe was lost."""
 
+LONGEST_PLI_MS: Final = 2_000
+PATIENCE: Final = 1.2
+"""In round trips: a keyframe that may be on its way is not asked for again. A link that got narrow is full of them."""
+
 TILES_BPS: Final = 8_000_000
 """What the pictures of one placement may take together on a subscriber's link, while nothing measures it."""
 
@@ -77,21 +81,23 @@ class KeyframePacer:
         self._pending = False
         self._begins = False
 
-    def ask(self, now_ms: int, *, begins: bool = False) -> bool:
+    def ask(self, now_ms: int, *, begins: bool = False, rtt_ms: float = 0.0) -> bool:
         """Whether to send a request now; if it is too early, `due` will say when.
 
         `begins`: for a line that shows nothing of this layer yet, not for a subscriber who asks to have it mended.
         """
         self._pending = True
         self._begins = self._begins or begins
-        return self.due(now_ms, waiting=False)
+        return self.due(now_ms, waiting=False, rtt_ms=rtt_ms)
 
-    def due(self, now_ms: int, *, waiting: bool) -> bool:
+    def due(self, now_ms: int, *, waiting: bool, rtt_ms: float = 0.0) -> bool:
         """Whether to send now, for a request held back or because a slot is still `waiting`."""
-        since = now_ms - self._asked_ms if self._asked_ms is not None else PLI_REPEAT_MS
+        way_ms = 0 if self._answered else min(LONGEST_PLI_MS, PATIENCE * rtt_ms)
+        since = now_ms - self._asked_ms if self._asked_ms is not None else LONGEST_PLI_MS
         # Whoever begins while a keyframe is on its way will begin with that one.
         interval = PLI_BEGIN_MS if self._begins and self._answered else PLI_INTERVAL_MS
-        if (waiting and since >= PLI_REPEAT_MS) or (self._pending and since >= interval):
+        repeats = waiting and since >= max(PLI_REPEAT_MS, way_ms)
+        if repeats or (self._pending and since >= max(interval, way_ms)):
             self._asked_ms = now_ms
             self._answered = self._pending = self._begins = False
             return True

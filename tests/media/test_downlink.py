@@ -132,6 +132,20 @@ def test_a_layer_that_stops_before_it_was_shown_is_left_at_once() -> None:
     assert scene.line.awaited is scene.ana.camera.layers[0]
 
 
+def test_a_layer_of_which_too_much_is_lost_is_left_at_once() -> None:
+    """Half of the large layer does not come through: a smaller one is shown until it does again."""
+    scene = Scene()
+    scene.watch()
+    scene.play(6)
+    large = scene.encodings[2]
+    for _ in range(12):
+        large.sequence += 5
+        scene.frame()
+    assert scene.line.flowing is scene.ana.camera.layers[1]
+    scene.play(4)
+    assert scene.line.flowing is scene.ana.camera.layers[2]
+
+
 def test_what_is_sent_again_keeps_no_layer_alive() -> None:
     """A narrow uplink still repeats what it lost of a layer that it sends no more."""
     scene = Scene()

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.media.holes import (
+    HOPEFUL,
     LONGEST_RETRY_MS,
     MAX_NACKS,
     NACK_AGE,
@@ -93,3 +94,18 @@ def test_repairs_take_only_a_share_of_what_comes() -> None:
         assert all(number > newest - NACK_AGE for number in due)
         asked += len(due)
     assert REPAIR_SHARE * 1_900 < asked <= MAX_NACKS + REPAIR_SHARE * 2_000
+
+
+def test_more_than_may_be_asked_for_is_hopeless() -> None:
+    """From then on until so much has come that there is room for a good part of a burst again."""
+    holes = Holes()
+    holes.skipped(0, MAX_NACKS)
+    holes.due(MAX_NACKS, 0, 0, RTT_MS)
+    assert not holes.hopeless(0)
+    holes.skipped(MAX_NACKS + 1, MAX_NACKS + 2)
+    holes.due(MAX_NACKS + 2, 0, 1, RTT_MS)
+    assert holes.hopeless(1)
+    enough = int(HOPEFUL / REPAIR_SHARE)
+    assert holes.hopeless(enough - 1)
+    assert not holes.hopeless(enough)
+    assert not holes.hopeless(enough)

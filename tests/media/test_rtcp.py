@@ -5,6 +5,7 @@ from aiortc.rtp import RtcpPacket, RtcpPsfbPacket, RtcpRrPacket, RtcpRtpfbPacket
 
 from server.media.receive import ReceiveStatistics
 from server.media.rtcp import (
+    PLI_INTERVAL_MS,
     KeyframePacer,
     PublisherClock,
     SenderReport,
@@ -66,6 +67,18 @@ def test_a_slot_that_still_waits_asks_again_after_500_ms() -> None:
     assert not pacer.due(1_499, waiting=True)
     assert pacer.due(1_500, waiting=True)
     assert not pacer.due(1_999, waiting=True)
+
+
+def test_a_keyframe_that_may_be_on_its_way_is_not_asked_for_again() -> None:
+    """A round trip and a bit, but two seconds at most; once it has come the way there does not matter."""
+    for rtt_ms, wait_ms in ((1_000.0, 1_200), (9_000.0, 2_000)):
+        pacer = KeyframePacer()
+        assert pacer.ask(1_000, rtt_ms=rtt_ms)
+        assert not pacer.ask(1_000 + wait_ms - 1, rtt_ms=rtt_ms)
+        assert not pacer.due(1_000 + wait_ms - 1, waiting=True, rtt_ms=rtt_ms)
+        assert pacer.due(1_000 + wait_ms, waiting=True, rtt_ms=rtt_ms)
+        pacer.fulfilled()
+        assert pacer.ask(1_000 + wait_ms + PLI_INTERVAL_MS, rtt_ms=rtt_ms)
 
 
 def test_one_offset_serves_voice_and_picture() -> None:
