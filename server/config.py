@@ -200,13 +200,14 @@ class Config:
             self._check_webhook()
 
     def _check_webhook(self) -> None:
+        wrong = ConfigError("webhook_url must be an address such as https://platform.example.org/holdspace")
         try:
             parts = urlsplit(self.webhook_url)
             place = parts.hostname
         except ValueError:
-            place = None
+            raise wrong from None
         if place is None or parts.scheme not in ("http", "https") or parts.username or parts.fragment:
-            raise ConfigError("webhook_url must be an address such as https://platform.example.org/holdspace")
+            raise wrong
         if parts.scheme == "http" and place not in LOOPBACK_HOSTS and not self.webhook_allow_http:
             raise ConfigError("webhook_url must begin with https (or set webhook_allow_http, on a network of your own)")
 

@@ -83,10 +83,13 @@ class Platform:
         self.seen[said["id"]] += 1
         assert self.bodies.setdefault(said["id"], body) == body
         self._changed.set()
-        if self.answer is not None:
-            return await self.answer(request)
-        self.taken.append(said)
-        return web.Response(status=204)
+        try:
+            if self.answer is not None:
+                return await self.answer(request)
+            self.taken.append(said)
+            return web.Response(status=204)
+        finally:
+            self._changed.set()
 
     async def _other(self, request: web.Request) -> web.Response:
         self.others.append(request.path)
