@@ -21,6 +21,8 @@ from bench.media.engine import NoCompiler
 from bench.media.report import document, heading, summary
 from bench.media.run import JANUS, Plan, Start, contestants, equal, our_paths, rows, search
 from bench.media.search import Pace, Search
+from bench.media.workshop import document as workshops
+from bench.media.workshop import workshop
 from server.ports import MediaPath
 
 _QUICK_SECONDS: Final = 8.0
@@ -34,6 +36,12 @@ class MediaOptions:
     rooms: Annotated[
         tuple[int, ...], Parameter(help="Just these numbers of rooms, no search.", consume_multiple=True, negative="")
     ] = ()
+    workshop: (
+        Annotated[
+            int, Parameter(help="One room of so many people, plenary and breakouts, instead.", validator=Number(gte=24))
+        ]
+        | None
+    ) = None
     seconds: Annotated[float, Parameter(help="Length of a measurement that counts.", validator=Number(gte=1))] = 30.0
     quick: Annotated[bool, Parameter(negative="", help="Short measurements: for a look, not for figures.")] = False
     janus: Annotated[bool, Parameter(help="Run Debian's Janus on the same work.")] = True
@@ -66,6 +74,9 @@ async def _media(options: MediaOptions) -> None:
     plan = Plan(options.address or own_address(), two_cores(), pace, options.rooms)
     servers = contestants(_usable(options.path), janus=options.janus and _janus_is_here())
     print(heading(), flush=True)
+    if options.workshop is not None:
+        await _workshop(options, plan)
+        return
     if options.rooms:
         for name, start in servers.items():
             await rows(name, start, plan, _say)
@@ -75,6 +86,15 @@ async def _media(options: MediaOptions) -> None:
     print(summary(found, janus))
     if options.json is not None:
         options.json.write_text(json_format.dumps(document(found, janus), indent=1) + "\n")
+
+
+async def _workshop(options: MediaOptions, plan: Plan) -> None:
+    """Only our server: the others have nothing that splits a room."""
+    found = {}
+    for path in _usable(options.path):
+        found[path.value] = await workshop(path, plan, options.workshop or 0, _say)
+    if options.json is not None:
+        options.json.write_text(json_format.dumps(workshops(found), indent=1) + "\n")
 
 
 async def _contest(servers: dict[str, Start], plan: Plan) -> dict[str, Search]:

@@ -40,6 +40,7 @@ void generator_free(void *);
 int generator_endpoint(void *, int, int, uint32_t, int, uintptr_t, uintptr_t);
 int generator_stream(void *, int, uint32_t, int, int, const uint8_t *, int, int, int, int, int64_t, int64_t, int64_t,
     int);
+void generator_fan(void *, int, int);
 int generator_line(void *, int, uint32_t);
 int generator_take(void *, int *, uint8_t *);
 void generator_run(void *, int, int64_t);
@@ -115,8 +116,8 @@ class Engine:
         self._kept += sessions
         return int(self._lib.generator_endpoint(self._state, fd, room, ssrc, wide_id, *map(_context_of, sessions)))
 
-    def add_stream(self, endpoint: int, plan: StreamPlan) -> None:
-        """Let an endpoint send."""
+    def add_stream(self, endpoint: int, plan: StreamPlan) -> int:
+        """Let an endpoint send; returns the number of the stream."""
         extension = self._ffi.from_buffer("uint8_t[]", plan.extension)
         code = self._lib.generator_stream(
             self._state, endpoint, plan.ssrc, plan.payload_type, plan.clock_rate, extension, len(plan.extension),
@@ -124,6 +125,11 @@ class Engine:
         )  # fmt: skip
         if code < 0:
             raise Refused
+        return int(code)
+
+    def expect(self, stream: int, fan: int) -> None:
+        """So many lines should get a stream from the next run on."""
+        self._lib.generator_fan(self._state, stream, fan)
 
     def add_lines(self, endpoint: int, ssrcs: tuple[int, ...]) -> None:
         """What an endpoint will receive."""

@@ -8,13 +8,14 @@ pictures at once, and with it the cost of estimating that link is in the figures
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from bench.machine import pinned
 from bench.media.contest import OTHERS, PEOPLE, Person, ServerFailed, fresh_ssrc, local_of
 from bench.media.endpoint import Endpoint
 from bench.media.sdp import offer, read
-from server.ids import MAIN, ParticipantId, PeerId, RoomId
+from server.ids import MAIN, ParticipantId, PeerId, Placement, RoomId
 from server.media.channel import (
     FromWorker,
     OpenPeer,
@@ -23,13 +24,16 @@ from server.media.channel import (
     PeerConnected,
     PeerRefused,
     SetRoutes,
+    WatchTiles,
     WorkerStats,
 )
 from server.media.supervisor import MediaWorker, WorkerFailed, WorkerOptions
-from server.ports import MediaPath
+from server.ports import MediaPath, Watch
 from server.rooms.routes import RouteGroup
 
 _PATIENCE_S: Final = 20.0
+_TILE: Final = 360
+"""Height of a tile in pixels."""
 
 
 class HoldspaceServer:
@@ -43,6 +47,7 @@ class HoldspaceServer:
         self._lag_ms: float | None = None
         self._problem = ""
         self._closing = False
+        self._revision = 0
 
     @classmethod
     async def start(cls, path: MediaPath, address: str, core: int) -> HoldspaceServer:
@@ -65,11 +70,31 @@ class HoldspaceServer:
 
     async def open_room(self, number: int) -> tuple[Person, ...]:
         """See `Server`."""
-        names = tuple(ParticipantId(f"{number}-{index}") for index in range(PEOPLE))
-        people = await asyncio.gather(*(self._join(RoomId(f"room-{number}"), name) for name in names))
-        group = RouteGroup(placement=MAIN, members=names, audio=names, video=names)
-        self._worker.send(SetRoutes(room=RoomId(f"room-{number}"), revision=1, groups=(group,)))
-        return tuple(people)
+        people = await self.join(number, names_of(number, PEOPLE), OTHERS)
+        self.seat(number, {MAIN: names_of(number, PEOPLE)})
+        return people
+
+    async def join(self, number: int, names: Sequence[ParticipantId], slots: int) -> tuple[Person, ...]:
+        """People of one room with so many slots each, some at a time; nobody gets anything yet."""
+        found: list[Person] = []
+        for at in range(0, len(names), PEOPLE):
+            some = names[at : at + PEOPLE]
+            found += await asyncio.gather(*(self._join(RoomId(f"room-{number}"), name, slots) for name in some))
+        return tuple(found)
+
+    def seat(self, number: int, placements: Mapping[Placement, tuple[ParticipantId, ...]]) -> None:
+        """Who of one room is where; everybody may be heard and seen there."""
+        groups = tuple(
+            RouteGroup(placement=place, members=names, audio=names, video=names) for place, names in placements.items()
+        )
+        self._revision += 1
+        self._worker.send(SetRoutes(room=RoomId(f"room-{number}"), revision=self._revision, groups=groups))
+
+    def watch(self, names: Sequence[ParticipantId], tiles: int) -> None:
+        """What the pages of these people say: they show so many others."""
+        told = Watch(tiles=(), others=tiles, others_height=_TILE)
+        for name in names:
+            self._worker.send(WatchTiles(peer=PeerId(name), watch=told))
 
     def take_loop_lag_ms(self) -> float | None:
         """See `Server`."""
@@ -81,13 +106,13 @@ class HoldspaceServer:
         self._closing = True
         await self._worker.close()
 
-    async def _join(self, room: RoomId, name: ParticipantId) -> Person:
+    async def _join(self, room: RoomId, name: ParticipantId, slots: int) -> Person:
         endpoint = Endpoint(self._address, feedback=True)
         microphone, camera = fresh_ssrc(), fresh_ssrc()
         loop = asyncio.get_running_loop()
         answered = self._answers[name] = loop.create_future()
         connected = self._connected[name] = loop.create_future()
-        text = offer(local_of(endpoint), microphone, camera, OTHERS)
+        text = offer(local_of(endpoint), microphone, camera, slots)
         self._worker.send(OpenPeer(peer=PeerId(name), room=room, participant=name, sdp=text))
         async with asyncio.timeout(_PATIENCE_S):
             described = read(await answered)
@@ -112,3 +137,8 @@ class HoldspaceServer:
 
     def _lost(self) -> None:
         self._problem = "the worker died"
+
+
+def names_of(number: int, people: int) -> tuple[ParticipantId, ...]:
+    """The people of a room."""
+    return tuple(ParticipantId(f"{number}-{index}") for index in range(people))

@@ -83,10 +83,17 @@ class Asked(Struct, frozen=True):
 
     rooms: int
     seconds: float
+    every_line: bool = True
+    """Whether there is something for every line."""
 
 
 def row_of(
-    asked: Asked, load: Load, loop_lag_ms: float | None, tally: Tally, latency: Histogram, lateness: Histogram
+    asked: Asked,
+    load: Load,
+    loop_lag_ms: float | None,
+    tally: Tally,
+    latency: Histogram,
+    lateness: Histogram,
 ) -> Row:
     """Put counts and clocks of one run together. Shares of cores are of the whole time, the last packets included."""
     wall = load.wall_ns
@@ -97,7 +104,7 @@ def row_of(
         doubts.append(Doubt.GENERATOR)
     if load.foreign > MAX_FOREIGN:
         doubts.append(Doubt.DISTURBED)
-    if tally.refused or tally.silent_lines:
+    if tally.refused or (asked.every_line and tally.silent_lines):
         doubts.append(Doubt.BROKEN)
     return Row(
         rooms=asked.rooms,

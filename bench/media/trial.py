@@ -9,12 +9,13 @@ import os
 import random
 import threading
 import time
+from collections.abc import Iterable
 from typing import Final
 
 from bench.machine import Cores, core_busy_ns, process_cpu_ns
 from bench.media.contest import Person, Server, ServerFailed, streams_of
 from bench.media.endpoint import Endpoint
-from bench.media.engine import Engine
+from bench.media.engine import Engine, StreamPlan
 from bench.media.row import MAX_LOSS, Asked, Load, Row, row_of
 from bench.media.sdp import WIDE_ID
 
@@ -40,20 +41,22 @@ class Fleet:
         self._keeper: asyncio.Task[None] | None = None
 
     async def measure(self, rooms: int, seconds: float) -> Row:
-        """Warm up, then measure. Loss is exact: the run begins and ends with nothing on its way."""
+        """Warm up, then measure so many rooms of twelve."""
         while self._rooms < rooms:
             await self._grow()
-        await self._warm_up(rooms)
+        return await self.look(Asked(rooms, seconds))
+
+    async def look(self, asked: Asked) -> Row:
+        """Warm up, then measure what is there. Loss is exact: the run begins and ends with nothing on its way."""
+        await self._warm_up(asked.rooms)
         self.server.take_loop_lag_ms()
         before = self._clocks()
-        await self._run(rooms, seconds)
+        await self.run(asked.rooms, asked.seconds)
         load = self._clocks().since(before)
         if any(endpoint.lost for endpoint in self._endpoints.values()):
             raise ServerFailed("the server closed a connection")
         lag = self.server.take_loop_lag_ms()
-        return row_of(
-            Asked(rooms, seconds), load, lag, self._engine.tally(), self._engine.latency(), self._engine.lateness()
-        )
+        return row_of(asked, load, lag, self._engine.tally(), self._engine.latency(), self._engine.lateness())
 
     async def close(self) -> None:
         """Leave the rooms; the server goes on."""
@@ -66,18 +69,19 @@ class Fleet:
 
     async def _grow(self) -> None:
         for person in await self.server.open_room(self._rooms):
-            self._add(person)
+            self.add(person, streams_of(person, self._chance))
         self._rooms += 1
+
+    def add(self, person: Person, plans: Iterable[StreamPlan]) -> list[int]:
+        """Somebody who sends this; the numbers of the streams."""
         if self._keeper is None:
             self._keeper = asyncio.create_task(self._keep())
-
-    def _add(self, person: Person) -> None:
         number = self._endpoint(person.publisher)
-        for plan in streams_of(person, self._chance):
-            self._engine.add_stream(number, plan)
+        streams = [self._engine.add_stream(number, plan) for plan in plans]
         if person.subscriber is not person.publisher:
             number = self._endpoint(person.subscriber)
         self._engine.add_lines(number, person.lines)
+        return streams
 
     def _endpoint(self, endpoint: Endpoint) -> int:
         number = self._engine.add_endpoint(
@@ -97,13 +101,14 @@ class Fleet:
         """
         shares = [0.0, 0.0]
         for _ in range(WARM_UPS):
-            await self._run(rooms, WARM_UP_S)
+            await self.run(rooms, WARM_UP_S)
             tally = self._engine.tally()
             shares.append(tally.received / tally.expected)
             if shares[-1] > 1 - MAX_LOSS or max(shares[-2:]) < shares[-3]:
                 return
 
-    async def _run(self, rooms: int, seconds: float) -> None:
+    async def run(self, rooms: int, seconds: float) -> None:
+        """Send in the first rooms, then wait until nothing comes any more."""
         await asyncio.to_thread(_run_first, self._engine, rooms, seconds)
 
     async def _keep(self) -> None:

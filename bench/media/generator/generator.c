@@ -60,9 +60,12 @@ int generator_stream(generator *g, int at, uint32_t ssrc, int payload_type, int 
     s->period_ns = period_ns, s->spacing_ns = spacing_ns, s->offset_ns = offset_ns, s->fan = fan;
     memcpy(s->extension, extension, s->extension_bytes = extension_bytes);
     s->sequence = ssrc & 0x7fff, s->timestamp = ssrc * 2654435761u, s->picture = ssrc & 0x7fff;
-    if (per_burst > 1) g->endpoint[at].camera = g->streams;
+    if (is_video(s)) g->endpoint[at].camera = g->streams;
     return g->streams++;
 }
+
+/* So many lines should get a stream from now on. */
+void generator_fan(generator *g, int stream, int fan) { g->stream[stream].fan = fan; }
 
 static void index_lines(generator *g) {
     free(g->slot);

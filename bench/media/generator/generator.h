@@ -88,6 +88,8 @@ static inline int64_t clock_ns(clockid_t id) {
     return now.tv_sec * SECOND + now.tv_nsec;
 }
 
+static inline int is_video(const stream *s) { return s->clock_rate == 90000; }
+
 static inline void put16(uint8_t *at, uint32_t value) { at[0] = value >> 8, at[1] = value; }
 static inline void put32(uint8_t *at, uint32_t value) { put16(at, value >> 16), put16(at + 2, value); }
 static inline uint32_t get16(const uint8_t *at) { return at[0] << 8 | at[1]; }

@@ -16,7 +16,7 @@ static int picture_head(stream *s, uint8_t *at, int first) {
 
 static void send_packet(generator *g, stream *s) {
     uint8_t packet[DATAGRAM];
-    int in_burst = s->index % s->per_burst, video = s->per_burst > 1;
+    int in_burst = s->index % s->per_burst, video = is_video(s);
     int last = in_burst == s->per_burst - 1, at = 12 + s->extension_bytes, length = at + s->payload_bytes;
     int64_t burst_ns = s->due_ns - in_burst * s->spacing_ns - g->epoch_ns;
     packet[0] = s->extension_bytes ? 0x90 : 0x80;
