@@ -22,10 +22,9 @@ from tests.network.measuring import Figures, Sample, figures, recovered_s, sampl
 from tests.network.namespaces import cable
 from tests.network.rivals import rival_download
 from tests.network.rows import ROWS, Row
-from tests.network.scene import Guest, Scene, scene
+from tests.network.scene import FULL_HEIGHT, Guest, Scene, scene
 
 OUT: Final = Path("build/network.json")
-FULL_HEIGHT: Final = 540
 
 
 class Result(Struct, frozen=True, kw_only=True):

@@ -27,6 +27,7 @@ ROOM = RoomId("network")
 ANYWHERE: Final = WorkerOptions()
 HEIGHTS: Final = {135: 15, 270: 20, 540: 20}
 """Frames per second of the layers by their height."""
+FULL_HEIGHT: Final = 540
 
 
 class Guest:
@@ -54,8 +55,9 @@ class Scene:
         self.worker = worker
         self.pacer = Pacer()
         self.guests: dict[int, Guest] = {}
+        self.said = messages
+        """Everything that the worker has said."""
         self._rigs = rigs
-        self._messages = messages
         self._clips = clips
         self._signatures = Signatures(clips)
         self._revision = 0
@@ -109,7 +111,7 @@ class Scene:
 
     def slots(self, guest: Guest) -> tuple[Slot, ...]:
         """What the server last said about this guest's slots."""
-        told = (m for m in reversed(self._messages) if isinstance(m, SlotsChanged) and m.peer == guest.incarnation)
+        told = (m for m in reversed(self.said) if isinstance(m, SlotsChanged) and m.peer == guest.incarnation)
         found = next(told, None)
         return found.slots if found is not None else ()
 
@@ -120,7 +122,7 @@ class Scene:
         self.pacer.close()
 
     def _answer(self, peer: PeerId) -> str | None:
-        for message in reversed(self._messages):
+        for message in reversed(self.said):
             assert not (isinstance(message, PeerRefused) and message.peer == peer), message
             if isinstance(message, PeerAnswered) and message.peer == peer:
                 return message.sdp
