@@ -54,6 +54,11 @@ def each(metric: str) -> str:
     return f"{metric}{{{NODES}}}"
 
 
+def played(what: str) -> str:
+    """Seconds of this in a second."""
+    return f'sum(rate(holdspace_playback_seconds_total{{{NODES}, what="{what}"}}[5m]))'
+
+
 WORKER: Final = "{{instance}} {{worker}}"
 NODE: Final = "{{instance}}"
 
@@ -77,6 +82,7 @@ ROWS: Final[dict[str, tuple[Panel, ...]]] = {
     ),
     "What they do": (
         Panel("Time to an answer", "s", quantiles("holdspace_command_seconds"), "People notice 0.3 s.", 0.3),
+        Panel("Told to everybody", "s", quantiles("holdspace_deliver_seconds"), "From a decision, on any node.", 0.3),
         Panel("Commands", "ops", {"{{command}}": rate("holdspace_commands_total", "command")}),
         Panel("Refused", "ops", {"{{outcome}}": rate("holdspace_commands_total", "outcome", ', outcome!="ok"')}),
         Panel(
@@ -127,6 +133,17 @@ ROWS: Final[dict[str, tuple[Panel, ...]]] = {
             {"{{direction}} {{quality}}": total("holdspace_media_quality", "direction, quality", ', quality!="good"')},
         ),
         Panel("Pictures paused", "short", {"{{reason}}": total("holdspace_media_paused", "reason")}),
+        Panel(
+            "What people really had",
+            "percentunit",
+            {
+                "sound made up": f"{played('concealed')} / {played('played')}",
+                "pictures standing still": f"{played('frozen')} / {played('played')}",
+            },
+            "Share of the time that their pages played sound, as they tell.",
+            0.03,
+        ),
+        Panel("Slots that changed", "ops", {NODE: f"rate(holdspace_media_slot_switches_total{{{NODES}}}[5m])"}),
         Panel("Round trip to people", "s", {NODE: each("holdspace_media_rtt_p50_seconds")}, "Median."),
         Panel(
             "Pictures asked anew",

@@ -171,19 +171,6 @@ class Clock(Protocol):
         """The present."""
 
 
-class Meter(Protocol):
-    """What is counted as it happens. Called synchronously; costs next to nothing and raises nothing."""
-
-    def joined(self, outcome: str, seconds: float) -> None:
-        """Somebody has a seat after so long, or was refused; `outcome`: seated, resumed, or the reason."""
-
-    def answered(self, command: str, outcome: str, seconds: float) -> None:
-        """A command of this kind was answered after so long; `outcome`: ok, or the reason."""
-
-    def disconnected(self, reason: str) -> None:
-        """The server has ended a connection."""
-
-
 # -- media -------------------------------------------------------------------------------------------------------------
 
 MAX_TILES: Final = 64

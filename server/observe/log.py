@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 
 from server.ids import RoomId
 from server.observe.metrics import Metrics, kind_of
+from server.observing import Tracer
 from server.ports import (
     Appended,
     AppendOutcome,
@@ -21,7 +22,6 @@ from server.ports import (
     Seq,
 )
 from server.rooms.state import RoomState
-from server.tracing import Tracer
 
 T = TypeVar("T")
 

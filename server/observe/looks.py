@@ -11,6 +11,7 @@ from msgspec import Struct
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from server.ids import PeerId
 from server.media.channel import PeerStats, WorkerStats
 from server.observe.metrics import NAMESPACE
 from server.ports import PauseReason, Quality
@@ -43,6 +44,7 @@ class Looks(Collector):
 
     def __init__(self, look: Callable[[], Look]) -> None:
         self._look = look
+        self._switches = Switches()
 
     def describe(self) -> Iterable[Metric]:
         """Nothing is asked when it is registered: the node has not started yet."""
@@ -54,6 +56,23 @@ class Looks(Collector):
         yield from _node(look)
         yield from _workers(look.workers)
         yield from _peers(look.peers)
+        text = "Changes of what a slot shows: another person, or another layer of the same one."
+        yield _counter("media_slot_switches", text, self._switches.total(look.peers))
+
+
+class Switches:
+    """Sums up what each peer has counted since the last look, also of peers that are gone by now."""
+
+    def __init__(self) -> None:
+        self._known: dict[PeerId, int] = {}
+        self._total = 0
+
+    def total(self, peers: Iterable[PeerStats]) -> int:
+        """As of now; what a peer counts after it was looked at last, and before it goes, is missing."""
+        now = {peer.peer: sum(slot.switches for slot in peer.slots) for peer in peers}
+        self._total += sum(max(0, count - self._known.get(peer, 0)) for peer, count in now.items())
+        self._known = now
+        return self._total
 
 
 def _rooms(look: Look) -> Iterator[Metric]:

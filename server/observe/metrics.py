@@ -32,7 +32,7 @@ LAG_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
 
 
 class Metrics:
-    """`ports.Meter`, and the registry that an exporter shows."""
+    """`observing.Meter`, and the registry that an exporter shows."""
 
     def __init__(self) -> None:
         self.registry: Final = CollectorRegistry()
@@ -42,6 +42,12 @@ class Metrics:
         self._join = self._histogram("join_seconds", "From the Socket.IO CONNECT to the seat in the log.", ANSWER_S)
         self._commands = self._counter("commands", "Commands of people, by kind and outcome.", "command", "outcome")
         self._command = self._histogram("command_seconds", "From reading a command to its answer.", ANSWER_S, "command")
+        self._deliver = self._histogram(
+            "deliver_seconds", "From a decision to telling everybody on this node.", ANSWER_S
+        )
+        self._freezes = self._counter("playback_freezes", "Pictures that stood still, as pages have told.")
+        text = "Seconds of sound that pages played and made up, and of pictures that stood still."
+        self._playback = self._counter("playback_seconds", text, "what")
         self._disconnects = self._counter("disconnects", "Connections that the server ended, by reason.", "reason")
         self._events = self._counter("events", "Events that this node put into the log, by kind.", "event")
         self._appends = self._counter("appends", "Appends to the log, by outcome.", "outcome")
@@ -59,6 +65,14 @@ class Metrics:
     def answered(self, command: str, outcome: str, seconds: float) -> None:
         _child(self._commands, command, outcome).inc()
         _observer(self._command, command).observe(seconds)
+
+    def delivered(self, seconds: float) -> None:
+        self._deliver.observe(seconds)
+
+    def played(self, freezes: int, frozen_ms: int, concealed_ms: int, played_ms: int) -> None:
+        self._freezes.inc(freezes)
+        for what, ms in (("frozen", frozen_ms), ("concealed", concealed_ms), ("played", played_ms)):
+            _child(self._playback, what).inc(ms / 1000)
 
     def disconnected(self, reason: str) -> None:
         self._disconnects.labels(reason).inc()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`tracing.Tracer` over OpenTelemetry. Needs `holdspace[otel]`, and is imported only where traces are wanted.
+"""`observing.Tracer` over OpenTelemetry. Needs `holdspace[otel]`, and is imported only where traces are wanted.
 
 Attributes are kinds, outcomes, numbers, and the request ids that stand in the log. No exception is recorded: its text
 could hold what people wrote.
@@ -30,7 +30,7 @@ def collector(url: str) -> SpanExporter:
 
 
 class OtelSpan:
-    """`tracing.Span`."""
+    """`observing.Span`."""
 
     __slots__ = ("_key", "_owners", "request", "span")
 
@@ -61,7 +61,7 @@ class OtelSpan:
 
 
 class OtelTracer:
-    """`tracing.Tracer`. What is exported leaves by a thread of its own, from a bounded queue that drops when full."""
+    """`observing.Tracer`. What is exported leaves by a thread of its own, from a bounded queue that drops when full."""
 
     def __init__(self, exporter: SpanExporter, *, percent: float, node: str, version: str) -> None:
         facts = {"service.name": SCOPE, "service.version": version, "service.instance.id": node}

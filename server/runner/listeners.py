@@ -19,7 +19,7 @@ Report = Callable[[Exception], None]
 class Commit(Struct, frozen=True):
     """Entries `first` to `last` of this epoch, committed one after another; `events` lead from `before` to `after`.
 
-    `commands`: the keys of the entries.
+    `commands`: the keys of the entries. `at_ms`: log time of the first one's decision.
     """
 
     before: RoomState
@@ -29,6 +29,7 @@ class Commit(Struct, frozen=True):
     last: Seq
     events: tuple[Event, ...]
     commands: tuple[str, ...] = ()
+    at_ms: int = 0
 
 
 class Listener(Protocol):
@@ -49,7 +50,7 @@ def joined(run: Sequence[Committed]) -> Commit:
     first, last = run[0], run[-1]
     events = tuple(event for committed in run for event in committed.entry.events)
     commands = tuple(committed.entry.command for committed in run)
-    return Commit(first.before, last.after, first.epoch, first.seq, last.seq, events, commands)
+    return Commit(first.before, last.after, first.epoch, first.seq, last.seq, events, commands, first.entry.at_ms)
 
 
 class Listeners:

@@ -9,12 +9,11 @@ import structlog
 from msgspec import Struct
 
 from server.errors import DISCONNECT_MESSAGES, CommandRejected, JoinRefused, RejectCode
-from server.ports import Meter
+from server.observing import Meter, Span
 from server.runner.steps import Acknowledged
 from server.signaling.codec import acknowledgement_frame
 from server.signaling.link import Link
 from server.signaling.messages import Acknowledgement, Ok, Reject, reject
-from server.tracing import Span
 
 log = structlog.get_logger()
 

@@ -1,23 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""When everybody on this node has been told of a command, for whoever takes the time of commands."""
+"""When everybody on this node has been told of what was decided, for whoever counts and times."""
 
 from __future__ import annotations
 
-from server.ports import Epoch, Seq
+from server.observing import Meter, Tracer
+from server.ports import Clock, Epoch, Seq
 from server.rooms.state import RoomState
 from server.runner.listeners import Commit
-from server.tracing import Tracer
 
 
 class Delivered:
     """Listens to a room after those that write to its clients."""
 
-    def __init__(self, tracer: Tracer) -> None:
+    def __init__(self, clock: Clock, meter: Meter | None, tracer: Tracer | None) -> None:
+        self._clock = clock
+        self._meter = meter
         self._tracer = tracer
 
     def committed(self, commit: Commit) -> None:
-        """Its commands have been told of."""
-        self._tracer.reached(commit.commands, "delivered")
+        """It has been told of."""
+        if self._meter is not None:
+            self._meter.delivered(max(0, self._clock.now_ms() - commit.at_ms) / 1000)
+        if self._tracer is not None:
+            self._tracer.reached(commit.commands, "delivered")
 
     def reset(self, state: RoomState, epoch: Epoch, seq: Seq) -> None:
         """Everybody is shown the room anew: of no command in particular."""

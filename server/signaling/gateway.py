@@ -15,7 +15,8 @@ from msgspec import Raw
 from server.errors import CommandRejected, DisconnectCode, JoinRefused, RejectCode
 from server.ids import CommandId, ConnectionId, ParticipantId, RoomId
 from server.logs import digest
-from server.ports import Clock, MediaPlane, Meter, Seq, Watch
+from server.observing import Meter, Span, Tracer
+from server.ports import Clock, MediaPlane, Seq, Watch
 from server.rooms.commands import LoseConnection
 from server.runner.runner import RoomRunner
 from server.runner.steps import Acknowledged, key_of
@@ -50,7 +51,6 @@ from server.signaling.messages import (
     Servers,
 )
 from server.signaling.relays import Relays
-from server.tracing import Span, Tracer
 
 log = structlog.get_logger()
 
@@ -384,9 +384,9 @@ class Gateway:
         if hall is None or hall.runner is not runner:
             over = partial(self._leave_hall, runner)
             hall = self._halls[runner.room] = Hall(runner, self._clock, self._plane, self._relays, over)
-            hall.media.tracer = self.tracer
-            if self.tracer is not None:
-                runner.subscribe(Delivered(self.tracer))
+            hall.media.meter, hall.media.tracer = self.meter, self.tracer
+            if self.meter is not None or self.tracer is not None:
+                runner.subscribe(Delivered(self._clock, self.meter, self.tracer))
             hall.read_only = self._away(runner.room)
         return hall
 

@@ -12,7 +12,7 @@ from msgspec import Raw
 from server.errors import DisconnectCode
 from server.ids import ConnectionId
 from server.logs import fault
-from server.ports import Meter
+from server.observing import Meter
 from server.signaling.codec import Packet, disconnect_frame, notice_frame
 from server.signaling.messages import Disconnecting, disconnecting
 from server.signaling.outbox import Outbox

@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from server.errors import CommandRejected, RejectCode
 from server.ids import LOBBY, ParticipantId, PeerId, RoomId
+from server.observing import Meter, Span, Tracer
 from server.ports import (
     Epoch,
     MediaPlane,
@@ -50,7 +51,7 @@ from server.signaling.messages import (
     Slots,
     Voices,
 )
-from server.tracing import Span, Tracer
+from server.signaling.playback import since
 
 WHICHEVER: Final = 0
 """In place of the number of an offer: nobody here knows it."""
@@ -96,6 +97,7 @@ class MediaDesk:
         excuse: Callable[[ParticipantId], None] = lambda _: None,
     ) -> None:
         """`excuse`: this participant's last offer came to nothing through no fault of theirs."""
+        self.meter: Meter | None = None
         self.tracer: Tracer | None = None
         self._excuse = excuse
         self._room: RoomId = runner.room
@@ -142,20 +144,18 @@ class MediaDesk:
             self._plane.watch(peer.id, watch)
 
     def played(self, participant: ParticipantId, playback: Playback) -> None:
-        """Keep what a client says of its playback, for the statistics."""
+        """Count what a client says of its playback."""
         peer = self._peers.get(participant)
-        if peer is not None:
-            peer.playback = playback
+        if peer is None:
+            return
+        new, peer.playback = since(peer.playback, playback), playback
+        if self.meter is not None:
+            self.meter.played(new.freezes, new.frozen_ms, new.concealed_ms, new.played_ms)
 
     @property
     def busy(self) -> bool:
         """Whether anybody has a peer that is ours to tell of."""
         return bool(self._peers)
-
-    @property
-    def playbacks(self) -> tuple[Playback, ...]:
-        """What was last said of each peer that is there."""
-        return tuple(peer.playback for peer in self._peers.values() if peer.playback is not None)
 
     def remind(self, client: Client) -> None:
         """Tell a client that has come back to its peer what it may have missed; that may be with another node."""

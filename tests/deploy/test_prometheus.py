@@ -32,6 +32,7 @@ QUIET: Final = {
     "Refused",
     "Moves and breakouts",
     "Round trip to people",
+    "What people really had",
 }
 """Panels that show nothing for people who send no media, come to no harm and stay together."""
 

@@ -15,6 +15,10 @@ from prometheus_client.parser import text_string_to_metric_families as prometheu
 
 from server.app import Server
 from server.config import Config, ConfigError
+from server.ids import PeerId, RoomId
+from server.media.channel import PeerStats, SlotStats
+from server.observe.looks import Switches
+from server.ports import Quality
 from server.rooms.commands import SendChat
 from server.rooms.state import Role
 from tests.signaling.clients import Venue, config
@@ -60,6 +64,8 @@ async def test_people_and_what_they_do_are_counted(server: Server) -> None:
     assert found["holdspace_rooms", "waiting"] == 1
     assert found["holdspace_events_total", "chat_sent"] == 1
     assert found["holdspace_appends_total", "appended"] >= 3
+    assert found["holdspace_deliver_seconds_count",] >= 2
+    assert found["holdspace_deliver_seconds_sum",] < 3
     assert found["holdspace_log_seconds_count", "append"] == found["holdspace_appends_total", "appended"]
 
 
@@ -71,6 +77,21 @@ async def test_a_worker_is_seen(server: Server) -> None:
     assert found["holdspace_media_packets_forwarded_total", "0"] == 0
     assert 0 < found["holdspace_media_busy_ratio", "0"] < 2
     assert found["holdspace_loop_lag_seconds_count",] >= 1
+
+
+def test_changes_of_slots_are_summed_up() -> None:
+    """Of peers that go, too; a peer that begins anew counts from nothing."""
+
+    def peer(name: str, *switches: int) -> PeerStats:
+        slots = tuple(SlotStats(index, 0, 0, 0, None, 0, 0, 0, 0, 0, count) for index, count in enumerate(switches))
+        return PeerStats(
+            PeerId(name), RoomId("tue"), 0, 0, 0, 0, Quality.GOOD, Quality.GOOD, refused=0, layers=(), slots=slots
+        )
+
+    switches = Switches()
+    assert switches.total([peer("a", 2, 3), peer("b", 1)]) == 6
+    assert switches.total([peer("a", 2, 5)]) == 8
+    assert switches.total([peer("a", 1), peer("b", 4)]) == 12
 
 
 async def test_no_name_gets_into_a_metric(server: Server) -> None:

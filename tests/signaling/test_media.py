@@ -339,7 +339,7 @@ async def test_a_dead_worker_is_told_and_replaced(tmp_path: Path) -> None:
 
 
 async def test_a_weak_connection_is_told_to_its_own_client(venue: Venue) -> None:
-    """Only to the one whose connection it is; what the client tells of its playback is kept beside it."""
+    """Only to the one whose connection it is; what the client tells of its playback is counted."""
     ann, bob = await venue.join("ann", Role.MODERATOR), await venue.join("bob")
     await ann.do(MediaOffer(1, CHROMIUM))
     await ann.until(lambda: bool(ann.notices))
@@ -349,8 +349,11 @@ async def test_a_weak_connection_is_told_to_its_own_client(venue: Venue) -> None
     told = ConnectionQuality(Quality.GOOD, Quality.WEAK, QualityReason.LOSS)
     await ann.until(lambda: told in ann.notices)
     playback = Playback(freezes=1, frozen_ms=800, concealed_ms=40, played_ms=60_000)
+    registry = venue.server.observatory.metrics.registry
+    counted = [("holdspace_playback_seconds_total", {"what": what}) for what in ("frozen", "concealed", "played")]
+    before = [registry.get_sample_value(*sample) or 0 for sample in counted]
     await ann.do(playback)
-    assert desk.playbacks == (playback,)
-    await bob.do(playback)
-    assert desk.playbacks == (playback,)
+    await bob.do(playback)  # who has no media cannot have seen or heard any
+    after = [registry.get_sample_value(*sample) or 0 for sample in counted]
+    assert [now - then for now, then in zip(after, before, strict=True)] == pytest.approx([0.8, 0.04, 60])
     assert told not in bob.notices

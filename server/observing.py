@@ -1,10 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The port for whoever takes the time of joins and commands, on their whole way through a node."""
+"""Ports for those who watch: what is counted as it happens, and what is timed on its whole way through a node."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Protocol
+
+
+class Meter(Protocol):
+    """What is counted as it happens. Called synchronously; costs next to nothing and raises nothing."""
+
+    def joined(self, outcome: str, seconds: float) -> None:
+        """Somebody has a seat after so long, or was refused; `outcome`: seated, resumed, or the reason."""
+
+    def answered(self, command: str, outcome: str, seconds: float) -> None:
+        """A command of this kind was answered after so long; `outcome`: ok, or the reason."""
+
+    def disconnected(self, reason: str) -> None:
+        """The server has ended a connection."""
+
+    def delivered(self, seconds: float) -> None:
+        """Everybody on this node has been told of what was decided so long before, here or on another one."""
+
+    def played(self, freezes: int, frozen_ms: int, concealed_ms: int, played_ms: int) -> None:
+        """A page tells of its playback since it told last; as `Playback`."""
 
 
 class Span(Protocol):
