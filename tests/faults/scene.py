@@ -29,13 +29,13 @@ from tests.vocabulary import as_
 
 ROOM: Final = RoomId("secret-circle-of-friends")
 MODERATOR: Final = ParticipantId("mod")
-BACK_S: Final = 45.0
-CONVERGED_S: Final = 20.0
+MUTANT: Final = os.environ.get("FAULT_MUTANT")
+BACK_S: Final = 45.0 if MUTANT is None else 10.0
+CONVERGED_S: Final = 20.0 if MUTANT is None else 5.0
 FAILED: Final = ROWS / "failed.msgpack"
 SECRETS: Final = (SECRET, ROOM)
 """What must stand in no log."""
 CRASH: Final = re.compile(r"\[error +\](?!.*ConnectionResetError).*|Traceback \(most recent call last\)")
-MUTANT: Final = os.environ.get("FAULT_MUTANT")
 MUTATED: Final = ("-m", "tests.faults.mutants")
 
 

@@ -12,7 +12,8 @@ from tests.faults.checker.limits import percentile
 from tests.faults.client import now_ms
 from tests.faults.report import delays, record, spread
 from tests.faults.scene import assert_survived
-from tests.faults.stages import three_nodes
+from tests.faults.stages import PEOPLE, empty_stage, three_nodes
+from tests.faults.workload import take_part
 
 
 @pytest.mark.slow
@@ -108,8 +109,15 @@ async def test_16_replies_lost_after_append(tmp_path: Path, seed: int) -> None:
 
 @pytest.mark.slow
 async def test_20_a_subscription_goes_deaf(tmp_path: Path, seed: int) -> None:
-    """A pub/sub connection that is open and delivers nothing is found by its canary, and hints come again."""
-    async with three_nodes(tmp_path, seed) as (scene, _, networks):
+    """A pub/sub connection that is open and delivers nothing is found by its canary, and hints come again.
+
+    People of one node talk, those of the others only listen: a node that appends learns what it missed by that.
+    """
+    async with empty_stage(tmp_path, seed) as (scene, _, networks):
+        await scene.gather(PEOPLE)
+        for talker in [client for client in scene.clients[1:] if client.node == scene.nodes[0].url]:
+            scene.start(take_part(talker, 0.3))
+        await asyncio.sleep(1)
         for network in networks:
             network.half_open_subscriptions()
         await asyncio.sleep(4)
