@@ -45,6 +45,7 @@ from server.runner.registry import Rooms
 from server.runner.seeds import Seeds
 from server.runner.settings import RESEED_MS, Environment, RunnerSettings
 from server.signaling import origins
+from server.signaling.door import Doorkeeper
 from server.signaling.gateway import Gateway, nowhere_else
 from server.signaling.joining import Joining, Opening
 from server.signaling.relays import REFRESH_S, Relays, is_turn_url
@@ -94,8 +95,12 @@ class Server:
         self.gateway.meter, self.gateway.tracer = self.observatory.metrics, self.observatory.tracer
         if isinstance(self.plane, SharedPlane):
             self.gateway.carry, self.plane.passed = self.plane.pass_on, self.gateway.passed
-        self.courier = courier_of(config, stand, self.observatory.metrics, share=self._share, now_ms=clock.now_ms)
+        watching = self.observatory
+        self.courier = courier_of(
+            config, stand, watching.metrics, share=self._share, now_ms=clock.now_ms, tracer=watching.tracer
+        )
         self._refreshing: asyncio.Task[None] | None = None
+        self._doorkeeper: Doorkeeper | None = None
         self._sockets = SignalingServer(self.gateway, lambda name: connection_at(self.node, name))
         if self.system is not None:
             self._caretaker = Caretaker(self.rooms, self.system.log, self.system.nodes, clock, self._attended)
@@ -120,6 +125,8 @@ class Server:
             await self._runner.setup()
             for bound in sockets:
                 await web.SockSite(self._runner, bound).start()
+            if isinstance(self._runner.server, web.Server):
+                self._doorkeeper = Doorkeeper(self._runner.server)
             if self._config.turn_urls:
                 self._refreshing = asyncio.create_task(self._refresh_relays())
         except BaseException as error:
@@ -237,6 +244,8 @@ class Server:
     async def _stop(self) -> None:
         if self._refreshing is not None:
             self._refreshing.cancel()
+        if self._doorkeeper is not None:
+            self._doorkeeper.close()
         await self._hand_over()
         self.drain()
         await self._runner.cleanup()

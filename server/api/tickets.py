@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -10,26 +11,42 @@ import msgspec
 from aiohttp import web
 
 from server.errors import DisconnectCode, JoinRefused
+from server.signaling.door import TicketLimit, address_behind
+from server.signaling.gateway import monotonic_ms
 from server.signaling.messages import Ticket, TicketRequest, refusal_of
 
 MAX_BODY_BYTES: Final = 8 * 1024
 BAD_REQUEST: Final = 400
 FORBIDDEN: Final = 403
+TIMED_OUT: Final = 408
 TOO_LARGE: Final = 413
+TOO_MANY: Final = 429
+BODY_DEADLINE_S: Final = 5.0
 
 _decode: Final = msgspec.json.Decoder(TicketRequest).decode
 _encode: Final = msgspec.json.Encoder().encode
 
 
-def add_tickets(app: web.Application, swap: Callable[[str], Awaitable[Ticket]]) -> None:
-    """Add the route; `swap` raises JoinRefused."""
+def add_tickets(
+    app: web.Application, swap: Callable[[str], Awaitable[Ticket]], now_ms: Callable[[], int] = monotonic_ms
+) -> None:
+    """Add the route; `swap` raises JoinRefused. `now_ms`: the clock of the rate limit."""
+    limit = TicketLimit(now_ms)
 
     async def tickets(request: web.Request) -> web.Response:
+        wait_ms = limit.wait_ms(address_behind(request))
+        if wait_ms:
+            refusal = _refusal(DisconnectCode.RATE_LIMITED, TOO_MANY)
+            refusal.headers["Retry-After"] = str(1 + wait_ms // 1000)
+            return refusal
         try:
-            body = await _body(request)
+            async with asyncio.timeout(BODY_DEADLINE_S):
+                body = await _body(request)
             if len(body) > MAX_BODY_BYTES:
                 return _refusal(DisconnectCode.BAD_MESSAGE, TOO_LARGE)
             ticket = await swap(_decode(body).token)
+        except TimeoutError:
+            return _refusal(DisconnectCode.BAD_MESSAGE, TIMED_OUT)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return _refusal(DisconnectCode.BAD_MESSAGE, BAD_REQUEST)
         except JoinRefused as refusal:

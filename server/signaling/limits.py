@@ -11,6 +11,7 @@ from server.rooms import commands as c
 from server.signaling.messages import ClientCommand, MediaOffer, Resync
 
 Key = TypeVar("Key")
+_FEW: Final = 2
 
 
 class Rate(Struct, frozen=True):
@@ -89,12 +90,15 @@ class Buckets(Generic[Key]):
     def __init__(self, rate: Rate) -> None:
         self._rate = rate
         self._buckets: dict[Key, TokenBucket] = {}
+        self._enough = _FEW
 
     def of(self, key: Key, now_ms: int) -> TokenBucket:
         """The bucket of this key now; holds on to what was used as long as it matters."""
         bucket = self._buckets.get(key)
         if bucket is None:
-            self._buckets = {known: bucket for known, bucket in self._buckets.items() if not bucket.is_full(now_ms)}
+            if len(self._buckets) >= self._enough:  # not at each new key: a crowd would be looked through every time
+                self._buckets = {known: one for known, one in self._buckets.items() if not one.is_full(now_ms)}
+                self._enough = max(_FEW, 2 * len(self._buckets))
             bucket = self._buckets[key] = TokenBucket(self._rate, now_ms)
         return bucket
 

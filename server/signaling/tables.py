@@ -17,7 +17,7 @@ from server.errors import DISCONNECT_MESSAGES, FIRST_FINAL_DISCONNECT, REJECT_ME
 from server.rooms.phases import SessionStatus
 from server.rooms.roles import GRANTS
 from server.rooms.state import Role
-from server.signaling import limits, outbox, transport
+from server.signaling import door, limits, outbox, transport
 from server.signaling.codec import MAX_CONNECT_BYTES
 from server.signaling.schema import (
     EnumSchema,
@@ -131,9 +131,15 @@ def _disconnects() -> str:
 
 
 def _constants() -> str:
-    own = {"MAX_CONNECT_BYTES": MAX_CONNECT_BYTES, "MAX_OUTBOX_BYTES": outbox.MAX_OUTBOX_BYTES}
+    own = {
+        "FROM_ONE_ADDRESS": door.FROM_ONE_ADDRESS,
+        "MAX_UNAUTHENTICATED": transport.MAX_UNAUTHENTICATED,
+        "MAX_CONNECT_BYTES": MAX_CONNECT_BYTES,
+        "MAX_OUTBOX_BYTES": outbox.MAX_OUTBOX_BYTES,
+    }
     seconds = {
         "MAX_OUTBOX_AGE_S": outbox.MAX_OUTBOX_AGE_S,
+        "HEADER_DEADLINE_S": door.HEADER_DEADLINE_S,
         "AUTH_DEADLINE_S": transport.AUTH_DEADLINE_S,
         "PING_INTERVAL_S": transport.PING_INTERVAL_S,
         "PING_TIMEOUT_S": transport.PING_TIMEOUT_S,
@@ -146,6 +152,7 @@ def _rates() -> str:
     rates = {
         "commands of one connection": limits.CONNECTION_RATE,
         "commands of one participant": limits.PARTICIPANT_RATE,
+        "`POST /api/tickets` of one address": door.TICKET_RATE,
         "connections of one participant": limits.JOIN_RATE,
         "`media_offer` of one participant": limits.OFFER_RATE,
         "`peer_signal` of one connection": limits.SIGNAL_RATE,

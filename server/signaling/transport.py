@@ -39,6 +39,7 @@ from server.signaling.codec import (
     packet_bytes,
     read_packet,
 )
+from server.signaling.door import Strangers, address_behind
 from server.signaling.link import Handlers, Link
 from server.signaling.messages import refusal_of
 from server.signaling.outbox import Outbox
@@ -106,6 +107,8 @@ class _EngineSocket(AsyncSocket):  # type: ignore[misc] # untyped base
     """An Engine.IO connection that is a WebSocket from the start."""
 
     queue: Outbox
+    known: Callable[[], None]
+    """Says that this is nobody unknown any more."""
 
     def __init__(self, server: engineio.AsyncServer, sid: str) -> None:
         super().__init__(server, sid)
@@ -224,6 +227,7 @@ class _EngineServer(engineio.AsyncServer):  # type: ignore[misc] # untyped base
     packet: Callable[[Link, bytes], None]
     """Takes what comes of somebody who has a seat; raises BadFrame."""
     gateway: Handlers
+    strangers: Strangers
 
     async def _handle_connect(
         self,
@@ -233,9 +237,11 @@ class _EngineServer(engineio.AsyncServer):  # type: ignore[misc] # untyped base
     ) -> web.StreamResponse:
         sid = self.generate_id()
         socket = self.sockets[sid] = _EngineSocket(self, sid)
+        socket.known = self.strangers.enter(address_behind(environ["aiohttp.request"]))
         try:
             return await socket.serve(environ)
         finally:
+            socket.known()
             del self.sockets[sid]
 
 
@@ -262,12 +268,14 @@ class SignalingServer(socketio.AsyncServer):  # type: ignore[misc] # untyped bas
         self._name = name
         self.eio.packet = self._packet
         self.eio.gateway = gateway
+        self.eio.strangers = Strangers()
         self.on("connect", self._on_connect)
         self.on("disconnect", self._on_disconnect)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """The aiohttp handler of the Socket.IO path."""
-        if self._unauthenticated() >= MAX_UNAUTHENTICATED:
+        crowded = not self.eio.strangers.may_enter(address_behind(request))
+        if crowded or self._unauthenticated() >= MAX_UNAUTHENTICATED:
             raise web.HTTPServiceUnavailable(headers={"Retry-After": "5"})
         response: web.StreamResponse = await self.eio.handle_request(request)
         return response
@@ -314,6 +322,7 @@ class SignalingServer(socketio.AsyncServer):  # type: ignore[misc] # untyped bas
         await self._handle_connect(eio_sid, packet.nsp, packet.data)
         sid = self.manager.sid_from_eio_sid(eio_sid, packet.nsp)
         if sid is not None and self.manager.is_connected(sid, packet.nsp):
+            self.eio.sockets[eio_sid].known()
             self._gateway.welcome(link)
         else:
             link.close()

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who knocks: how much one address may ask for before anybody there has shown who they are.
+
+A clinic may stand behind one address, so that the limits leave room for a whole workshop that comes at the full hour.
+Only people without a seat are counted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from ipaddress import IPv6Address, ip_address
+from typing import Final
+
+from aiohttp import web
+
+from server.signaling.limits import Buckets, Rate
+
+FROM_ONE_ADDRESS: Final = 200
+"""Sockets of one address that nobody has authenticated yet, or that have sent no whole request."""
+TICKET_RATE: Final = Rate(per_second=10, burst=600)
+"""Join links that one address may swap for tickets."""
+HEADER_DEADLINE_S: Final = 5.0
+"""How long the first request of a connection may take to arrive; looked at in steps of `LOOK_S`."""
+LOOK_S: Final = 1.0
+_NETWORK_BITS: Final = 64
+
+
+def address_of(peer: str | None, forwarded: str | None) -> str:
+    """What stands for whoever has sent a request; empty: this machine, which is not limited.
+
+    `forwarded`: the header X-Forwarded-For, of which the last element is believed if the peer has no public address, as
+    a proxy has. An IPv6 address stands for its /64, as one subscriber has at least that many.
+    """
+    try:
+        address = ip_address((peer or "").partition("%")[0])
+        if forwarded and not address.is_global:
+            address = ip_address(forwarded.rpartition(",")[2].strip())
+    except ValueError:
+        return peer or "unknown"
+    if address.is_loopback:
+        return ""
+    if isinstance(address, IPv6Address):
+        if address.ipv4_mapped is not None:
+            return str(address.ipv4_mapped)
+        return str(IPv6Address(int(address) >> _NETWORK_BITS << _NETWORK_BITS))
+    return str(address)
+
+
+def address_behind(request: web.Request) -> str:
+    """The same, of a request."""
+    return address_of(request.remote, request.headers.get("X-Forwarded-For"))
+
+
+class Strangers:
+    """How many are at the door, by address. `enter` is followed by one `leave`."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+
+    def may_enter(self, address: str) -> bool:
+        """Whether there is room for one more from there."""
+        return address == "" or self._counts[address] < FROM_ONE_ADDRESS
+
+    def enter(self, address: str) -> Callable[[], None]:
+        """One more; what is returned lets it go, and does nothing the second time."""
+        self._counts[address] += 1
+        here = [address]
+
+        def leave() -> None:
+            if here:
+                left = here.pop()
+                self._counts[left] -= 1
+                if not self._counts[left]:
+                    del self._counts[left]
+
+        return leave
+
+
+class TicketLimit:
+    """How often each address may swap a link."""
+
+    def __init__(self, now_ms: Callable[[], int]) -> None:
+        self._now_ms = now_ms
+        self._buckets: Buckets[str] = Buckets(TICKET_RATE)
+
+    def wait_ms(self, address: str) -> int:
+        """0: now, which is counted; otherwise how long until the next one."""
+        if address == "":
+            return 0
+        now_ms = self._now_ms()
+        bucket = self._buckets.of(address, now_ms)
+        wait_ms = bucket.wait_ms(1, now_ms)
+        if not wait_ms:
+            bucket.take(1)
+        return wait_ms
+
+
+class Doorkeeper:
+    """Ends connections that send no whole request in time; of aiohttp's own limits the first is that of keep-alive.
+
+    Looked at all together now and then: a timer for each would be made for everybody, to stop hardly anyone.
+    """
+
+    def __init__(self, server: web.Server) -> None:
+        self._server = server
+        self._since: dict[web.RequestHandler, float] = {}
+        self._loop = asyncio.get_running_loop()
+        self._timer = self._loop.call_later(LOOK_S, self._look)
+
+    def close(self) -> None:
+        """Look no more."""
+        self._timer.cancel()
+
+    def _look(self) -> None:
+        now = self._loop.time()
+        silent = {handler: self._since.get(handler, now) for handler in self._server.connections if _is_silent(handler)}
+        crowd: Counter[str] = Counter()
+        for handler, since in silent.items():
+            transport = handler.transport
+            if transport is None:
+                continue
+            address = address_of((transport.get_extra_info("peername") or ("",))[0], None)
+            crowd[address] += 1
+            if now - since >= HEADER_DEADLINE_S - LOOK_S or (address and crowd[address] > FROM_ONE_ADDRESS):
+                transport.abort()
+        self._since = silent
+        self._timer = self._loop.call_later(LOOK_S, self._look)
+
+
+def _is_silent(handler: web.RequestHandler) -> bool:
+    """Whether not one request has come whole."""
+    return handler._request_count == 0  # noqa: SLF001 - nothing else tells; a test looks whether it is there
