@@ -95,10 +95,7 @@ class Server:
         self.gateway.meter, self.gateway.tracer = self.observatory.metrics, self.observatory.tracer
         if isinstance(self.plane, SharedPlane):
             self.gateway.carry, self.plane.passed = self.plane.pass_on, self.gateway.passed
-        watching = self.observatory
-        self.courier = courier_of(
-            config, stand, watching.metrics, share=self._share, now_ms=clock.now_ms, tracer=watching.tracer
-        )
+        self.courier = courier_of(config, stand, self.observatory.metrics, share=self._share, now_ms=clock.now_ms)
         self._refreshing: asyncio.Task[None] | None = None
         self._doorkeeper: Doorkeeper | None = None
         self._sockets = SignalingServer(self.gateway, lambda name: connection_at(self.node, name))
