@@ -92,10 +92,11 @@ class Server:
         )
         others = nowhere_else if self.system is None else self._others
         self.gateway = Gateway(joining, clock, self.plane, _relays(config), others=others)
-        self.gateway.meter, self.gateway.tracer = self.observatory.metrics, self.observatory.tracer
+        meter, tracer = self.observatory.metrics, self.observatory.tracer
+        self.gateway.meter, self.gateway.tracer = meter, tracer
         if isinstance(self.plane, SharedPlane):
             self.gateway.carry, self.plane.passed = self.plane.pass_on, self.gateway.passed
-        self.courier = courier_of(config, stand, self.observatory.metrics, share=self._share, now_ms=clock.now_ms)
+        self.courier = courier_of(config, stand, meter, tracer, share=self._share, now_ms=clock.now_ms)
         self._refreshing: asyncio.Task[None] | None = None
         self._doorkeeper: Doorkeeper | None = None
         self._sockets = SignalingServer(self.gateway, lambda name: connection_at(self.node, name))

@@ -38,6 +38,9 @@ class Span(Protocol):
     def reached(self, point: str) -> None:
         """So far it has come; one of a few names."""
 
+    def carried(self) -> dict[str, str]:
+        """Headers by which whoever is called goes on with the trace (W3C Trace Context)."""
+
     def end(self, outcome: str) -> None:
         """It is over; called once. `outcome`: one of a few names, as for `Meter`."""
 

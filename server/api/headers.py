@@ -20,6 +20,8 @@ ADDRESSES: Final[web.AppKey[Callable[[], Iterable[str]]]] = web.AppKey("addresse
 CLIENT_GONE: Final = 499
 """Nobody is there to be answered; the number is that of nginx."""
 REQUEST_ID: Final = web.RequestKey("request_id", str)
+ID: Final = re.compile(r"[0-9a-f-]{16,36}")
+"""What a proxy may call a request: random digits, which say nothing and fit into a log line."""
 HOST: Final = re.compile(r"[A-Za-z0-9.\-\[\]:]{1,255}")
 
 FIXED: Final = {
@@ -66,7 +68,8 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
 @web.middleware
 async def access_log(request: web.Request, handler: Handler) -> web.StreamResponse:
     """One line for each request, by route and never by address; a fault is told by its place only."""
-    request[REQUEST_ID] = secrets.token_hex(8)
+    given = request.headers.get("X-Request-Id", "").lower()
+    request[REQUEST_ID] = given if ID.fullmatch(given) else secrets.token_hex(8)
     started = time.monotonic()
     status = 500
     try:

@@ -17,11 +17,14 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 from opentelemetry.trace import Link, Span, SpanKind, Status, StatusCode, set_span_in_context
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 OURS: Final = frozenset({"fault", "internal", "unknown", "worker_lost"})
 """Outcomes that are nobody's fault but the server's."""
 PATIENCE_S: Final = 5.0
 SCOPE: Final = "holdspace"
+OUTGOING: Final = frozenset({"webhook"})
+_FORMAT: Final = TraceContextTextMapPropagator()
 
 
 def collector(url: str) -> SpanExporter:
@@ -51,6 +54,11 @@ class OtelSpan:
     def reached(self, point: str) -> None:
         self.span.add_event(point)
 
+    def carried(self) -> dict[str, str]:
+        headers: dict[str, str] = {}
+        _FORMAT.inject(headers, set_span_in_context(self.span))
+        return headers
+
     def end(self, outcome: str) -> None:
         if self._owners.get(self._key) is self:
             del self._owners[self._key]
@@ -73,7 +81,7 @@ class OtelTracer:
 
     def begin(self, name: str, request: str, parent: object = None) -> OtelSpan:
         above = set_span_in_context(parent.span) if isinstance(parent, OtelSpan) else Context()
-        kind = SpanKind.SERVER if parent is None else SpanKind.INTERNAL
+        kind = SpanKind.CLIENT if name in OUTGOING else SpanKind.SERVER if parent is None else SpanKind.INTERNAL
         span = self._tracer.start_span(name, above, kind, {"holdspace.request": request})
         return OtelSpan(span, request, self._owners)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import secrets
 import time
 from collections import deque
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from msgspec import Struct
 
 from server.ids import RoomId
 from server.logs import digest
+from server.observing import Tracer
 from server.ports import LogUnavailable
 from server.webhooks.ports import NewsStand, Waiting
 from server.webhooks.schedule import is_too_old, wait_ms
@@ -102,7 +104,9 @@ class Courier:
         *,
         share: Callable[[], tuple[int, int] | None],
         now_ms: Callable[[], int],
+        tracer: Tracer | None = None,
     ) -> None:
+        self._tracer = tracer
         self._stand = stand
         self._receiver = receiver
         self._meter = meter
@@ -254,18 +258,25 @@ class Courier:
 
     async def _sent(self, room: RoomId, body: bytes) -> bool:
         """Whether it was taken: nothing but 2xx is, a redirect neither; what is answered is not read."""
+        request = secrets.token_hex(8)
+        span = None if self._tracer is None else self._tracer.begin("webhook", request)
+        carried = {"X-Request-Id": request} | ({} if span is None else span.carried())
         async with self._slots:
-            status, error = await self._post(body)
+            status, error = await self._post(body, carried)
         taken = status in _SUCCESS
-        self._meter.webhook("sent" if taken else "failed")
+        outcome = "sent" if taken else "failed"
+        self._meter.webhook(outcome)
+        if span is not None:
+            span.end(outcome)
         if not taken:
-            log.info("webhook_failed", room=digest(room), status=status, error=error)
+            log.info("webhook_failed", request=request, room=digest(room), status=status, error=error)
         return taken
 
-    async def _post(self, body: bytes) -> tuple[int, str]:
+    async def _post(self, body: bytes, carried: dict[str, str]) -> tuple[int, str]:
         if self._http is None:
             return 0, "closed"
-        headers = {"Authorization": signature(self._receiver.key, body, int(time.time())), "Content-Type": CONTENT_TYPE}
+        signed = signature(self._receiver.key, body, int(time.time()))
+        headers = {"Authorization": signed, "Content-Type": CONTENT_TYPE} | carried
         try:
             async with self._http.post(self._receiver.url, data=body, headers=headers, allow_redirects=False) as answer:
                 return answer.status, ""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from server.config import Config, load_webhook_secret
+from server.observing import Tracer
 from server.runner.core import ROOM_RULES
 from server.runner.steps import Rules
 from server.webhooks.courier import Courier, Meter, Receiver
@@ -35,6 +36,7 @@ def courier_of(
     config: Config,
     stand: NewsStand,
     meter: Meter,
+    tracer: Tracer | None,
     *,
     share: Callable[[], tuple[int, int] | None],
     now_ms: Callable[[], int],
@@ -43,4 +45,4 @@ def courier_of(
     if not config.webhook_url:
         return NoCourier()
     receiver = Receiver(config.webhook_url, WebhookKey(config.api_key, load_webhook_secret(config)))
-    return Courier(stand, receiver, meter, share=share, now_ms=now_ms)
+    return Courier(stand, receiver, meter, share=share, now_ms=now_ms, tracer=tracer)

@@ -243,6 +243,23 @@ async def test_every_answer_carries_the_policy(http: ClientSession, path: str) -
         assert len(answer.headers["X-Request-Id"]) == 16
 
 
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("0123456789abcdef0123456789abcdef", True),
+        ("6F9619FF-8B86-D011-B42D-00CF4FC964FF", True),
+        ("canaryword", False),
+        ("0123456789abcdef\u00e9", False),
+        ("0" * 64, False),
+        ("", False),
+    ],
+)
+async def test_a_proxy_may_give_a_request_its_id(http: ClientSession, given: str, kept: bool) -> None:
+    """If it is one: random digits, nothing that could say something."""
+    async with http.get("/healthz", headers={"X-Request-Id": given}) as answer:
+        assert (answer.headers["X-Request-Id"] == given.lower()) is kept
+
+
 async def test_a_strange_host_does_not_get_into_the_policy() -> None:
     """A Host header cannot add sources."""
     assert "evil" not in content_security_policy("x; script-src evil")

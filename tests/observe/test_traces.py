@@ -15,15 +15,23 @@ from aiohttp import web
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from structlog.testing import capture_logs
 
 from server.app import Server
+from server.cluster.memory import MemoryNews
 from server.config import ConfigError
 from server.observe import otel
+from server.observe.metrics import Metrics
+from server.observe.otel import OtelTracer
 from server.rooms.commands import SendChat, SetGoal
 from server.rooms.state import Role
 from server.signaling.messages import MediaOffer
+from server.webhooks.courier import Courier, Receiver
+from server.webhooks.signature import WebhookKey
 from tests.cluster.servers import redis_server
 from tests.signaling.clients import Venue, config
+from tests.webhooks.receiver import SECRET as PLATFORM_SECRET
+from tests.webhooks.receiver import Platform
 
 CANARY = "canaryword"
 NOWHERE = "http://127.0.0.1:9/v1/traces"
@@ -164,6 +172,37 @@ async def test_a_collector_gets_them_and_no_word_of_people(tmp_path: Path) -> No
         "service.instance.id",
     }
     assert [secret for secret in secrets if any(secret.encode() in body for body in bodies)] == []
+
+
+async def test_the_platform_can_go_on_with_the_trace_of_a_webhook() -> None:
+    """Each attempt is a span; what is called gets its name, and a request id that stands in the log if it fails."""
+    kept, seen = InMemorySpanExporter(), list[dict[str, str]]()
+    tracer = OtelTracer(kept, percent=100, node="n", version="1")
+
+    async def answer(request: web.Request) -> web.Response:
+        seen.append({name.lower(): text for name, text in request.headers.items()})
+        return web.Response(status=204 if len(seen) > 1 else 500)
+
+    async with Platform() as platform:
+        platform.answer = answer
+        stand = MemoryNews()
+        receiver = Receiver(platform.url, WebhookKey("holdspace", PLATFORM_SECRET))
+        courier = Courier(stand, receiver, Metrics(), share=lambda: (0, 1), now_ms=lambda: 0, tracer=tracer)
+        with capture_logs() as lines:
+            courier.start()
+            stand.put((b'{"id": "a", "room": "tue", "at_ms": 0}',))
+            await platform.until(lambda: len(seen) == 2)
+            await courier.close()
+    tracer.close()
+    spans = kept.get_finished_spans()
+    assert [fact(span, "outcome") for span in spans] == ["failed", "sent"]
+    for span, headers in zip(spans, seen, strict=True):
+        assert headers["traceparent"].split("-")[1:3] == [
+            f"{span.context.trace_id:032x}",
+            f"{span.context.span_id:016x}",
+        ]
+        assert headers["x-request-id"] == fact(span, "request")
+    assert [line["request"] for line in lines if line["event"] == "webhook_failed"] == [seen[0]["x-request-id"]]
 
 
 def test_who_wants_no_traces_needs_no_library(tmp_path: Path) -> None:
