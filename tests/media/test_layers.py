@@ -19,7 +19,7 @@ from server.media.rtcp import (
 from server.media.streams import MAX_PAYLOAD
 from server.media.vp8 import read_vp8
 from tests.media.circle import MS, Circle, Encoding, Seat
-from tests.media.offers import CAMERA_SSRC, MICROPHONE_SSRC, MID_ID, OPUS, RID_ID, RTX, TRANSPORT_CC_ID, VP8, make_offer
+from tests.media.offers import MICROPHONE_SSRC, MID_ID, OPUS, RID_ID, RTX, TRANSPORT_CC_ID, VP8
 from tests.media.packets import rtp, vp8
 
 pytestmark = pytest.mark.usefixtures("packet_path")
@@ -363,48 +363,3 @@ def test_a_publisher_is_told_when_its_packets_came() -> None:
     assert [number for number, _ in message.arrivals()] == [7, 8, 9, 10]
     assert [arrival is not None for _, arrival in message.arrivals()] == [True, True, False, True]
     assert int.from_bytes(sent[8:12]) == MICROPHONE_SSRC
-
-
-def with_codec(offer: str, payload_type: int, rtx: int, codec: str, parameters: str = "") -> str:
-    """Every video section takes this one too."""
-    offer = offer.replace(f"SAVPF {VP8} {RTX}", f"SAVPF {VP8} {RTX} {payload_type} {rtx}")
-    lines = f"a=rtpmap:{payload_type} {codec}/90000\na=rtpmap:{rtx} rtx/90000\na=fmtp:{rtx} apt={payload_type}\n"
-    lines += f"a=fmtp:{payload_type} {parameters}\n" if parameters else ""
-    return offer.replace(f"a=rtpmap:{VP8} ", f"{lines}a=rtpmap:{VP8} ")
-
-
-H264 = ("H264", "packetization-mode=1;profile-level-id=42e01f")
-
-
-@pytest.mark.parametrize(
-    ("codec", "payloads"),
-    [
-        (("VP9",), (b"\x40cannot begin", b"\x08keyframe", b"\x40goes on")),
-        (H264, (b"\x41cannot begin", b"\x65keyframe", b"\x41goes on")),
-    ],
-    ids=["VP9", "H.264"],
-)
-def test_a_codec_goes_to_those_who_have_it(codec: tuple[str, ...], payloads: tuple[bytes, ...]) -> None:
-    """A publisher changes codecs: who has the new one goes on with its next keyframe under an own type, others stop."""
-    circle = Circle()
-    ana = Seat(circle, "ana", with_codec(make_offer(), 98, 99, *codec))
-    bo = Seat(circle, "bo", with_codec(make_offer(), 45, 46, *codec))
-    old = circle.seat("old")
-    for seat in (bo, old):
-        circle.watch(seat.video(), ana.camera.layers[0])
-    camera = Encoding(ana, "", CAMERA_SSRC)
-    camera.send(vp8(7, keyframe=True))
-    assert old.video().plays(ana.camera)
-    for sequence, payload in enumerate(payloads, 200):
-        ana.send(rtp(sequence, ssrc=CAMERA_SSRC, payload_type=98, payload=payload))
-    assert [packet.payload_type for packet in bo.seen()] == [VP8, 45, 45]
-    assert [packet.payload_type for packet in old.seen()] == [VP8]
-    assert not old.video().plays(ana.camera)
-    assert not old.video().choose(ana.camera.layers[0])
-    bo.send_report(negative_acknowledgement(1, bo.video().rewriter.ssrc, [bo.seen()[2].sequence]))
-    assert [(packet.payload_type, packet.payload[2:]) for packet in bo.repeats()] == [(46, payloads[2])]
-    camera.sequence = 300
-    camera.send(vp8(8, keyframe=True))
-    circle.watch(old.video(), ana.camera.layers[0])
-    camera.send(vp8(9, keyframe=True))
-    assert [packet.payload_type for packet in old.seen()] == [VP8, VP8]
