@@ -196,6 +196,8 @@ class Config:
                 raise ConfigError(f"allowed_origins: {origin!r} is not an origin such as https://example.org")
         if self.node_url and not is_origin(self.node_url):
             raise ConfigError(f"node_url: {self.node_url!r} is not an address such as https://b.example.org")
+        if self.trace_url and not self.trace_url.startswith(("http://", "https://")):
+            raise ConfigError("trace_url must be an address such as http://127.0.0.1:4318/v1/traces")
         if self.webhook_url:
             self._check_webhook()
 

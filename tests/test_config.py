@@ -21,6 +21,8 @@ LONG = "x" * 32
         {"media_port": 70_000},
         {"media_tcp_port": -1},
         {"relay_only": True},
+        {"trace_url": "localhost:4318"},
+        {"trace_percent": 101},
         {"capacity": 0},
         {"capacity": 501},
         {"ticket_seconds": 1},

@@ -104,6 +104,16 @@ async def answers(url: str) -> bool:
         return False
 
 
+async def test_a_request_has_one_id(site: Site) -> None:
+    """That of the proxy; what a stranger calls it does not get through."""
+    given = "0" * 16
+    headers = {"X-Request-Id": given}
+    async with ClientSession() as http, http.get(f"{site.url}/healthz", ssl=False, headers=headers) as answer:
+        kept = answer.headers["X-Request-Id"]
+    assert len(kept) in {32, 36}
+    assert kept != given
+
+
 async def test_people_meet_over_https(site: Site) -> None:
     """WebSockets pass, in both directions, whichever server they come to."""
     room = fresh_room()

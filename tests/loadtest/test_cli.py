@@ -130,6 +130,9 @@ def test_a_whole_test_against_a_server_of_its_own(tmp_path: Path) -> None:
     assert max(people for _, people in run["present"]) == 4
     assert {moment["text"] for moment in run["moments"]} == {"split", "merge", "drop"}
     assert all(Path(path).stat().st_size for path in files.values())
+    token = ended.stderr.partition("Join as moderator: ")[2].partition("#")[2][:60]
+    assert token.startswith("eyJ")
+    assert [kind for kind, path in files.items() if token in Path(path).read_text()] == []
 
 
 @pytest.mark.slow
