@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a real Chromium makes of 5 % of loss each way, on both hops through a real worker: by its own getStats."""
+"""What a real Chromium makes of loss each way, on both hops through a real worker: by its own getStats."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 WARM_S = 8.0
 SECONDS = 20.0
+FIVE = 5
 
 BEFORE_ALL = """(() => {
   const remote = RTCPeerConnection.prototype.setRemoteDescription;
@@ -88,9 +89,13 @@ async def join(made: Studio, rigs: RigProcess, name: str, *, red: bool) -> tuple
 
 
 @pytest.mark.parametrize("red", [True, False], ids=["with RED", "without RED"])
-async def test_chromium_at_five_percent_of_loss_each_way(red: bool) -> None:
-    """At least 95 % of the frames; of the voice less than 3 % is made up with RED, and much more without it."""
-    link = adjusted(PERFECT, "both.loss=0.05 both.delay_ms=12.5")
+@pytest.mark.parametrize("percent", [5, 10])
+async def test_chromium_at_loss_each_way(red: bool, percent: int) -> None:
+    """At 5 % at least 95 % of the frames; of the voice less than 3 % is made up with RED, much more without it.
+
+    At 10 % still most of the frames, and with RED less of the voice is made up than at half the loss without it.
+    """
+    link = adjusted(PERFECT, f"both.loss={percent / 100} both.delay_ms=12.5")
     async with studio() as made, rig_process() as rigs:
         (ana, first), (bo, second) = [await join(made, rigs, name, red=red) for name in ("ana", "bo")]
         made.route((("ana", "bo"), ("ana",), ("ana",)))
@@ -104,9 +109,9 @@ async def test_chromium_at_five_percent_of_loss_each_way(red: bool) -> None:
     found = {name: end[name] - start.get(name, 0) for name in end}
     concealed, frames = found["concealed"] / found["samples"], found["decoded"] / found["sent"]
     rate = found["octets"] * 8 / SECONDS / 1_000
-    print(f"RED {red}: concealed {concealed:.2%}, frames {frames:.1%}, freezes {found['freezes']}, {rate:.0f} kbit/s")
-    assert frames >= 0.95
-    assert concealed < 0.03 if red else concealed > 0.03
+    print(f"{percent} %, RED {red}: concealed {concealed:.2%}, frames {frames:.1%}, {rate:.0f} kbit/s, {found}")
+    assert frames >= (0.95 if percent == FIVE else 0.85)
+    assert concealed < (0.03 if percent == FIVE else 0.06) if red else concealed > percent / 160
 
 
 async def count(sender: Page, receiver: Page) -> dict[str, Any]:
