@@ -1,28 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 import { mount } from "svelte";
 import "./app.css";
+import { browserMedia, browserMesh } from "./core/browser.ts";
 import { browserDevices } from "./core/devices.ts";
-import { Media } from "./core/media.ts";
-import { Mesh } from "./core/mesh.ts";
 import { PatientPolicy } from "./core/reconnect.ts";
+import { later, newId, now } from "./core/runtime.ts";
 import { Session } from "./core/session.ts";
 import { fetchTicket, SeatMemory } from "./core/tickets.ts";
 import { lazyWire } from "./core/wire.ts";
 import Root from "./ui/Root.svelte";
 import { preferredLocale, useLocale } from "./ui/text.svelte.ts";
 
-const now = (): number => performance.now();
-const later = (run: () => void, ms: number): void => void setTimeout(run, ms);
-
 /** The fragment carries the token of the link: taken once, then out of the address bar and the history. */
 function takeFragment(): string {
   const { hash } = location;
   if (hash) history.replaceState(null, "", location.pathname + location.search);
   return hash;
-}
-
-function newId(): string {
-  return [...crypto.getRandomValues(new Uint8Array(12))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 async function start(): Promise<void> {
@@ -43,27 +36,8 @@ async function start(): Promise<void> {
           fetchTicket: (token) => fetchTicket(fetch.bind(window), token),
           memory: new SeatMemory(sessionStorage),
           devices: browserDevices(),
-          createMedia: (sendOffer) =>
-            new Media({
-              createPeer: (config) => new RTCPeerConnection(config),
-              codecs: (kind) => RTCRtpReceiver.getCapabilities(kind)?.codecs ?? null,
-              sendOffer,
-              firstOffer: crypto.getRandomValues(new Uint32Array(1))[0] ?? 1,
-              now,
-              later,
-            }),
-          createMesh: (signal, shown) =>
-            new Mesh(
-              {
-                createPeer: (config) => new RTCPeerConnection(config),
-                codecs: (kind) => RTCRtpReceiver.getCapabilities(kind)?.codecs ?? null,
-                signal,
-                newName: newId,
-                now,
-                later,
-              },
-              shown,
-            ),
+          createMedia: browserMedia,
+          createMesh: browserMesh,
           ...ports,
         });
         void session.start(fragment);
