@@ -167,6 +167,14 @@ ROWS: Final[dict[str, tuple[Panel, ...]]] = {
         Panel(
             "Lateness of the loop, p99", "s", {NODE: quantile(0.99, "holdspace_loop_lag_seconds", "instance")}, "", 0.1
         ),
+        Panel("Webhooks", "ops", {"{{outcome}}": rate("holdspace_webhooks_total", "outcome")}),
+        Panel(
+            "The oldest webhook that waits",
+            "s",
+            {NODE: each("holdspace_webhooks_oldest_seconds")},
+            "While the care platform does not take them.",
+            600,
+        ),
         Panel("CPU", "percentunit", {NODE: f"rate(process_cpu_seconds_total{{{NODES}}}[1m])"}, "Without the workers."),
         Panel("Memory", "bytes", {NODE: each("process_resident_memory_bytes")}, "Without the workers."),
     ),

@@ -33,6 +33,7 @@ QUIET: Final = {
     "Moves and breakouts",
     "Round trip to people",
     "What people really had",
+    "Webhooks",
 }
 """Panels that show nothing for people who send no media, come to no harm and stay together."""
 
