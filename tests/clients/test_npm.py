@@ -47,7 +47,7 @@ export { evolve };
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project elsewhere that has the packed package installed, and what that depends on."""
     folder = tmp_path_factory.mktemp("consumer")
-    command = [ROOT / "scripts" / "npm", "pack", "--silent", "--pack-destination", folder]
+    command: list[str | Path] = [ROOT / "scripts" / "npm", "pack", "--silent", "--pack-destination", folder]
     subprocess.run(command, cwd=CORE, check=True, timeout=100)
     (tarball,) = folder.glob("*.tgz")
     modules = folder / "node_modules"
@@ -74,7 +74,7 @@ async def server(tmp_path_factory: pytest.TempPathFactory, pages: str) -> AsyncI
 def built(project: Path) -> Path:
     """The example's page, bundled."""
     vite = MODULES / "vite" / "bin" / "vite.js"
-    command = [NODE, vite, "build", "--base", "./", "--logLevel", "warn"]
+    command: list[str | Path] = [NODE, vite, "build", "--base", "./", "--logLevel", "warn"]
     (project / "vite.config.mjs").write_text('export default { build: { rolldownOptions: { input: "listen.html" } } };')
     subprocess.run(command, cwd=project, check=True, timeout=60)
     return project / "dist"
@@ -116,7 +116,7 @@ def test_its_types_are_complete(project: Path) -> None:
     (project / "consumer.ts").write_text(CONSUMER)
     (project / "package.json").write_text('{"type": "module"}')
     (project / "tsconfig.json").write_text(json.dumps({"compilerOptions": options, "files": ["consumer.ts"]}))
-    command = [NODE, MODULES / "typescript" / "bin" / "tsc", "--project", "."]
+    command: list[str | Path] = [NODE, MODULES / "typescript" / "bin" / "tsc", "--project", "."]
     result = subprocess.run(command, cwd=project, check=False, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout
 
