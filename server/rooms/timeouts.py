@@ -20,6 +20,11 @@ def next_timeout(state: RoomState) -> int | None:
     return min((due for due in dues if due is not None), default=None)
 
 
+def timed(state: RoomState) -> tuple[object, ...]:
+    """All that `next_timeout` looks at; states share what an event does not touch."""
+    return (state.seats, state.agenda, state.breakouts)
+
+
 def decide_timeout(state: RoomState, ctx: Context) -> Events:
     """All that is due by now, however late it is asked; nothing when asked too early.
 

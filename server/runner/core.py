@@ -12,7 +12,7 @@ from server.rooms.evolve import evolve
 from server.rooms.hard import is_hard
 from server.rooms.recent import recall, remember
 from server.rooms.state import RoomState
-from server.rooms.timeouts import decide_timeout, next_timeout
+from server.rooms.timeouts import decide_timeout, next_timeout, timed
 from server.runner.steps import Rules
 
 
@@ -20,4 +20,4 @@ def _attend(state: RoomState, entry: Entry) -> RoomState:
     return attend(state, entry.events, entry.at_ms)
 
 
-ROOM_RULES: Final = Rules(decide, evolve, next_timeout, decide_timeout, remember, recall, is_hard, _attend)
+ROOM_RULES: Final = Rules(decide, evolve, next_timeout, decide_timeout, remember, recall, is_hard, _attend, timed=timed)

@@ -39,6 +39,7 @@ from server.ports import (
 )
 from server.rooms.context import Context
 from server.rooms.state import RoomState
+from server.runner.due import Due, due_in
 from server.runner.steps import (
     Acknowledged,
     Append,
@@ -107,7 +108,7 @@ class Pipeline:
         self._now_ms = 0
         self._seed = 0
         self._timeout_tried: Seq | None = None
-        self._due: tuple[RoomState | None, int | None] = (None, None)
+        self._due = Due()
         self.gone = False
         self.epoch = Epoch(0)
         self.seq = Seq(0)
@@ -260,18 +261,12 @@ class Pipeline:
         snapshot = batch.states[-1] if batch.base // every != last // every else None
         wake_ms = self._due_in(batch.states[-1])
         hard = any(self._rules.is_hard(member.submission.command) for member in batch.members)
-        return Append(self.epoch, batch.base, batch.entries, snapshot, wake_ms, hard, self._news(batch))
-
-    def _news(self, batch: _Batch) -> tuple[bytes, ...]:
-        """The same whenever this batch is sent again."""
-        steps = enumerate(zip(batch.states, batch.states[1:], batch.entries, strict=False), batch.base + 1)
-        return tuple(body for seq, step in steps for body in self._rules.news(*step, self.epoch, seq))
+        news = self._rules.news_of(batch.states, batch.entries, self.epoch, batch.base)
+        return Append(self.epoch, batch.base, batch.entries, snapshot, wake_ms, hard, news)
 
     def _due_in(self, state: RoomState) -> int | None:
-        """When something is due in this state; remembered, as the same one is asked about again and again."""
-        if self._due[0] is not state:
-            self._due = (state, self._rules.next_timeout(state))
-        return self._due[1]
+        self._due = due_in(self._rules, state, self._due)
+        return self._due.at_ms
 
     # -- deciding ------------------------------------------------------------------------------------------------------
 

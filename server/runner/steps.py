@@ -15,6 +15,11 @@ from server.rooms.events import Event
 from server.rooms.state import RoomState
 
 
+def the_whole(state: RoomState) -> tuple[object, ...]:
+    """Everything of a state may matter."""
+    return (state,)
+
+
 def never_hard(command: Command) -> bool:
     """No command needs more than to be in the log."""
     del command
@@ -38,7 +43,7 @@ class Rules(Struct, frozen=True):
 
     `is_hard`: whether this command should survive a failover of the log that comes right after it. `attend`: the state
     after the events of an entry, with who was there and when. `news`: what the outside shall be told of an entry, from
-    the states before and after it, and its epoch and position.
+    the states before and after it, and its epoch and position. `timed`: all of a state that `next_timeout` looks at.
     """
 
     decide: Callable[[RoomState, Command, ParticipantId | None, Context], Events]
@@ -50,12 +55,22 @@ class Rules(Struct, frozen=True):
     is_hard: Callable[[Command], bool] = never_hard
     attend: Callable[[RoomState, Entry], RoomState] = nobody_attends
     news: Callable[[RoomState, RoomState, Entry, int, int], tuple[bytes, ...]] = no_news
+    timed: Callable[[RoomState], tuple[object, ...]] = the_whole
 
     def fold(self, state: RoomState, entry: Entry, seq: int) -> RoomState:
         """The state after this entry, which also remembers the entry's command."""
         for event in entry.events:
             state = self.evolve(state, event)
         return self.remember(self.attend(state, entry), entry.command, seq)
+
+    def news_of(
+        self, states: tuple[RoomState, ...], entries: tuple[Entry, ...], epoch: int, base: int
+    ) -> tuple[bytes, ...]:
+        """The news of entries after `base`, the same whenever they are sent again. `states`: before and after each."""
+        if self.news is no_news:
+            return ()
+        steps = enumerate(zip(states, states[1:], entries, strict=False), base + 1)
+        return tuple(body for seq, step in steps for body in self.news(*step, epoch, seq))
 
 
 class Limits(Struct, frozen=True):

@@ -90,10 +90,6 @@ class Chapter(Struct, frozen=True):
 
     named: frozenset[ParticipantId | None]
 
-    def kind_of(self, viewer: Viewer) -> Kind:
-        """Viewers of one kind see the same."""
-        return viewer if viewer.id in self.named else (viewer.moderator, viewer.placement)
-
     def seen_by(self, viewer: Viewer) -> tuple[int, ...]:
         """The numbers of the events that this viewer receives."""
         return tuple(number for number, audience in enumerate(self.audiences) if audience.includes(viewer))
@@ -253,18 +249,29 @@ class _Press:
         self._chapter = chapter
         self._epoch = epoch
         self._now_ms = now_ms
+        self._named = chapter.named
         self._by_kind: dict[tuple[Kind, Seq], bytes | None] = {}
         self._by_events: dict[tuple[tuple[int, ...], Seq], bytes] = {}
+        self._last: tuple[Viewer, Seq, bytes | None] | None = None
 
     def frame(self, viewer: Viewer, sent: Seq) -> bytes | None:
         """For this viewer, who knows everything up to `sent`; None: there is nothing for them to see."""
-        key = (self._chapter.kind_of(viewer), sent)
-        try:
-            return self._by_kind[key]
-        except KeyError:
+        if viewer.id in self._named:
+            return self._of(viewer, viewer, sent)
+        if self._last is not None:  # most people are of the same kind as the one before
+            like, known, frame = self._last
+            if sent == known and viewer.placement == like.placement and viewer.moderator is like.moderator:
+                return frame
+        frame = self._of((viewer.moderator, viewer.placement), viewer, sent)
+        self._last = (viewer, sent, frame)
+        return frame
+
+    def _of(self, kind: Kind, viewer: Viewer, sent: Seq) -> bytes | None:
+        key = (kind, sent)
+        if key not in self._by_kind:
             seen = self._chapter.seen_by(viewer)
-            frame = self._by_kind[key] = self._made(seen, sent) if seen else None
-            return frame
+            self._by_kind[key] = self._made(seen, sent) if seen else None
+        return self._by_kind[key]
 
     def _made(self, seen: tuple[int, ...], sent: Seq) -> bytes:
         chapter, key = self._chapter, (seen, sent)
@@ -294,7 +301,7 @@ def _changed(before: RoomState, after: RoomState) -> Iterator[ParticipantId]:
     """Whose `Viewer` differs, newcomers' too; states share what an event does not touch."""
     if before.participants is after.participants:
         return
+    known = before.participants
     for participant, person in after.participants.items():
-        known = before.participants.get(participant) is person
-        if not known and viewer_of(before, participant) != viewer_of(after, participant):
+        if known.get(participant) is not person and viewer_of(before, participant) != viewer_of(after, participant):
             yield participant

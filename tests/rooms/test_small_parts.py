@@ -14,7 +14,7 @@ from server.rooms.names import MAX_NAME, clean_name, clean_text
 from server.rooms.phases import PhaseKind
 from server.rooms.recent import recall, remember
 from server.rooms.shuffle import shuffled, splitmix64
-from server.rooms.state import MAX_PHASES, MAX_RECENT_COMMANDS
+from server.rooms.state import MAX_LATEST_COMMANDS, MAX_PHASES, MAX_RECENT_COMMANDS
 from server.rooms.templates import Language, default_agenda
 from tests.rooms.builders import new_room
 
@@ -82,11 +82,11 @@ def test_every_order_comes_up_about_as_often() -> None:
 def test_recent_commands_are_recalled_and_bounded() -> None:
     """I7: the newest are known with their place in the log, the oldest are forgotten."""
     state = new_room()
-    for number in range(MAX_RECENT_COMMANDS + 2):
+    for number in range(MAX_RECENT_COMMANDS + MAX_LATEST_COMMANDS):
         state = remember(state, f"ana:{number}", number)
     assert len(state.recent) == MAX_RECENT_COMMANDS
-    assert recall(state, "ana:1") is None
-    assert recall(state, "ana:2") == 2
+    assert recall(state, f"ana:{MAX_LATEST_COMMANDS - 1}") is None
+    assert recall(state, f"ana:{MAX_LATEST_COMMANDS}") == MAX_LATEST_COMMANDS
     assert recall(state, f"ana:{MAX_RECENT_COMMANDS + 1}") == MAX_RECENT_COMMANDS + 1
 
 

@@ -18,6 +18,7 @@ MAX_PHASES: Final = 30
 MAX_PENDING: Final = 64
 MAX_CHAT_MESSAGES: Final = 100
 MAX_RECENT_COMMANDS: Final = 512
+MAX_LATEST_COMMANDS: Final = 32
 MAX_EVER: Final = 5_000
 """How many people and tickets a session remembers in all; after that it takes nobody new but moderators."""
 SEAT_GRACE_MS: Final = 60_000
@@ -353,3 +354,5 @@ class RoomState(RoomView, frozen=True, kw_only=True):
     next_pending: int = 1
     recent: dict[str, int] = {}
     """`participant:command` -> seq after its last event; the newest `MAX_RECENT_COMMANDS`, oldest first."""
+    latest: dict[str, int] = {}
+    """Those after them: fewer than `MAX_LATEST_COMMANDS`."""
