@@ -156,6 +156,7 @@ COMMANDS: Final = st.one_of(
     _words(b"XRANGE", _KEY, st.sampled_from([b"-", b"0-1", b"5-2"]), st.sampled_from([b"+", b"5-1", b"6-1"])),
     _words(b"XLEN", _KEY),
     _words(b"XTRIM", _KEY, st.just(b"MINID"), _ID),
+    _words(b"XTRIM", _KEY, st.just(b"MAXLEN"), st.sampled_from([b"0", b"1", b"2"])),
     _words(b"SET", _KEY, _NUMBER),
     _words(b"SET", _KEY, _NUMBER, st.just(b"PX"), st.just(b"600000")),
     _words(b"GET", _KEY),

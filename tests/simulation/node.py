@@ -8,6 +8,8 @@ from collections.abc import Callable
 from itertools import count
 from typing import Any, Final
 
+from msgspec.structs import replace
+
 from server.app import CALL_MS
 from server.cluster.caretaker import Caretaker
 from server.cluster.nodes import NodeInfo
@@ -25,6 +27,7 @@ from server.signaling import gateway as gateways
 from server.signaling.gateway import Gateway
 from server.signaling.joining import Joining, Opening
 from server.signaling.tokens import TokenKey
+from server.webhooks.news import news_of
 from tests.simulation.ambient import SimSecrets, SimTime
 from tests.simulation.door import Door, Street
 from tests.simulation.loop import Life, Process, SimLoop
@@ -75,7 +78,7 @@ class Server:
         clock = self.system.clock
         environment = Environment(
             self.system.log,
-            ROOM_RULES,
+            replace(ROOM_RULES, news=news_of),
             clock,
             lambda: secrets.randbits(63),
             RunnerSettings(call_ms=CALL_MS, reseed_ms=RESEED_MS),

@@ -201,7 +201,7 @@ class Simulation:
         await asyncio.gather(*self._work, return_exceptions=True)
         await self._until(self._all_back, 60)
         await self._until(self._agree, 45)
-        self.found += self._ghosts()
+        self.found += [*self._ghosts(), *self.truth.untold()]
         runs: dict[RoomId, Run] = {}
         for room, people in self.people.items():
             for client in people:

@@ -260,9 +260,11 @@ class Store:
     # -- streams -------------------------------------------------------------------------------------------------------
 
     def xadd(self, key: bytes, entry: bytes, *fields: bytes) -> bytes:
+        stream = self._get(key, Stream) or Stream()
+        if entry == b"*":
+            entry = b"%d-%d" % max((self.now_ms, 0), (stream.last[0], stream.last[1] + 1))
         if _id(entry) == (0, 0):
             raise Refused("ERR The ID specified in XADD must be greater than 0-0")
-        stream = self._get(key, Stream) or Stream()
         if _id(entry) <= stream.last:
             raise Refused("ERR The ID specified in XADD is equal or smaller than the target stream top item")
         self.values[key] = stream
@@ -287,12 +289,13 @@ class Store:
         return 0 if stream is None else len(stream.entries)
 
     def xtrim(self, key: bytes, how: bytes, least: bytes) -> int:
-        if how != b"MINID":
-            raise Refused("ERR syntax error")
         stream = self._get(key, Stream)
         if stream is None:
             return 0
-        kept = [entry for entry in stream.entries if entry[0] >= _id(least)]
+        if how == b"MINID":
+            kept = [entry for entry in stream.entries if entry[0] >= _id(least)]
+        else:
+            kept = stream.entries[max(0, len(stream.entries) - int(least)) :]
         gone = len(stream.entries) - len(kept)
         stream.entries = kept
         return gone
