@@ -87,7 +87,7 @@ async def test_no_word_of_a_session_is_let_out(tmp_path: Path) -> None:
         status, _, _ = await asked(http, api, wish, Authorization=bearer)
         assert status == 201
         status, _, link = await asked(
-            http, f"{api}/{room}/links", {"role": "participant", "name": CANARY, "seconds": 60}, Authorization=bearer
+            http, f"{api}/{room}/links", {"name": CANARY, "reference": CANARY, "seconds": 60}, Authorization=bearer
         )
         assert status == 201
         refused.append(await asked(http, api, wish, Authorization=bearer))
