@@ -76,6 +76,13 @@ def no_cap() -> tuple[Change, ...]:
     return (outbox, "MAX_OUTBOX_BYTES", 1 << 40), (outbox, "MAX_OUTBOX_AGE_S", 1e9)
 
 
+def news_beside() -> tuple[Change, ...]:
+    """News is written by the script whether or not the entries are."""
+    write = "for i = NEW, FIRST - 1 do\n  redis.call('XADD', NEWS, '*', ARGV[10], ARGV[i])\nend\n"
+    known = "if seq ~= expected then\n"
+    return edited(scripts.APPEND, known, known + write)
+
+
 def no_gap() -> tuple[Change, ...]:
     """Every entry of this epoch is taken for the next one."""
     return ((runner, "Pipeline", pipelines.NoPosition),)
@@ -91,6 +98,7 @@ MUTANTS: Final[dict[Callable[[], tuple[Change, ...]], tuple[str, ...]]] = {
     no_cap: ("person_reads_nothing",),
     no_look: ("hints_lost", "subscribers_deaf"),
     no_gap: (),
+    news_beside: (),
 }
 """What is taken out, and which disasters it takes to be noticed; none: any."""
 BY_NAME: Final = {made.__name__: made for made in MUTANTS}
