@@ -39,6 +39,8 @@ ROOTS: Final[tuple[Place, ...]] = (
     *(("server.signaling.messages", name) for name in ("Connect", "CommandFrame", "ConnectRefused", "Acknowledgement")),
     *(("server.signaling.messages", name) for name in ("RoomMessage", "Notice", "TicketRequest", "Ticket")),
     *(("server.api.schema", name) for name in ("CreateRoom", "CreateLink", "CreateInvite", "Link", "Room", "Problem")),
+    *(("server.api.schema", name) for name in ("EndRoom", "EndedRoom", "RoomList", "AttendanceReport")),
+    ("server.webhooks.news", "News"),
 )
 HEAD: Final = '''\
 # SPDX-License-Identifier: Apache-2.0

@@ -97,6 +97,19 @@ async def test_a_platform_makes_a_room_and_people_meet_in_it(evening: Evening) -
     assert {each.participant for each in (await evening.platform.room(evening.room)).people} == {"ann", "ben"}
 
 
+async def test_a_platform_sees_who_was_there_and_ends_it(evening: Evening) -> None:
+    """Rooms are listed page by page; attendance tells each person; the end is told to everybody."""
+    names = [f"{evening.room}-{number}" for number in range(51)]
+    for name in names:
+        await evening.platform.create_room(api.CreateRoom(room=name))
+    assert set(names) <= {room.room async for room in evening.platform.rooms()}
+    ben = await evening.join("ben")
+    (stay,) = (await evening.platform.attendance(evening.room)).people
+    assert (stay.participant, stay.role) == ("ben", Role.PARTICIPANT)
+    assert (await evening.platform.end(evening.room)).status == "ended"
+    assert await ben.until_disconnected() is DisconnectCode.SESSION_OVER
+
+
 async def test_a_refused_command_says_why(evening: Evening) -> None:
     """The number of the refusal comes as an exception; nothing has changed."""
     ben = await evening.join("ben")

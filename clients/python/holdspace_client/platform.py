@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The REST API for care platforms: make rooms and links, look at rooms."""
+"""The REST API for care platforms: make rooms and links, look at rooms, end them, ask who was there."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Final, TypeVar
 from urllib.parse import quote
 
@@ -12,7 +12,19 @@ import jwt
 import msgspec
 from aiohttp import ClientResponse, ClientSession
 
-from holdspace_client.protocol.api.schema import CreateInvite, CreateLink, CreateRoom, Link, Problem, Room
+from holdspace_client.protocol.api.schema import (
+    AttendanceReport,
+    CreateInvite,
+    CreateLink,
+    CreateRoom,
+    EndedRoom,
+    EndRoom,
+    Link,
+    ListedRoom,
+    Problem,
+    Room,
+    RoomList,
+)
 from holdspace_client.protocol.ids import RoomId
 
 TOKEN_SECONDS: Final = 300
@@ -65,6 +77,23 @@ class Platform:
     async def invite(self, room: RoomId, wish: CreateInvite | None = None) -> Link:
         """One link for many people."""
         return await self._call("POST", f"/rooms/{quote(room, safe='')}/invites", Link, wish or CreateInvite())
+
+    async def rooms(self) -> AsyncIterator[ListedRoom]:
+        """All rooms of all servers, in no particular order."""
+        after: str | None = ""
+        while after is not None:
+            page = await self._call("GET", f"/rooms?after={quote(after, safe='')}" if after else "/rooms", RoomList)
+            for room in page.rooms:
+                yield room
+            after = page.next
+
+    async def end(self, room: RoomId, wish: EndRoom | None = None) -> EndedRoom:
+        """End the session for everybody at once; may be asked again."""
+        return await self._call("POST", f"/rooms/{quote(room, safe='')}/end", EndedRoom, wish or EndRoom())
+
+    async def attendance(self, room: RoomId) -> AttendanceReport:
+        """Who was there, from when to when; until the room is forgotten, a minute after its end."""
+        return await self._call("GET", f"/rooms/{quote(room, safe='')}/attendance", AttendanceReport)
 
     async def _call(self, method: str, path: str, answer: type[T], wish: msgspec.Struct | None = None) -> T:
         headers = {"Authorization": f"Bearer {self._token()}", "Content-Type": "application/json"}

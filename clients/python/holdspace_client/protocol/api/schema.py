@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from holdspace_client.protocol.ids import ParticipantId, RoomId
+from holdspace_client.protocol.ids import ParticipantId, PhaseId, RoomId
 from holdspace_client.protocol.rooms.agenda import MAX_PHASE_MS, MAX_PROMPT as MAX_TEXT, MAX_TITLE as MAX_PHASE_TITLE
-from holdspace_client.protocol.rooms.phases import PhaseKind, RoundOrder, SessionStatus
+from holdspace_client.protocol.rooms.phases import EndReason, PhaseKind, RoundOrder, SessionStatus
 from holdspace_client.protocol.rooms.state import MAX_PARTICIPANTS, CameraPolicy, MediaMode, Presence, Role
 from holdspace_client.protocol.rooms.templates import Language
 
@@ -104,6 +104,40 @@ class Link(Struct, frozen=True):
     expires_at: int
 
 
+class EndRoom(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The session is over for everybody, at once.
+
+    `debrief`: staff stay, if the session is live and a moderator is there; end it once more to end that.
+    """
+
+    reason: EndReason = EndReason.OVER
+    debrief: bool = False
+
+
+class EndedRoom(Struct, frozen=True):
+    """How a room stands that was ended: `debrief` or `ended`."""
+
+    room: RoomId
+    status: SessionStatus
+
+
+class ListedRoom(Struct, frozen=True):
+    """A room in a list. `people`: who is there, lobby included."""
+
+    room: RoomId
+    status: SessionStatus
+    phase: str | None
+    capacity: int
+    people: int
+
+
+class RoomList(Struct, frozen=True):
+    """Some of the rooms. `next`: what to give as `after` for the rest; null: there is none."""
+
+    rooms: tuple[ListedRoom, ...]
+    next: RoomId | None
+
+
 class Person(Struct, frozen=True):
     """Somebody who is in the room now; `placement`: lobby, main, or a breakout."""
 
@@ -123,6 +157,46 @@ class Room(Struct, frozen=True):
     phase: str | None
     capacity: int
     people: tuple[Person, ...]
+
+
+class StayRecord(Struct, frozen=True):
+    """From when to when somebody was in the room with a connection; `to_ms` null: still is.
+
+    `seconds` is less than from here to there where, of somebody with very many, two were made one.
+    """
+
+    from_ms: int
+    to_ms: int | None
+    seconds: int
+
+
+class AttendanceRecord(Struct, frozen=True):
+    """Somebody who was in the room; the lobby does not count. `role`: the last one held.
+
+    `seconds`: in all, absences left out. `phases`: seconds in each phase of the agenda.
+    """
+
+    participant: ParticipantId
+    reference: str
+    role: Role
+    seconds: int
+    phases: dict[PhaseId, int]
+    stays: tuple[StayRecord, ...]
+
+
+class AttendanceReport(Struct, frozen=True):
+    """Who was there, in the order in which they first came. Times are milliseconds since 1970, UTC.
+
+    `started_ms` and `ended_ms`: from when to when the session was live. `as_of_ms`: the present, to which who is still
+    there is counted.
+    """
+
+    room: RoomId
+    status: SessionStatus
+    as_of_ms: int
+    started_ms: int | None
+    ended_ms: int | None
+    people: tuple[AttendanceRecord, ...]
 
 
 class Problem(Struct, frozen=True, omit_defaults=True):
