@@ -161,6 +161,14 @@ class Model:
             1,
         )
 
+    def starts(self) -> Iterator[World]:
+        """Where it can begin."""
+        yield self.first()
+
+    def settled(self, world: World) -> World:
+        """The one that stands for all that differ from this one in nothing that counts."""
+        return world
+
     def steps(self, world: World) -> Iterator[Step]:
         """All that can happen next."""
         for number, node in enumerate(world.nodes):
@@ -202,7 +210,7 @@ class Model:
         if copy is None:
             return
         if sent is not None and (sent[1], sent[2]) != (copy.epoch, copy.seq):
-            yield "decide again", _node(world, number, node._replace(sent=_with(node.sent, room, None)))
+            yield "decide again", put(world, number, node._replace(sent=_with(node.sent, room, None)))
             return
         yield from self._send(world, number, room, queue[0], copy)
 
@@ -225,11 +233,11 @@ class Model:
         budget = world.budget
         if budget.lost:
             spent = stored._replace(budget=budget._replace(lost=budget.lost - 1))
-            yield f"{name} appends {entry[0]}, unanswered", _node(spent, number, waiting)
+            yield f"{name} appends {entry[0]}, unanswered", put(spent, number, waiting)
         if budget.late:
             spent = world._replace(budget=budget._replace(late=budget.late - 1))
             spent = spent._replace(late=world.late | {(room, copy.epoch, copy.seq, entry)})
-            yield f"{name} appends {entry[0]} late", _node(spent, number, waiting)
+            yield f"{name} appends {entry[0]} late", put(spent, number, waiting)
 
     def _entry(self, ticket: int, name: str) -> Entry:
         order = self.orders[ticket]
@@ -249,7 +257,7 @@ class Model:
                 there = dict(people) | {order.command: name_of(number, node)}
                 people = tuple(sorted(there.items()))
         verdicts = _with(world.verdicts, ticket, verdict)
-        return _node(world._replace(people=people, owed=owed, verdicts=verdicts), number, node)
+        return put(world._replace(people=people, owed=owed, verdicts=verdicts), number, node)
 
     def _look(self, world: World, number: int, room: int) -> World:
         """Read, or load and maybe begin anew: as `read` and `restore`."""
@@ -273,7 +281,7 @@ class Model:
             (who, NOWHERE if where == name and who in here and there.get(who) != name else where)
             for who, where in world.people
         )
-        return _node(world._replace(people=people), number, node._replace(copies=_with(node.copies, room, copy)))
+        return put(world._replace(people=people), number, node._replace(copies=_with(node.copies, room, copy)))
 
     def _current(self, world: World, node: Node, room: int) -> bool:
         """Whether this node knows the room as the log has it."""
@@ -304,13 +312,13 @@ class Model:
         if node.life is Life.RUNNING:
             if budget.pauses:
                 spent = world._replace(budget=budget._replace(pauses=budget.pauses - 1))
-                yield f"pause {name}", _node(spent, number, node._replace(life=Life.PAUSED))
+                yield f"pause {name}", put(spent, number, node._replace(life=Life.PAUSED))
             if budget.deaths:
                 spent = world._replace(budget=budget._replace(deaths=budget.deaths - 1))
-                yield f"kill {name}", self._hung_up(_node(spent, number, node._replace(life=Life.DEAD)), name)
+                yield f"kill {name}", self._hung_up(put(spent, number, node._replace(life=Life.DEAD)), name)
             return
         if node.life is Life.PAUSED:
-            yield f"resume {name}", _node(world, number, node._replace(life=Life.RUNNING))
+            yield f"resume {name}", put(world, number, node._replace(life=Life.RUNNING))
         if name not in world.lapsed and any(other.life is Life.RUNNING for other in world.nodes):
             yield f"bury {name}", world._replace(lapsed=world.lapsed | {name}, orphans=world.orphans | {name})
 
@@ -319,7 +327,7 @@ class Model:
         name = name_of(number, node)
         if self.broken.burial:
             return world._replace(lapsed=world.lapsed - {name})
-        return self._hung_up(_node(world, number, node._replace(run=node.run + 1)), name)
+        return self._hung_up(put(world, number, node._replace(run=node.run + 1)), name)
 
     def _hung_up(self, world: World, name: str) -> World:
         """Whoever spoke through this node speaks through none."""
@@ -352,7 +360,7 @@ class Model:
     def _deliver(self, world: World, ticket: int, number: int) -> World:
         node, room = world.nodes[number], self.orders[ticket].room
         queues = _with(node.queues, room, (*node.queues[room], ticket))
-        return _node(world._replace(due=world.due - {ticket}), number, node._replace(queues=queues))
+        return put(world._replace(due=world.due - {ticket}), number, node._replace(queues=queues))
 
     def _wiped(self, world: World) -> World:
         """Redis is empty. Owed is what every living node knows: whoever begins anew, it is there."""
@@ -372,5 +380,6 @@ def _with(values: tuple, index: int, value: object) -> tuple:  # type: ignore[ty
     return (*values[:index], value, *values[index + 1 :])
 
 
-def _node(world: World, number: int, node: Node) -> World:
+def put(world: World, number: int, node: Node) -> World:
+    """The world in which this node is like this."""
     return world._replace(nodes=_with(world.nodes, number, node))

@@ -33,24 +33,37 @@ def explore(model: Model, ceiling: int = 1_000_000) -> Found:
 
     Raises Violation, with the shortest way there.
     """
-    first = model.first()
-    ways: dict[World, tuple[World | None, str]] = {first: (None, "")}
-    frontier = deque([(first, 0)])
+    ways: dict[World, tuple[World | None, str]] = dict.fromkeys(model.starts(), (None, ""))
+    frontier = deque((first, 0) for first in ways)
     steps = depth = 0
     while frontier:
         world, depth = frontier.popleft()
-        for name, after in model.steps(world):
+        for name, raw in model.steps(world):
             steps += 1
+            after = model.settled(raw)
             if after in ways:
                 continue
             ways[after] = (world, name)
-            broken = next(breaches(model, world, after), None)
+            broken = next(breaches(model, world, raw), None)
             if broken is not None:
                 raise Violation(f"{broken}: {_way(ways, after)}")
             if len(ways) > ceiling:
                 return Found(len(ways), steps, depth, complete=False)
             frontier.append((after, depth + 1))
     return Found(len(ways), steps, depth)
+
+
+def worlds(model: Model) -> set[World]:
+    """Every world that can be reached, sound or not."""
+    seen = set(model.starts())
+    frontier = list(seen)
+    while frontier:
+        for _, raw in model.steps(frontier.pop()):
+            after = model.settled(raw)
+            if after not in seen:
+                seen.add(after)
+                frontier.append(after)
+    return seen
 
 
 def _way(ways: dict[World, tuple[World | None, str]], world: World) -> str:
