@@ -17,8 +17,7 @@ RETRY: Final = (Order(0, 0, "a"), Order(0, 1, "a"))
 RIVALS: Final = (Order(0, 1, "x"), Order(0, 2, "y"))
 SMALL: Final = {
     "rivals and a retry, a lost and a late append": Model((*RETRY, *RIVALS), Budget(lost=1, late=1), rooms=1),
-    "a node dies or sleeps": Model((ANN, Order(0, 1, "a")), Budget(pauses=1, deaths=1), rooms=1),
-    "a node sleeps while Redis is emptied": Model((ANN, Order(0, 1, "a")), Budget(pauses=1, wipes=1), rooms=1),
+    "a node sleeps while Redis is emptied": Model((ANN,), Budget(pauses=1, wipes=1), rooms=1),
     "two rooms, two people, a death": Model((ANN, BEN), Budget(deaths=1), nodes=2),
 }
 SIX: Final = (ANN, BEN, *RETRY, *RIVALS)
@@ -38,6 +37,12 @@ TWINS: Final = {
 }
 """Orders, budget, nodes and rooms of worlds that are small enough for both models."""
 LARGE: Final = {
+    "a person and a command, a node dies or sleeps": Model(
+        (ANN, Order(0, 1, "a")), Budget(pauses=1, deaths=1), rooms=1
+    ),
+    "a person and a command, a node sleeps while Redis is emptied": Model(
+        (ANN, Order(0, 1, "a")), Budget(pauses=1, wipes=1), rooms=1
+    ),
     "six commands": Model(SIX, Budget()),
     "six commands, a lost append": Model(SIX, Budget(lost=1)),
     "six commands, an empty Redis": Model(SIX, Budget(wipes=1)),
