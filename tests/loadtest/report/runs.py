@@ -21,7 +21,7 @@ FACTS = Facts(
 )
 
 
-def made(*requirements: str, slower: float = 1.0, busy: float = 20.0, facts: Facts = FACTS) -> Run:
+def made(*requirements: str, slower: float = 1.0, busy: float = 20.0, late: float = 1.0, facts: Facts = FACTS) -> Run:
     """A run of ten seconds with one error."""
     totals, recorder = Totals(), Recorder()
     for second in range(SECONDS):
@@ -29,6 +29,7 @@ def made(*requirements: str, slower: float = 1.0, busy: float = 20.0, facts: Fac
         for value in range(1, 11):
             recorder.record("move_ms", slower * (10 * second + value))
         recorder.record("generator_cpu_percent", busy)
+        recorder.record("generator_late_ms", late)
         totals.add(second, recorder.take())
     recorder.fail("join: <timeout>")
     totals.add(3, recorder.take())

@@ -54,6 +54,12 @@ def test_a_busy_generator_is_said_first() -> None:
     assert "A generator process used 95 % of its core" in made(busy=95).notes[0]
 
 
+def test_a_generator_that_is_always_late_makes_figures_void() -> None:
+    """Late now and then is told with the figures; late half of the time means that there are none."""
+    assert not any("late" in note for note in made(late=10).notes)
+    assert "no latency here says anything" in made(late=100).notes[0]
+
+
 def test_a_run_comes_back_from_its_json() -> None:
     """All of it, distributions included; something else is refused."""
     run = made("move_ms p95<1000")
