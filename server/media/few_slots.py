@@ -30,6 +30,10 @@ class FewPlaces:
         self._held: dict[ParticipantId, tuple[Talker, int]] = {}
         """With the time of getting the place, in this order."""
 
+    def holds(self, participant: ParticipantId) -> bool:
+        """Whether somebody has a place; asked for every packet of speech."""
+        return participant in self._held
+
     @property
     def voices(self) -> tuple[ParticipantId, ...]:
         """Who has a place, in the order of getting it."""

@@ -65,16 +65,15 @@ class Seating:
         heard = tuple([source if source in audible else None for source in self.seats])
         return heard, tuple([source if source in visible else None for source in self.seats])
 
-    def crowd(self) -> bool:
+    def crowd(self) -> FewPlaces | None:
         """Follow whether there may be no slot for somebody who leads, and who of them has a place then."""
-        cramped = self.cast.cramps(self.me, len(self.seats))
-        if not cramped:
+        if not self.cast.cramps(self.me, len(self.seats)):
             self.few = None
         elif self.few is None:
             self.few = FewPlaces(len(self.seats))
         else:
             self.few.keep(self.cast.led)
-        return cramped
+        return self.few
 
     def hears_all(self) -> bool:
         """Whether every voice is sent, and not only the leading ones."""
@@ -93,7 +92,7 @@ class Gathering:
         self.ranking = Ranking()
         self.seatings: dict[ParticipantId, Seating] = {}
         """Of the members who have a peer."""
-        self._cramped: list[Seating] = []
+        self._cramped: list[tuple[Seating, FewPlaces]] = []
         self._entered = False
 
     def enter(self, seating: Seating) -> None:
@@ -124,12 +123,12 @@ class Gathering:
     def claim_few(self, talker: Talker, now_ns: int) -> list[Seating]:
         """Somebody who leads speaks: who gets this voice in place of another now, having few slots."""
         given = []
-        for seating in self._cramped:
-            few = seating.few
-            if few is None or seating.me == talker.participant:
+        speaker, awaited = talker.participant, self.cast.awaited
+        for seating, few in self._cramped:
+            if few.holds(speaker) or seating.me == speaker:
                 continue
             before = few.voices
-            if few.claim(talker, now_ns, self.cast.awaited) and talker.participant not in seating.heard:
+            if few.claim(talker, now_ns, awaited) and speaker not in seating.heard:
                 given.append(seating)
                 self._forget(set(before).difference(few.voices))
         return given
@@ -158,7 +157,7 @@ class Gathering:
     def _rule(self, claim: Claim) -> None:
         """Tell the microphones what they may, and that speech is a claim while somebody does not get every voice."""
         cast = self.cast
-        self._cramped = [seating for seating in self.seatings.values() if seating.crowd()]
+        self._cramped = [(seating, few) for seating in self.seatings.values() if (few := seating.crowd()) is not None]
         scarce = any(not seating.hears_all() for seating in self.seatings.values())
         for participant, seating in self.seatings.items():
             voice = voice_of(seating.peer)
