@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import count, islice
 from typing import Final
 from zlib import crc32
@@ -110,6 +110,7 @@ class MemoryNews:
     """`NewsStand` in this process; all of it is one partition."""
 
     def __init__(self) -> None:
+        self.partitions = 1
         self.lost = 0
         self._waiting: dict[str, Waiting] = {}
         self._numbers = count(1)
@@ -130,8 +131,8 @@ class MemoryNews:
         if news and self._tell is not None:
             self._tell(0)
 
-    async def news(self, limit: int, after: Mapping[int, str], share: tuple[int, int] = (0, 1)) -> Notices:
-        del share  # there is but one node
+    async def news(self, limit: int, after: Mapping[int, str], partitions: Sequence[int]) -> Notices:
+        del partitions  # there is but one
         seen = int(after.get(0, "0"))
         fresh = (waiting for number, waiting in self._waiting.items() if int(number) > seen)
         return Notices(len(self._waiting), tuple(islice(fresh, limit)))

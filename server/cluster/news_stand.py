@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from server.cluster.codec import UnknownFormat
@@ -17,6 +18,8 @@ from server.webhooks.ports import Notices, Waiting
 KEPT_NEWS: Final = 4096
 """Of each partition; older news gives way to newer."""
 NEWS_MS: Final = 24 * 3_600_000
+LEAST: Final = 64
+"""So much is asked of each server at least."""
 MAX_TOLD: Final = 1000
 """Ids in one call; Lua takes no more than some thousand at once."""
 
@@ -30,6 +33,7 @@ class RedisNews:
         evaluate: Callable[..., Awaitable[object]],
         together: Callable[[Iterable[str]], Iterable[list[str]]],
     ) -> None:
+        self.partitions = PARTITIONS
         self.lost = 0
         self._keys = keys
         self._evaluate = evaluate
@@ -45,17 +49,17 @@ class RedisNews:
         if self._tell is not None:
             self._tell(self._keys.partition(room))
 
-    async def news(self, limit: int, after: Mapping[int, str], share: tuple[int, int] = (0, 1)) -> Notices:
-        part, parts = share
-        by_key = {self._keys.news(partition): partition for partition in range(part, PARTITIONS, parts)}
-        count, waiting = 0, list[Waiting]()
-        for keys in self._together(by_key):
-            partitions = [by_key[key] for key in keys]
-            behind = [f"({after[each]}" if each in after else "-" for each in partitions]
-            for place, there, some in await self._ask(keys, max(0, limit - len(waiting)), behind):
-                count += there
-                waiting += [Waiting(partitions[place], name.decode(), body) for name, body in some]
-        return Notices(count, tuple(waiting))
+    async def news(self, limit: int, after: Mapping[int, str], partitions: Sequence[int]) -> Notices:
+        by_key = {self._keys.news(partition): partition for partition in partitions}
+        groups = [[by_key[key] for key in keys] for keys in self._together(by_key)]
+        each = min(limit, max(LEAST, limit // max(1, len(groups))))
+        answers = await asyncio.gather(*(self._ask(group, each, after) for group in groups), return_exceptions=True)
+        well = [answer for answer in answers if not isinstance(answer, BaseException)]
+        for answer in answers:
+            if isinstance(answer, BaseException) and (not well or not isinstance(answer, LogUnavailable)):
+                raise answer
+        some = tuple(waiting for answer in well for waiting in answer.some)
+        return Notices(sum(answer.count for answer in well), some[:limit])
 
     async def told(self, news: Iterable[Waiting]) -> None:
         ids: dict[int, list[str]] = {}
@@ -65,10 +69,14 @@ class RedisNews:
             for start in range(0, len(some), MAX_TOLD):
                 await self._evaluate(TOLD, [self._keys.news(partition)], *some[start : start + MAX_TOLD])
 
-    async def _ask(
-        self, keys: list[str], limit: int, behind: list[str]
-    ) -> list[tuple[int, int, list[tuple[bytes, bytes]]]]:
+    async def _ask(self, partitions: Sequence[int], limit: int, after: Mapping[int, str]) -> Notices:
+        """Of partitions that one command may name."""
+        behind = [f"({after[each]}" if each in after else "-" for each in partitions]
         try:
-            return news_of(await self._evaluate(NEWS, keys, limit, *behind))
+            found = news_of(await self._evaluate(NEWS, map(self._keys.news, partitions), limit, *behind))
         except (UnknownFormat, UnknownReply) as error:
             raise LogUnavailable from error
+        some = tuple(
+            Waiting(partitions[place], name.decode(), body) for place, _, bodies in found for name, body in bodies
+        )
+        return Notices(sum(count for _, count, _ in found), some)

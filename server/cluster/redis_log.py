@@ -45,6 +45,8 @@ COMMANDS_MS: Final = 5 * 60_000
 TOMBSTONE_MS: Final = 3_600_000
 KEPT_ENTRIES: Final = 512
 KEPT_COMMANDS: Final = 2048
+ROOMS_AT_ONCE: Final = 128
+"""Calls of a Cluster for a list of rooms, each for one partition."""
 MAX_KEYS: Final = 512
 """Keys in one command."""
 
@@ -194,11 +196,12 @@ class RedisLog:
 
     async def _rooms_in(self, limit: int, partitions: Iterable[int]) -> list[RoomId]:
         """Rooms of these partitions, in their order, and sorted within each; `limit` of them, or some more."""
+        groups = list(self._together(map(self._keys.rooms, partitions)))
         found: list[RoomId] = []
-        for some in self._together(map(self._keys.rooms, partitions)):
-            found += _decoded(rooms_of, await self._evaluate(ROOMS, some, limit - len(found), KEPT_MS))
-            if len(found) >= limit:
-                break
+        while groups and len(found) < limit:
+            some, groups = groups[:ROOMS_AT_ONCE], groups[ROOMS_AT_ONCE:]
+            asked = (self._evaluate(ROOMS, keys, limit, KEPT_MS) for keys in some)
+            found += [room for reply in await asyncio.gather(*asked) for room in _decoded(rooms_of, reply)]
         return sorted(found, key=lambda room: (self._keys.partition(room), room))
 
     async def positions(self, rooms: Iterable[RoomId]) -> dict[RoomId, Position]:

@@ -120,6 +120,8 @@ class Courier:
         self._lost = 0
         self._waiting = 0
         self._some = asyncio.Event()
+        self._heard: set[int] = set()
+        self._look_s = 0.0
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._task: asyncio.Task[None] | None = None
         self._http: ClientSession | None = None
@@ -140,6 +142,7 @@ class Courier:
             return
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
+        self._look_s = 0.0
         try:
             await self.look()
         except LogUnavailable:
@@ -155,7 +158,9 @@ class Courier:
     # -- looking -------------------------------------------------------------------------------------------------------
 
     def _hear(self, partition: int) -> None:
+        """There is something new here."""
         if self._mine is not None and partition % self._mine[1] == self._mine[0]:
+            self._heard.add(partition)
             self._some.set()
 
     async def _run(self) -> None:
@@ -173,16 +178,15 @@ class Courier:
                 continue
 
     async def look(self) -> None:
-        """Take over what there is to carry. Raises LogUnavailable."""
+        """Take over what there is to carry, now and then of all partitions. Raises LogUnavailable."""
         self._some.clear()
         self._take(self._share())
         if self._mine is None:
             return
-        self._looks += 1
-        if self._looks % LOOK_ANEW == 0:
-            self._behind.clear()
-        notices = await self._stand.news(MAX_HELD - len(self._held), self._behind, self._mine)
-        self._waiting = notices.count
+        partitions = self._where(*self._mine)
+        notices = await self._stand.news(MAX_HELD - len(self._held), self._behind, partitions)
+        if isinstance(partitions, range):
+            self._waiting = notices.count
         for waiting in notices.some:
             self._behind[waiting.partition] = waiting.id
             if (waiting.partition, waiting.id) not in self._held:
@@ -192,11 +196,22 @@ class Courier:
                 line.task = asyncio.get_running_loop().create_task(self._carry(room, line))
                 line.task.add_done_callback(_report)
 
+    def _where(self, part: int, parts: int) -> range | list[int]:
+        """All partitions of this node's once in `LOOK_S`; between that, those where it has put something itself."""
+        heard, self._heard = sorted(self._heard), set()
+        if time.monotonic() < self._look_s:
+            return heard
+        self._look_s = time.monotonic() + LOOK_S
+        self._looks += 1
+        if self._looks % LOOK_ANEW == 0:
+            self._behind.clear()
+        return range(part, self._stand.partitions, parts)
+
     def _take(self, share: tuple[int, int] | None) -> None:
         """What is in another node's share from now on is let go."""
         if share == self._mine:
             return
-        self._mine = share
+        self._mine, self._look_s = share, 0.0
         self._behind.clear()
         for room, line in tuple(self._lines.items()):
             if share is None or line.partition % share[1] != share[0]:
@@ -244,7 +259,7 @@ class Courier:
             self._held.discard(piece.place)
         if self._lines.get(room) is line:
             del self._lines[room]
-        self._some.set()
+        self._hear(line.partition)
 
     async def _forget(self, piece: _Piece) -> None:
         """While Redis is away it is not sent again for that."""

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -25,18 +25,19 @@ class Notices(Struct, frozen=True):
 
 
 class NewsStand(Protocol):
-    """A log, as whoever carries its news sees it. Each call is atomic."""
+    """A log, as whoever carries its news sees it. `partitions`: how many there are; they are numbered from 0."""
 
+    partitions: int
     lost: int
     """How much news gave way to newer, as far as this node has put that there."""
 
     def on_news(self, callback: Callable[[int], None]) -> None:
         """Tell of the partition whenever this node has put news there."""
 
-    async def news(self, limit: int, after: Mapping[int, str], share: tuple[int, int] = (0, 1)) -> Notices:
-        """At most `limit`, of each partition behind the id `after`; `share` (i, n): of one of n parts of all.
+    async def news(self, limit: int, after: Mapping[int, str], partitions: Sequence[int]) -> Notices:
+        """At most `limit` of these partitions, of each what is behind the id `after`, from its oldest on.
 
-        Partition p is in the share p % n. Raises LogUnavailable.
+        Partitions that are away are left out. Raises LogUnavailable if all are.
         """
 
     async def told(self, news: Iterable[Waiting]) -> None:

@@ -78,7 +78,7 @@ class Scene:
 
     async def left(self) -> int:
         """How much still waits."""
-        return (await self.stand.news(0, {})).count
+        return (await self.stand.news(0, {}, (0,))).count
 
     async def empty(self) -> None:
         """Wait until nothing does."""
@@ -216,7 +216,7 @@ async def test_what_is_anothers_is_let_go() -> None:
         scene.share = None
         await scene.courier.look()
         assert scene.courier._held == set()  # noqa: SLF001
-        (first, *_) = (await scene.stand.news(1, {})).some
+        (first, *_) = (await scene.stand.news(1, {}, (0,))).some
         await scene.stand.told((first,))
         scene.platform.answer = None
         scene.share = (0, 1)

@@ -19,9 +19,11 @@ from server.webhooks.ports import Waiting
 from tests.cluster.contract import ROOM, A, B, C, entry, opened
 from tests.cluster.nodes import joined
 from tests.cluster.servers import KINDS, RunningRedis, started
+from tests.cluster.topologies import Cluster, cluster
 from tests.runner.toys import FIRST
 
 Log = MemoryLog | RedisLog
+ALL = range(PARTITIONS)
 
 
 @pytest.fixture(scope="module")
@@ -31,20 +33,29 @@ def servers() -> Iterator[dict[str, RunningRedis]]:
         yield {"redis": redis, "valkey": valkey}
 
 
-@pytest.fixture(params=["memory", *KINDS])
-async def logs(request: pytest.FixtureRequest, servers: dict[str, RunningRedis]) -> AsyncIterator[tuple[Log, Log]]:
+@pytest.fixture(scope="module")
+def three_primaries() -> Iterator[Cluster]:
+    """A Cluster."""
+    with cluster("redis") as found:
+        yield found
+
+
+@pytest.fixture(params=["memory", *KINDS, pytest.param("cluster", marks=pytest.mark.slow)])
+async def logs(request: pytest.FixtureRequest) -> AsyncIterator[tuple[Log, Log]]:
     """The same log, as two nodes have it."""
     if request.param == "memory":
         log = MemoryLog(MonotonicClock())
         yield log, log
         return
-    async with joined(servers[request.param].url) as nodes:
+    spread = request.param == "cluster"
+    server = request.getfixturevalue("three_primaries" if spread else "servers")
+    async with joined((server if spread else server[request.param]).url) as nodes:
         yield nodes(), nodes()
 
 
 async def waiting(log: Log) -> list[bytes]:
     """All that is to be told."""
-    return [each.body for each in (await log.news_stand.news(100, {})).some]
+    return [each.body for each in (await log.news_stand.news(100, {}, ALL)).some]
 
 
 async def test_news_is_kept_until_it_was_told(logs: tuple[Log, Log]) -> None:
@@ -53,10 +64,10 @@ async def test_news_is_kept_until_it_was_told(logs: tuple[Log, Log]) -> None:
     epoch = await opened(log)
     assert await log.append(ROOM, epoch, Seq(0), (A, B), news=(b"one", b"two")) == Appended()
     assert await log.append(ROOM, epoch, Seq(2), (C,), news=(b"three",)) == Appended()
-    found = await other.news_stand.news(100, {})
+    found = await other.news_stand.news(100, {}, ALL)
     assert (found.count, [each.body for each in found.some]) == (3, [b"one", b"two", b"three"])
     first = found.some[0]
-    rest = await log.news_stand.news(1, {first.partition: first.id})
+    rest = await log.news_stand.news(1, {first.partition: first.id}, ALL)
     assert (rest.count, [each.body for each in rest.some]) == (3, [b"two"])
     await other.news_stand.told(found.some[:2])
     await log.news_stand.told(found.some[:1])
@@ -90,7 +101,7 @@ async def test_who_puts_news_there_hears_of_it(logs: tuple[Log, Log]) -> None:
     epoch = await opened(log)
     await log.append(ROOM, epoch, Seq(0), (A,), news=(b"one",))
     await log.append(ROOM, epoch, Seq(1), (B,))
-    assert heard == [each.partition for each in (await log.news_stand.news(1, {})).some]
+    assert heard == [each.partition for each in (await log.news_stand.news(1, {}, ALL)).some]
 
 
 async def test_each_partition_is_in_one_share(servers: dict[str, RunningRedis]) -> None:
@@ -101,7 +112,7 @@ async def test_each_partition_is_in_one_share(servers: dict[str, RunningRedis]) 
         for room in rooms:
             epoch = (await log.create(room, FIRST)).epoch
             await log.append(room, epoch, Seq(0), (A,), news=(room.encode(),))
-        shares = await asyncio.gather(*(log.news_stand.news(100, {}, (part, 3)) for part in range(3)))
+        shares = await asyncio.gather(*(log.news_stand.news(100, {}, range(part, PARTITIONS, 3)) for part in range(3)))
         found: list[Waiting] = [each for share in shares for each in share.some]
         assert sorted(each.body.decode() for each in found) == sorted(rooms)
         assert sum(share.count for share in shares) == len(rooms)
@@ -117,7 +128,7 @@ async def test_news_is_bounded(logs: tuple[Log, Log]) -> None:
     for number in range(most // 1000 + 1):
         news = tuple(b"%d" % (number * 1000 + i) for i in range(1000))
         assert await log.append(ROOM, epoch, Seq(number), (entry(f"a:{number}"),), news=news) == Appended()
-    found = await log.news_stand.news(1, {})
+    found = await log.news_stand.news(1, {}, ALL)
     lost = (most // 1000 + 1) * 1000 - most
     assert (found.count, log.news_stand.lost, found.some[0].body) == (most, lost, b"%d" % lost)
 
