@@ -123,10 +123,14 @@ def _refuse_outsiders(state: RoomState, command: TakeSeat) -> None:
 def _is_same_client(state: RoomState, command: TakeSeat) -> bool:
     """Whether the secret that was shown is one this seat knows: that of the last Welcome, or the one before it.
 
-    The log decides it, not the node that was asked: that one may not have heard of the last Welcome.
+    Or, before the first of them was used, the claim that the ticket came with: its Welcome may have been lost. The log
+    decides it, not the node that was asked: that one may not have heard of the last Welcome.
     """
     seat = state.seats.get(command.participant)
-    return seat is not None and command.shown_hash != "" and command.shown_hash in {seat.resume_hash, seat.shown_hash}
+    if seat is None:
+        return False
+    claimed = command.claim_hash == seat.claim_hash != ""
+    return claimed or (command.shown_hash != "" and command.shown_hash in {seat.resume_hash, seat.shown_hash})
 
 
 def _was_overtaken(state: RoomState, command: TakeSeat) -> bool:
@@ -153,7 +157,8 @@ def _same_seat(state: RoomState, command: TakeSeat, person: Participant, ctx: Co
         resume_hash=command.resume_hash,
         agreement=seat.agreement,
         ticket="" if same else command.ticket,
-        shown_hash=command.shown_hash if same else "",
+        shown_hash=command.shown_hash or command.claim_hash if same else "",
+        claim_hash="" if command.shown_hash and same else command.claim_hash,
         reference=command.reference or seat.reference,
     )
     microphone = person.microphone and command.microphone
@@ -182,6 +187,7 @@ def _first_seat(state: RoomState, command: TakeSeat, ctx: Context) -> Events:
         resume_hash=command.resume_hash,
         agreement=command.agreement,
         ticket=command.ticket,
+        claim_hash=command.claim_hash,
         reference=command.reference,
     )
     return (bound, ParticipantJoined(person))

@@ -350,9 +350,8 @@ class TakeSeat(_Command, tag="take_seat"):
 
     `role` and `name` count only when the seat is first taken. `agreement` is the version the person accepted.
     `microphone` and `camera` tell what the client still sends; they can only turn the room's record off, never on.
-    `ticket` is consumed (empty: not single use), unless `shown_hash` is of a secret that the seat knows: the resume
-    secret that was shown (empty: none). `generation` is that of the seat when the connection came (0: there was none;
-    None: whichever): of a client's attempts, one that it gave up may come late. `reference`: the platform's own.
+    `ticket` is consumed (if any), unless the seat knows `shown_hash`, of a resume secret, or `claim_hash`, of what came
+    with it. `generation`: the seat's when the connection came (0: none, None: whichever). `reference`: the platform's.
     """
 
     participant: ParticipantId
@@ -363,6 +362,7 @@ class TakeSeat(_Command, tag="take_seat"):
     agreement: int = 0
     ticket: str = ""
     shown_hash: str = ""
+    claim_hash: str = ""
     microphone: bool = False
     camera: bool = False
     generation: int | None = None

@@ -275,7 +275,8 @@ class Seat(Struct, frozen=True):
     """What binds a participant to their present connection. A new connection raises `generation`.
 
     `resume_hash` is of the secret that the last Welcome carried, `shown_hash` of the one that was shown to get it: if
-    that Welcome was lost on its way, the client has no other. `reference`: what the care platform calls the person.
+    that Welcome was lost on its way, the client has no other. `claim_hash` is of what it showed with its ticket, and
+    may show again until it has resumed once. `reference`: what the care platform calls the person.
     """
 
     connection: ConnectionId | None
@@ -284,6 +285,7 @@ class Seat(Struct, frozen=True):
     agreement: int
     lost_ms: int | None = None
     shown_hash: str = ""
+    claim_hash: str = ""
     reference: str = ""
 
 

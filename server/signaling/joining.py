@@ -87,7 +87,7 @@ class Joining:
             await self._refuse_after_the_end(claims)
         settings = self._settings(claims) if runner is None else runner.state.settings
         room = RoomInfo(settings.title, settings.agreement, settings.camera_policy, settings.camera_reason)
-        return Ticket(sign(self._key, claims), claims.role, claims.name, room)
+        return Ticket(sign(self._key, claims), claims.role, claims.name, room, single_use=claims.ticket != "")
 
     async def seat(
         self, connect: Connect, connection: ConnectionId, charge: Callable[[RoomId, ParticipantId], None]
@@ -126,6 +126,7 @@ class Joining:
             agreement=connect.agreement,
             ticket="" if resume is not None else claims.ticket,
             shown_hash="" if connect.resume is None else digest_of(connect.resume.secret),
+            claim_hash="" if connect.claim is UNSET else digest_of(connect.claim),
             microphone=connect.microphone,
             camera=connect.camera,
             reference=claims.reference,

@@ -267,6 +267,20 @@ def test_a_ticket_admits_one_person_once() -> None:
     session.knock(ANA)
 
 
+def test_a_claim_opens_its_own_seat_alone() -> None:
+    """Not somebody else's, not that of a person who was removed, and not after the client has resumed."""
+    session = circle()
+    session.knock(ANA, ticket="t1", claim_hash="c1")
+    session.knock(BEN, ticket="t2", claim_hash="c2")
+    assert session.turned_away(BEN, ticket="t1", claim_hash="c1") is DisconnectCode.TICKET_USED
+    session.knock(ANA, ticket="t1", claim_hash="c1")
+    assert session.state.seats[ANA].shown_hash == "c1"
+    session.knock(ANA, shown_hash=session.state.seats[ANA].resume_hash, claim_hash="c1")
+    assert session.state.seats[ANA].claim_hash == ""
+    assert session.turned_away(ANA, ticket="t1", claim_hash="c1") is DisconnectCode.TICKET_USED
+    assert session.turned_away(ANA, ticket="t1") is DisconnectCode.TICKET_USED
+
+
 def test_the_log_decides_who_is_the_same_client() -> None:
     """The secret of the last Welcome or the one before it needs no ticket; any other is a stranger's, for the seat."""
     session = circle()

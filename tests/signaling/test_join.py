@@ -135,6 +135,28 @@ async def test_a_single_use_link_opens_one_seat(venue: Venue) -> None:
     assert again.welcome.participant == "ann"
 
 
+async def test_a_ticket_may_be_shown_again_by_the_client_that_got_no_welcome(venue: Venue) -> None:
+    """With the claim of its first attempt, until it has resumed once; with another one, or none, nobody comes in."""
+    link = token(venue.room, "ann", Role.MODERATOR, single_use=True, jti="t3")
+    mine, other = "a" * 22, "b" * 22
+    lost = await venue.person().connect(token=link, claim=mine)
+    assert await venue.refused(token=link) == DisconnectCode.TICKET_USED
+    assert await venue.refused(token=link, claim=other) == DisconnectCode.TICKET_USED
+    again = await venue.person().connect(token=link, claim=mine)
+    assert again.welcome.participant == "ann"
+    await gone(lost)
+    assert lost.disconnecting == DisconnectCode.CONNECTION_LOST
+    back = await venue.back(again, token=link)
+    assert await venue.refused(token=link, claim=mine) == DisconnectCode.TICKET_USED
+    await back.do(c.RaiseHand())
+
+
+async def test_a_claim_that_could_be_guessed_is_refused(venue: Venue) -> None:
+    """Fewer characters than 128 random bits have are no secret."""
+    link = token(venue.room, "ann", Role.MODERATOR, single_use=True, jti="t4")
+    assert await venue.refused(token=link, claim="short") == DisconnectCode.BAD_MESSAGE
+
+
 async def test_single_use_holds_for_openings_at_once(venue: Venue) -> None:
     """Of ten connections with the same single-use token exactly one gets in."""
     await venue.join("ann", Role.MODERATOR)

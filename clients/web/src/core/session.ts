@@ -143,7 +143,7 @@ export class Session {
     if (token && token !== remembered?.token) this.ports.memory.write({ token });
     const memory = this.ports.memory.read();
     if (!memory) return this.finish("no_link");
-    if (memory.secret && memory.ticket) return this.enter();
+    if ((memory.secret || memory.claim) && memory.ticket) return this.enter();
     await this.prepare(memory.token);
   }
 
@@ -152,7 +152,8 @@ export class Session {
     const memory = this.ports.memory.read();
     const stage = this.stage.get();
     if (!memory || stage.kind !== "pre_join") return;
-    this.ports.memory.write({ token: memory.token, ticket: stage.ticket, name });
+    const claim = stage.ticket.single_use ? { claim: this.ports.newId() + this.ports.newId() } : {};
+    this.ports.memory.write({ token: memory.token, ticket: stage.ticket, name, ...claim });
     this.enter();
   }
 
@@ -235,11 +236,12 @@ export class Session {
   private auth(): Connect {
     const memory = this.ports.memory.read();
     const mirror = this.mirror.get();
-    const { secret, ticket, name } = memory ?? {};
+    const { secret, ticket, name, claim } = memory ?? {};
     return {
       token: ticket?.ticket ?? "",
       protocol: PROTOCOL_VERSION,
       ...(name ? { name } : {}),
+      ...(claim ? { claim } : {}),
       agreement: ticket?.room.agreement.version ?? 0,
       microphone: this.devices.microphone.get().state === "on",
       camera: this.devices.camera.get().state === "on",

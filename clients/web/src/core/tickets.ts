@@ -6,6 +6,8 @@ export interface Remembered {
   readonly token: string;
   readonly ticket?: Ticket;
   readonly name?: string;
+  /** Shown with a ticket for one use: it may be shown again while no Welcome has come. */
+  readonly claim?: string;
   /** Resume secret of the last Welcome: with it the page goes straight back to its place. */
   readonly secret?: string;
 }

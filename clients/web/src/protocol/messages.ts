@@ -11,6 +11,7 @@ export const MAX_PHASES = 30;
 export const MAX_PENDING = 64;
 export const MAX_CHAT_MESSAGES = 100;
 export const MAX_RECENT_COMMANDS = 512;
+export const MAX_LATEST_COMMANDS = 32;
 export const MAX_EVER = 5000;
 export const SEAT_GRACE_MS = 60000;
 export const WARNINGS_MS = [300000, 60000, 15000] as const;
@@ -21,6 +22,7 @@ export const MAX_LEVELS = 16;
 export const PROTOCOL_VERSION = 1;
 export const MAX_COMMAND_BYTES = 16384;
 export const MAX_OFFER_BYTES = 131072;
+export const MIN_CLAIM = 22;
 export const MAX_MESH_SDP = 12288;
 
 export type RoomId = string;
@@ -761,6 +763,7 @@ export interface SeatBound {
   readonly agreement: number;
   readonly ticket: string;
   readonly shown_hash: string;
+  readonly claim_hash: string;
   readonly reference: string;
 }
 
@@ -1120,7 +1123,8 @@ export interface Resume {
  * The Socket.IO `auth` payload. With a valid `resume` the token may have expired.
  *
  * `name` replaces the token's at the first join. `agreement` is the version the person accepted. `microphone` and
- * `camera` tell what this client is sending right now (false after a reload).
+ * `camera` tell what this client is sending right now (false after a reload). `claim` is a random text of the client's
+ * own, the same at each attempt before its first Welcome: with it a ticket that can be used once may be shown again.
  */
 export interface Connect {
   readonly token: string;
@@ -1130,6 +1134,7 @@ export interface Connect {
   readonly microphone?: boolean;
   readonly camera?: boolean;
   readonly resume?: Resume | null;
+  readonly claim?: string;
 }
 
 /**
@@ -1397,4 +1402,5 @@ export interface Ticket {
   readonly role: Role;
   readonly name: string;
   readonly room: RoomInfo;
+  readonly single_use: boolean;
 }

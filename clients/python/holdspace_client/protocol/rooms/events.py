@@ -136,6 +136,7 @@ class SeatBound(_Event, tag="seat_bound"):
     agreement: int
     ticket: str = ""
     shown_hash: str = ""
+    claim_hash: str = ""
     reference: str = ""
 
 

@@ -97,6 +97,7 @@ def _bind(state: RoomState, event: SeatBound) -> RoomState:
         resume_hash=event.resume_hash,
         agreement=event.agreement,
         shown_hash=event.shown_hash,
+        claim_hash=event.claim_hash,
         reference=event.reference,
     )
     return replace(

@@ -19,6 +19,8 @@ from holdspace_client.protocol.rooms.state import Agreement, CameraPolicy, Role,
 PROTOCOL_VERSION: Final = 1
 MAX_COMMAND_BYTES: Final = 16 * 1024
 MAX_OFFER_BYTES: Final = 128 * 1024
+MIN_CLAIM: Final = 22
+"""As many characters as 128 random bits have in base64."""
 MAX_MESH_SDP: Final = 12 * 1024
 """An offer of one microphone and one camera; it fits into a command."""
 
@@ -38,7 +40,8 @@ class Connect(Struct, frozen=True, forbid_unknown_fields=True):
     """The Socket.IO `auth` payload. With a valid `resume` the token may have expired.
 
     `name` replaces the token's at the first join. `agreement` is the version the person accepted. `microphone` and
-    `camera` tell what this client is sending right now (false after a reload).
+    `camera` tell what this client is sending right now (false after a reload). `claim` is a random text of the client's
+    own, the same at each attempt before its first Welcome: with it a ticket that can be used once may be shown again.
     """
 
     token: Annotated[str, Meta(max_length=4096)]
@@ -48,6 +51,7 @@ class Connect(Struct, frozen=True, forbid_unknown_fields=True):
     microphone: bool = False
     camera: bool = False
     resume: Resume | None = None
+    claim: Annotated[str, Meta(min_length=MIN_CLAIM, max_length=64)] | UnsetType = UNSET
 
 
 class ConnectRefused(Struct, frozen=True):
@@ -323,3 +327,4 @@ class Ticket(Struct, frozen=True):
     role: Role
     name: str
     room: RoomInfo
+    single_use: bool = False
