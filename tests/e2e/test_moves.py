@@ -95,6 +95,7 @@ async def placement_of(person: Person, moderator: Person) -> Placement:
     return Placement(await rooms.get_attribute("data-placement") or MAIN)
 
 
+@pytest.mark.slow
 async def test_moves_with_six_browsers(server: Server, meet: Meet, report: Report) -> None:
     """For honesty: six browsers that encode and decode on the same cores."""
     names = ("Moderator", "Ana", "Ben", "Cleo", "Dina", "Eli")
