@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 OUTSIDE = (
     *(ROOT / name for name in ("README.md", "ACCESSIBILITY.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")),
-    ROOT / "clients" / "web" / "README.md",
+    *(ROOT / "clients" / name / "README.md" for name in ("core", "python", "web")),
     ROOT / "server" / "signaling" / "PROTOCOL.md",
 )
 """What people read beside the code; MkDocs looks after the links of `docs/`."""
