@@ -28,6 +28,8 @@ from server.config import (
     check_environment,
     check_file,
     load_secret,
+    load_turn_secret,
+    load_webhook_secret,
 )
 from server.errors import JoinRefused
 from server.ids import RoomId
@@ -126,7 +128,8 @@ def create_token(
 @config_app.command(name="check")
 def check_config(*, config: Settings = DEFAULTS, json: Json = False) -> None:
     """Say whether a server would start with these settings."""
-    load_secret(config)
+    for load in (load_secret, load_turn_secret, load_webhook_secret):
+        load(config)
     _answer({"ok": True}, "The settings are fine.", as_json=json)
 
 
