@@ -18,7 +18,8 @@ from server.cluster.nodes import NodeInfo, Registry, fresh_node
 from server.cluster.primaries import PrimaryPipes
 from server.cluster.redis_log import RedisLog
 from server.ids import RoomId
-from server.ports import Appended, Epoch, LogUnavailable, Seq
+from server.ports import Appended, Entry, Epoch, LogUnavailable, Seq
+from tests.cluster.author import Author
 from tests.cluster.contract import CONTRACT, ROOM, A, B, C, Promise, entry, name_of, opened
 from tests.cluster.heard import Heard
 from tests.cluster.nodes import Nodes, joined
@@ -102,7 +103,7 @@ async def test_hard_batches_wait_for_a_replica(with_sentinels: Replicated) -> No
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_sentinel_failover(kind: Kind) -> None:
-    """The primary is killed: the replica goes on with what was safe, hints included."""
+    """The primary is killed: the replica goes on with what was safe, in a new epoch, hints included."""
     with replicated(kind) as servers:
         async with joined(servers.url) as nodes:
             log, listener = nodes(), nodes()
@@ -112,11 +113,13 @@ async def test_sentinel_failover(kind: Kind) -> None:
             await nodes.settle()
             assert await log.append(ROOM, epoch, Seq(0), (A,), hard=True) == Appended()
             servers.primary.kill()
-            await _again(log.append, ROOM, epoch, Seq(1), (B,))
-            assert await log.read(ROOM, epoch, Seq(0)) == (A, B)
+            author = Author(log, ROOM, epoch, A)
+            await author.append(B)
+            assert author.epoch > epoch
+            assert await log.read(ROOM, author.epoch, Seq(0)) == (B,)
             await asyncio.wait_for(nodes.settle(), 30)
-            assert await log.append(ROOM, epoch, Seq(2), (C,)) == Appended()
-            await heard.until(lambda: (epoch, 3, (C,)) in heard.hints)
+            await author.append(C)
+            await heard.until(lambda: (author.epoch, 2, (C,)) in heard.hints)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -134,24 +137,33 @@ async def test_cluster_failover(kind: Kind) -> None:
             for room in rooms:
                 assert await log.append(room, epochs[room], Seq(0), (A,), hard=True) == Appended()
             servers.primaries[0].kill()
-            for room in rooms:
-                await _again(log.append, room, epochs[room], Seq(1), (B,))
+            authors = {room: Author(log, room, epochs[room], A) for room in rooms}
+            for author in authors.values():
+                await author.append(B)
             deadline = time.monotonic() + 30
             for seq in range(2, 10_000):
-                for room in rooms:
-                    assert await log.append(room, epochs[room], Seq(seq), (entry(f"c:{seq}"),)) == Appended()
-                if all(heard[room].hints[-1][1] == seq + 1 for room in rooms if heard[room].hints):
+                last = entry(f"c:{seq}")
+                for author in authors.values():
+                    await author.append(last)
+                if all(heard[room].hints[-1][2] == (last,) for room in rooms if heard[room].hints):
                     break
                 assert time.monotonic() < deadline
                 await asyncio.sleep(0.3)
-            assert {room: await log.read(room, epochs[room], Seq(0)) for room in rooms} == {
-                room: (A, B, *(entry(f"c:{i}") for i in range(2, seq + 1))) for room in rooms
+            anew = {room for room in rooms if authors[room].epoch != epochs[room]}
+            assert 0 < len(anew) < len(rooms)
+            assert {room: await log.read(room, authors[room].epoch, Seq(0)) for room in rooms} == {
+                room: tuple(author.life) for room, author in authors.items()
             }
+            begun = (B, *(entry(f"c:{i}") for i in range(2, seq + 1)))
+            assert {tuple(authors[room].life) for room in anew} == {begun}
 
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_slot_that_moves_takes_its_rooms_along(kind: Kind) -> None:
-    """While people act in a room its slot goes to another primary, key by key: all is there once, and heard of."""
+    """While people act in a room its slot goes to another primary, key by key: all is there once, and heard of.
+
+    That primary has another history, so that the room begins anew there, once.
+    """
     with cluster(kind) as servers:
         async with joined(servers.url) as nodes:
             log, listener = nodes(), nodes()
@@ -160,18 +172,19 @@ async def test_a_slot_that_moves_takes_its_rooms_along(kind: Kind) -> None:
             await nodes.settle()
             slot = key_slot(Keys(nodes.prefix).tag(ROOM)[1:-1].encode())
             moving = asyncio.create_task(asyncio.to_thread(move_slot, servers, slot))
-            seq = 0
-            while not moving.done() or seq < 100:
-                await _again(log.append, ROOM, epoch, Seq(seq), (entry(f"c:{seq}"),))
-                seq += 1
+            author, before, number = Author(log, ROOM, epoch), tuple[Entry, ...](), 0
+            while not moving.done() or number < 100:
+                before = before if author.epoch > epoch else tuple(author.life)
+                await author.append(entry(f"c:{number}"))
+                number += 1
             moving.result()
-            for more in range(seq, seq + 20):
-                await _again(log.append, ROOM, epoch, Seq(more), (entry(f"c:{more}"),))
-            assert await log.read(ROOM, epoch, Seq(0)) == tuple(entry(f"c:{i}") for i in range(seq + 20))
-            last = Seq(seq + 20)
-            await heard.until(
-                lambda: (epoch, last, (entry(f"c:{last - 1}"),)) in heard.hints or (epoch, last) in heard.positions
-            )
+            for more in range(number, number + 20):
+                await author.append(entry(f"c:{more}"))
+            assert author.epoch > epoch
+            assert (*before, *author.life) == tuple(entry(f"c:{i}") for i in range(number + 20))
+            assert await log.read(ROOM, author.epoch, Seq(0)) == tuple(author.life)
+            last, end = (author.life[-1],), (author.epoch, author.seq)
+            await heard.until(lambda: (*end, last) in heard.hints or end in heard.positions)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -205,7 +218,9 @@ async def test_one_primary_that_is_away_takes_its_rooms_only(kind: Kind) -> None
                 while any(map(log.away_for, rooms)):  # noqa: ASYNC110 - of another process
                     await asyncio.sleep(0.05)
             for room in out:
-                await _again(log.append, room, epochs[room], Seq(0), (A,))
+                author = Author(log, room, epochs[room])
+                await author.append(A)
+                assert author.epoch == epochs[room]
 
 
 class _Life:
@@ -258,18 +273,3 @@ def move_slot(servers: Cluster, slot: int) -> None:
             time.sleep(0.1)  # people go on acting in between
         for i in (taker, giver, 3 - taker - giver):
             admins[i].execute_command("CLUSTER", "SETSLOT", slot, "NODE", names[taker])
-
-
-async def _again(append: object, *what: object) -> None:
-    """Append until it is said to be there; what was open is settled by the command's key."""
-    deadline = time.monotonic() + 30
-    assert callable(append)
-    while True:
-        try:
-            outcome = await append(*what)
-        except LogUnavailable:
-            assert time.monotonic() < deadline
-            await asyncio.sleep(0.1)
-        else:
-            assert isinstance(outcome, Appended) or what[3] == getattr(outcome, "missing", None)
-            return
