@@ -135,6 +135,21 @@ async def test_a_lost_connection_comes_back_by_itself(evening: Evening) -> None:
     assert await keeping is DisconnectCode.REMOVED
 
 
+async def test_a_link_for_one_seat_survives_a_lost_welcome(evening: Evening) -> None:
+    """The same session may try again with its ticket; another one may not."""
+    link = await evening.platform.link(evening.room, api.CreateLink(participant="ben", name="Ben", single_use=True))
+    invitation = await open_link(evening.http, link.url)
+    first = invitation.session(evening.http)
+    await first.join()
+    await first.drop()
+    await first.join()
+    assert first.placement == MAIN
+    with pytest.raises(JoinRefused) as refused:
+        await invitation.session(evening.http).join()
+    assert refused.value.code is DisconnectCode.TICKET_USED
+    await first.close()
+
+
 async def test_who_leaves_does_not_come_back(evening: Evening) -> None:
     """`keep` ends without a reason of the server, and nobody tries again."""
     ben = await evening.join("ben")

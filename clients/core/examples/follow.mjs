@@ -9,6 +9,7 @@ const ticket = await fetchTicket(atServer, tokenOf(link.hash) ?? "");
 const room = new Room({
   wire: socketIoWire(link.origin),
   token: ticket.ticket,
+  singleUse: ticket.single_use,
   name: "Watcher",
   // Show `ticket.room.agreement.text` to the person, and pass the version on only if they accept it.
   agreement: ticket.room.agreement.version,

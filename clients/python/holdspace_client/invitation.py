@@ -29,7 +29,15 @@ class Invitation(Struct, frozen=True):
 
         Without `name` it is that of the link.
         """
-        return Session(http, self.url, self.ticket.ticket, name=name or self.ticket.name, agreement=agreement)
+        ticket = self.ticket
+        return Session(
+            http,
+            self.url,
+            ticket.ticket,
+            name=name or ticket.name,
+            agreement=agreement,
+            single_use=ticket.single_use,
+        )
 
 
 async def open_link(http: ClientSession, link: str) -> Invitation:

@@ -58,16 +58,27 @@ class Seat:
     """One person in one room, over the public port only, by one connection at a time.
 
     `join` takes the seat, `resume` takes it again after the connection was lost, `leave` gives it up. What the room
-    looks like to this person is `view`.
+    looks like to this person is `view`. `single_use`: the token is good for one seat only.
     """
 
-    def __init__(self, http: ClientSession, url: str, token: str, *, name: str = "", agreement: int = 0) -> None:
+    def __init__(
+        self,
+        http: ClientSession,
+        url: str,
+        token: str,
+        *,
+        name: str = "",
+        agreement: int = 0,
+        single_use: bool = False,
+    ) -> None:
         self._http = http
         self._urls = [url]
         """Where the room can be reached, the present server first."""
         self._token = token
         self._name = name
         self._agreement = agreement
+        # Its first use may be one whose Welcome is lost on the way.
+        self._claim = secrets.token_urlsafe(24) if single_use else UNSET
         self._mirror = Mirror()
         self._welcome: Welcome | None = None
         self._connection: Connection | None = None
@@ -199,6 +210,7 @@ class Seat:
             microphone=me is not None and me.microphone,
             camera=me is not None and me.camera,
             resume=resume,
+            claim=self._claim,
         )
         try:
             await self._connection.open(self._urls[0], connect)

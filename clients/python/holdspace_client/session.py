@@ -50,8 +50,17 @@ class Session(Seat):
     Media is yours to bring: `offer` passes an SDP offer on and returns the answer.
     """
 
-    def __init__(self, http: ClientSession, url: str, token: str, *, name: str = "", agreement: int = 0) -> None:
-        super().__init__(http, url, token, name=name, agreement=agreement)
+    def __init__(
+        self,
+        http: ClientSession,
+        url: str,
+        token: str,
+        *,
+        name: str = "",
+        agreement: int = 0,
+        single_use: bool = False,
+    ) -> None:
+        super().__init__(http, url, token, name=name, agreement=agreement, single_use=single_use)
         # The server may still tell of a peer of the process before this one.
         self._offers = secrets.randbelow(OFFERS)
         self._answer: asyncio.Future[str] | None = None

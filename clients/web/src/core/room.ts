@@ -26,6 +26,8 @@ export interface RoomOptions {
   readonly name?: string;
   /** The version of the group agreement that the person has accepted. */
   readonly agreement?: number;
+  /** Of the ticket: then its first use may be one whose Welcome is lost on the way. */
+  readonly singleUse?: boolean;
   /** Sound and picture, such as `browserMedia`; without it there are none. */
   readonly createMedia?: (sendOffer: MediaPorts["sendOffer"]) => Media;
   /** Each event, after it was folded into the view. */
@@ -47,6 +49,7 @@ export class Room {
   readonly ending = new Store<Ending | null>(null);
   readonly connection: Connection;
   readonly media: Media | null;
+  private readonly claim = newId() + newId();
   private secret: string | null = null;
   private resyncing = false;
 
@@ -94,13 +97,14 @@ export class Room {
   }
 
   private auth(): Connect {
-    const { token, name, agreement } = this.options;
+    const { token, name, agreement, singleUse } = this.options;
     const mirror = this.mirror.get();
     const sending = this.media !== null && this.media.state.get() !== "idle";
     return {
       token,
       protocol: PROTOCOL_VERSION,
       ...(name ? { name } : {}),
+      ...(singleUse ? { claim: this.claim } : {}),
       agreement: agreement ?? 0,
       microphone: sending && (this.self?.microphone ?? false),
       camera: sending && (this.self?.camera ?? false),
