@@ -143,7 +143,6 @@ COMMANDS: Final = st.one_of(
     _words(b"SISMEMBER", _KEY, _FIELD),
     _words(b"SCARD", _KEY),
     _words(b"ZADD", _KEY, _SCORE, _FIELD),
-    _words(b"ZADD", _KEY, st.just(b"GT"), _SCORE, _FIELD),
     _words(b"ZREM", _KEY, _FIELD),
     _words(b"ZSCORE", _KEY, _FIELD),
     _words(b"ZMSCORE", _KEY, _FIELD, _FIELD),

@@ -208,9 +208,8 @@ class Store:
     def zadd(self, key: bytes, *pairs: bytes) -> int:
         known = self._made(key, Sorted)
         before = len(known)
-        only_greater, pairs = pairs[0] == b"GT", pairs[pairs[0] == b"GT" :]
         for score, member in zip(pairs[::2], pairs[1::2], strict=True):
-            known[member] = max(known.get(member, float(score)), float(score)) if only_greater else float(score)
+            known[member] = float(score)
         return len(known) - before
 
     def zrem(self, key: bytes, *members: bytes) -> int:

@@ -9,10 +9,10 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from server.cluster.clock import MonotonicClock
-from server.cluster.keys import PARTITIONS
+from server.cluster.keys import PARTITIONS, Keys
 from server.cluster.memory import MAX_NEWS, MemoryLog
 from server.cluster.news_stand import KEPT_NEWS
-from server.cluster.redis_log import RedisLog
+from server.cluster.redis_log import KEPT_MS, RedisLog
 from server.ids import RoomId
 from server.ports import Appended, Conflict, Duplicates, Seq
 from server.webhooks.ports import Waiting
@@ -131,6 +131,24 @@ async def test_news_is_bounded(logs: tuple[Log, Log]) -> None:
     found = await log.news_stand.news(1, {}, ALL)
     lost = (most // 1000 + 1) * 1000 - most
     assert (found.count, log.news_stand.lost, found.some[0].body) == (most, lost, b"%d" % lost)
+
+
+async def test_a_room_in_use_stays_listed(servers: dict[str, RunningRedis]) -> None:
+    """What outlived its room is forgotten; what goes on for days is not."""
+    async with joined(servers["redis"].url) as nodes:
+        log = nodes()
+        old, used = RoomId("old"), RoomId("used")
+        await log.create(old, FIRST)
+        epoch = (await log.create(used, FIRST)).epoch
+        with servers["redis"].admin() as admin:
+            for room in (old, used):
+                keys = Keys(nodes.prefix).of(room)
+                long_ago = epoch - KEPT_MS - 1_000
+                admin.zadd(keys.rooms, {room: long_ago})
+                admin.hset(keys.room, "listed", long_ago)
+        now_ms = int(epoch)
+        assert await log.append(used, epoch, Seq(0), (entry("a:1", now_ms),)) == Appended()
+        assert await log.rooms(10) == [used]
 
 
 async def test_all_rooms_can_be_listed(logs: tuple[Log, Log]) -> None:

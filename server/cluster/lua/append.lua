@@ -9,7 +9,7 @@
 local NEW = 16
 local FIRST = NEW + ARGV[15]
 local epoch, expected = ARGV[2], tonumber(ARGV[3])
-local room = redis.call('HMGET', ROOM, 'epoch', 'seq', 'trimmed', 'at', 'history')
+local room = redis.call('HMGET', ROOM, 'epoch', 'seq', 'trimmed', 'at', 'history', 'listed')
 if room[1] ~= epoch or room[5] ~= history() then
   return {'epoch', room[1] or 0}
 end
@@ -67,7 +67,9 @@ end
 redis.call('PEXPIRE', ROOM, ARGV[6])
 redis.call('PEXPIRE', ENTRIES, ARGV[6])
 wake(ARGV[1], ARGV[5], ARGV[6])
-list(ARGV[1], string.format('%.0f', at), ARGV[6])
+if at > tonumber(room[6] or 0) + RELIST_MS then
+  list(ARGV[1], string.format('%.0f', at), ARGV[6])
+end
 for i = NEW, FIRST - 1 do
   redis.call('XADD', NEWS, '*', ARGV[10], ARGV[i])
 end

@@ -5,9 +5,9 @@
 --   7 news of the partition, 8 rooms of the partition.
 -- room (hash): epoch, seq (position), trimmed (up to where entries are gone), at (log time of the last entry),
 --   snapshot, snapshot_seq, snapshot_at, born ('first', or 'FROM_EPOCH-FROM_SEQ' if restored),
---   history (that of the server when this life began).
+--   history (that of the server when this life began), listed (when it was last put among the rooms).
 -- entries (stream): id EPOCH-SEQ, one field named by the format. commands (sorted set): key of the command -> seq.
--- news (stream): what care platforms have not been told yet. rooms (sorted set): room -> when something last happened.
+-- news (stream): what care platforms have not been told yet. rooms (sorted set): room -> when it was put there.
 local ROOM, ENTRIES, COMMANDS, DUE, TOMBSTONE, HINTS, NEWS, ROOMS = unpack(KEYS)
 
 local function stream_id(epoch, seq)
@@ -28,10 +28,12 @@ local function wake(room, when, ttl)
   end
 end
 
--- The room is among those that can be listed.
+-- The room is among those that can be listed; to be said again within the time that a room is kept.
+local RELIST_MS = 3600000
 local function list(room, at, ttl)
-  redis.call('ZADD', ROOMS, 'GT', at, room)
+  redis.call('ZADD', ROOMS, at, room)
   redis.call('PEXPIRE', ROOMS, ttl)
+  redis.call('HSET', ROOM, 'listed', at)
 end
 
 local function loaded()
