@@ -107,7 +107,9 @@ async def composed(tmp_path: Path) -> AsyncIterator[Composed]:
         settings["global"] = {"scrape_interval": "500ms", "evaluation_interval": "500ms"}
         (tmp_path / "prometheus" / "prometheus.yml").write_text(yaml.safe_dump(settings))
         watching = free_port()
-        words = (tool("prometheus"), "--config.file=prometheus.yml", f"--web.listen-address=127.0.0.1:{watching}")
+        home = str(tmp_path / "prometheus")
+        options = [re.sub(r"=(/etc)?/prometheus", f"={home}", word) for word in SERVICES["prometheus"]["command"]]
+        words = (tool("prometheus"), *options, f"--web.listen-address=127.0.0.1:{watching}")
         await stack.enter_async_context(running(tmp_path / "prometheus", *words))
         composed = Composed(f"https://localhost:{port}", f"http://127.0.0.1:{watching}")
         await until(composed.ready)
