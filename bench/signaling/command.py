@@ -18,6 +18,7 @@ from msgspec import json, structs
 
 from bench.machine import Cores, TooFewCores, two_cores
 from bench.signaling.generator import Figures, Plan, Shared
+from bench.signaling.media import kib_with_media
 from bench.signaling.report import document, heading, line, ratios, shared_heading, shared_line
 from bench.signaling.servers import (
     Size,
@@ -51,6 +52,7 @@ class SignalingOptions:
     repeats: Annotated[int, Parameter(help="Rounds over all servers; the median counts.", validator=Number(gte=1))] = 1
     nodes: Annotated[bool, Parameter(help="Measure two nodes on one Redis, too.")] = True
     peers: Annotated[bool, Parameter(help="Run Node's socket.io and stock python-socketio on the same work.")] = True
+    media: Annotated[bool, Parameter(help="Measure the memory of people with media, too.")] = True
     json: Annotated[Path | None, Parameter(help="Write the report to this file, too.")] = None
 
 
@@ -80,8 +82,11 @@ async def signaling(*, options: Annotated[SignalingOptions, Parameter(name="*")]
         sys.exit(1)
     print(ratios(found, OURS))
     shared = await _shared(options, cores) if options.nodes else {}
+    kib = await kib_with_media(cores.server) if options.media else None
+    if kib is not None:
+        print(f"Memory of each idle person with media: {kib:.1f} KiB.")
     if options.json is not None:
-        options.json.write_text(json_format.dumps(document(found, OURS, shared), indent=1) + "\n")
+        options.json.write_text(json_format.dumps(document(found, OURS, shared, kib), indent=1) + "\n")
 
 
 async def _shared(options: SignalingOptions, cores: Cores) -> dict[str, Shared]:

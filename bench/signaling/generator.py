@@ -28,6 +28,7 @@ _REFILL_S: Final = 5.0
 _BURST: Final = 30
 _PER_S: Final = 8
 """What one person asks for at once, and then each second: a little less than our rate limits allow."""
+_HALF_S: Final = 2.0
 _WAIT_S: Final = 0.05
 _PAUSE_S: Final = 0.02
 
@@ -78,6 +79,8 @@ class Figures(Struct, frozen=True):
     broadcast: Work
     hall: Work
     acknowledge: Work
+    half: Work
+    """Answers again, asked for at half the rate that `acknowledge` has found."""
     kib_per_connection: float
 
 
@@ -288,6 +291,32 @@ def _acknowledge(plan: Plan, crowd: Crowd) -> Work:
     return work
 
 
+def _half(plan: Plan, crowd: Crowd, per_s: float) -> Work:
+    """W4 at half load: a command each so many ms, by one after another; how long each answer took."""
+    per_s = min(per_s / 2, _PER_S * len(crowd.clients))
+    asked_at: dict[Client, float] = {}
+    times: list[float] = []
+
+    def answered(client: Client) -> None:
+        times.append((time.monotonic() - asked_at.pop(client)) * 1000)
+
+    for client in crowd.clients:
+        client.on_ack = partial(answered, client)
+    meter, turns = _Meter(plan.pid), cycle(crowd.clients)
+    start = due = time.monotonic()
+    while (now := time.monotonic()) < start + _HALF_S:
+        while due <= now:
+            client = next(turns)
+            if client not in asked_at:  # who is not answered yet asks nothing more
+                asked_at[client] = now
+                client.command(plan.quiet)
+            due += 1 / per_s
+        crowd.read(0.0)
+    work = meter.work(len(times), times)
+    crowd.until(lambda: not asked_at, "answers")
+    return work
+
+
 def _crossing(plan: Plan, crowd: Crowd, speaker: Client, listener: Client) -> list[float]:
     """From a command of one node's client until another node's client in the same room hears of it."""
     heard = 0
@@ -342,12 +371,14 @@ def run(plan: Plan) -> Figures:
     broadcast = _broadcast(plan, crowd, rooms)
     crowd.read_for(_REFILL_S)
     acknowledge = _acknowledge(plan, crowd)
+    crowd.read_for(_REFILL_S)
+    half = _half(plan, crowd, acknowledge.per_s)
     crowd.close()
     large = Crowd(_connect(plan.port, plan.hall))
     large.settle()
     hall = _hall(plan, large)
     large.close()
-    return Figures(connect, broadcast, hall, acknowledge, kib)
+    return Figures(connect, broadcast, hall, acknowledge, half, kib)
 
 
 if __name__ == "__main__":

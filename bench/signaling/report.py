@@ -11,7 +11,7 @@ from bench.signaling.generator import Figures, Shared, Work
 
 _COLUMNS: Final = (
     ("server", 10), ("W1 conn/s", 10), ("KiB/conn", 9), ("W2 deliv/s", 11), ("us each", 8), ("W3 p50/p99 ms", 14),
-    ("W4 acks/s", 10), ("us each", 8), ("generator busy", 15),
+    ("W4 acks/s", 10), ("us each", 8), ("half p50/p99 ms", 15), ("generator busy", 15),
 )  # fmt: skip
 
 
@@ -43,6 +43,7 @@ def line(name: str, figures: Figures) -> str:
         f"{quantile(hall, 0.5):.1f} / {quantile(hall, 0.99):.1f}",
         f"{figures.acknowledge.per_s:,.0f}",
         f"{figures.acknowledge.us_each:.1f}",
+        f"{quantile(figures.half.times_ms, 0.5):.1f} / {quantile(figures.half.times_ms, 0.99):.1f}",
         f"{busy(figures.broadcast):.0%} {busy(figures.acknowledge):.0%}",
     )
     return " ".join(f"{cell:>{width}}" for cell, (_, width) in zip(cells, _COLUMNS, strict=True))
@@ -65,6 +66,10 @@ def _row(rounds: Sequence[Figures]) -> dict[str, object]:
         },
         "w4_acks_per_s": middle([one.acknowledge.per_s for one in rounds]),
         "w4_us_per_ack": middle([one.acknowledge.us_each for one in rounds]),
+        "w4_half_load_ms": {
+            "p50": middle([quantile(one.half.times_ms, 0.5) for one in rounds]),
+            "p99": middle([quantile(one.half.times_ms, 0.99) for one in rounds]),
+        },
         "generator_busy": middle([busy(one.broadcast) for one in rounds]),
     }
 
@@ -107,13 +112,18 @@ def _two_nodes(shared: Mapping[str, Shared]) -> dict[str, object]:
 
 
 def document(
-    found: Mapping[str, Sequence[Figures]], ours: str, shared: Mapping[str, Shared] | None = None
+    found: Mapping[str, Sequence[Figures]],
+    ours: str,
+    shared: Mapping[str, Shared] | None = None,
+    kib_with_media: float | None = None,
 ) -> dict[str, object]:
-    """Our figures, those of the others by name, and what ours are of Node's; `two_nodes` where they were measured."""
+    """Our figures, those of the others by name, and what ours are of Node's; more where it was measured."""
     rows = {name: _row(rounds) for name, rounds in found.items() if rounds}
     others = {name: row for name, row in rows.items() if name != ours}
     ratio: dict[str, float] | None = _ratio(found, ours, "node")
-    told = {"two_nodes": _two_nodes(shared)} if shared else {}
+    told: dict[str, object] = {"two_nodes": _two_nodes(shared)} if shared else {}
+    if kib_with_media is not None:
+        told["kib_with_media"] = round(kib_with_media, 1)
     if ratio is not None and shared and ours in shared and "node" in shared:
         ratio = {**ratio, "two_nodes": round(shared[ours].events_per_s / shared["node"].events_per_s, 3)}
     return {**rows[ours], **others, **told, "ratio_to_node": ratio}

@@ -19,7 +19,7 @@ from msgspec import Struct, structs
 
 from bench.machine import pinned
 from bench.stores import store
-from loadtest.serving import free_port, fresh_key, own_server
+from loadtest.serving import OwnServer, free_port, fresh_key, own_server
 from server.ids import ParticipantId, RoomId
 from server.rooms.state import Role
 from server.signaling.messages import PROTOCOL_VERSION
@@ -59,26 +59,25 @@ class Contestant(Struct, frozen=True):
 
 
 Start = Callable[[Size, int], AbstractAsyncContextManager[Contestant]]
+Peer = Callable[[Size, int, str], AbstractAsyncContextManager[Contestant]]
+"""Of others, with the address of the store that they share."""
 
 
 @asynccontextmanager
 async def holdspace(size: Size, core: int) -> AsyncIterator[Contestant]:
     """`holdspace serve` as anybody starts it: log, audiences, positions and rate limits are on."""
+    capacity = str(max(size.hall, PEOPLE))
     with pinned(core):
-        starting = own_server(
-            free_port(), "--auto-admit", "--capacity", str(max(size.hall, PEOPLE)), "--log-level", "warning"
-        )
+        starting = own_server(free_port(), "--auto-admit", "--capacity", capacity, "--log-level", "warning")
         server = await starting.__aenter__()
     try:
-
-        def auth(room: str, person: int) -> Auth:
-            token = server.token(RoomId(room), Role.PARTICIPANT, person=ParticipantId(f"person-{person}"))
-            return {"token": token, "protocol": PROTOCOL_VERSION, "name": f"Person {person}"}
-
-        people = tuple(tuple(auth(f"room-{room}", one) for one in range(PEOPLE)) for room in range(size.rooms))
-        hall = tuple(auth("hall", one) for one in range(size.hall))
-        quiet = {"type": "set_camera", "on": False}
-        yield Contestant(server.port, server.process.pid, people, hall, quiet)
+        yield Contestant(
+            port=server.port,
+            pid=server.process.pid,
+            people=_invited(server, size.rooms),
+            hall=_guests(server, "hall", size.hall),
+            quiet={"type": "set_camera", "on": False},
+        )
     finally:
         await starting.__aexit__(None, None, None)
 
@@ -95,43 +94,28 @@ async def holdspace_shared(size: Size, core: int) -> AsyncIterator[Contestant]:
                 options = ("--auto-admit", "--capacity", str(PEOPLE), "--log-level", "warning", "--redis", storage.url)
                 servers.append(await stack.enter_async_context(own_server(free_port(), *options, key=key)))
         first, *rest = servers
-
-        def auth(room: str, person: int) -> Auth:
-            token = first.token(RoomId(room), Role.PARTICIPANT, person=ParticipantId(f"person-{person}"))
-            return {"token": token, "protocol": PROTOCOL_VERSION, "name": f"Person {person}"}
-
         yield Contestant(
-            first.port,
-            first.process.pid,
-            tuple(tuple(auth(f"room-{room}", one) for one in range(PEOPLE)) for room in range(size.rooms)),
-            (),
-            {},
-            tuple(server.port for server in rest),
-            tuple(server.process.pid for server in rest),
-            storage.pid,
+            port=first.port,
+            pid=first.process.pid,
+            people=_invited(first, size.rooms),
+            hall=(),
+            quiet={},
+            others=tuple(server.port for server in rest),
+            pids=tuple(server.process.pid for server in rest),
+            store=storage.pid,
         )
 
 
-@asynccontextmanager
-async def node_shared(size: Size, core: int) -> AsyncIterator[Contestant]:
-    """Two of Node's Socket.IO with its redis-adapter."""
-    async with (
-        store("redis", core) as storage,
-        node(size, core, storage.url) as first,
-        node(size, core, storage.url) as other,
-    ):
-        yield structs.replace(first, others=(other.port,), pids=(other.pid,), store=storage.pid)
+def _invited(server: OwnServer, rooms: int) -> tuple[tuple[Auth, ...], ...]:
+    return tuple(_guests(server, f"room-{room}", PEOPLE) for room in range(rooms))
 
 
-@asynccontextmanager
-async def stock_shared(size: Size, core: int) -> AsyncIterator[Contestant]:
-    """Two stock python-socketio with its AsyncRedisManager."""
-    async with (
-        store("redis", core) as storage,
-        stock(size, core, storage.url) as first,
-        stock(size, core, storage.url) as other,
-    ):
-        yield structs.replace(first, others=(other.port,), pids=(other.pid,), store=storage.pid)
+def _guests(server: OwnServer, room: str, count: int) -> tuple[Auth, ...]:
+    def auth(person: int) -> Auth:
+        token = server.token(RoomId(room), Role.PARTICIPANT, person=ParticipantId(f"person-{person}"))
+        return {"token": token, "protocol": PROTOCOL_VERSION, "name": f"Person {person}"}
+
+    return tuple(auth(one) for one in range(count))
 
 
 @asynccontextmanager
@@ -151,6 +135,27 @@ async def stock(size: Size, core: int, *redis: str) -> AsyncIterator[Contestant]
     """python-socketio on aiohttp as it comes."""
     async with _started(size, core, (sys.executable, "-m", "bench.signaling.peers.stock"), *redis) as started:
         yield started
+
+
+def _two(one: Peer) -> Start:
+    """Two of them on one Redis."""
+
+    @asynccontextmanager
+    async def start(size: Size, core: int) -> AsyncIterator[Contestant]:
+        async with (
+            store("redis", core) as storage,
+            one(size, core, storage.url) as first,
+            one(size, core, storage.url) as other,
+        ):
+            yield structs.replace(first, others=(other.port,), pids=(other.pid,), store=storage.pid)
+
+    return start
+
+
+node_shared: Final = _two(node)
+"""Socket.IO of its authors with its redis-adapter."""
+stock_shared: Final = _two(stock)
+"""Stock python-socketio with its AsyncRedisManager."""
 
 
 @asynccontextmanager

@@ -11,6 +11,7 @@ from msgspec import msgpack, structs
 from bench.machine import two_cores
 from bench.signaling.client import Client
 from bench.signaling.generator import Figures, Plan, Shared, Work, run, run_shared
+from bench.signaling.media import kib_with_media
 from bench.signaling.report import document, quantile, ratios
 from bench.signaling.servers import Size, Start, holdspace, holdspace_shared, stock, stock_shared
 from server.signaling.codec import websocket_frame
@@ -67,6 +68,7 @@ async def test_a_small_contest_is_counted_right(start: Start) -> None:
     assert figures.broadcast.count > 24
     assert figures.acknowledge.count >= 24
     assert len(figures.hall.times_ms) == 10
+    assert len(figures.half.times_ms) > 24
     for work in (figures.connect, figures.broadcast, figures.acknowledge, figures.hall):
         assert work.server_s > 0
 
@@ -77,7 +79,7 @@ def figures_of(deliveries: int, answers: int) -> Figures:
     def work(count: int, *times_ms: float) -> Work:
         return Work(count, 1.0, 0.5, 0.25, list(times_ms))
 
-    return Figures(work(10), work(deliveries), work(1, 1.0, 2.0, 3.0), work(answers), 25.0)
+    return Figures(work(10), work(deliveries), work(1, 1.0, 2.0, 3.0), work(answers), work(1, 4.0, 5.0), 25.0)
 
 
 def test_the_document_has_medians_and_the_ratio() -> None:
@@ -86,6 +88,7 @@ def test_the_document_has_medians_and_the_ratio() -> None:
     told = document(found, "holdspace")
     assert told["w2_deliveries_per_s"] == 60
     assert told["w3_ms"] == {"p50": 2.0, "p99": 3.0}
+    assert told["w4_half_load_ms"] == {"p50": 5.0, "p99": 5.0}
     assert told["generator_busy"] == 0.25
     assert told["ratio_to_node"] == {"w2": 1.5, "w4": 0.5}
     assert isinstance(told["node"], dict)
@@ -120,3 +123,9 @@ def test_two_nodes_are_in_the_document() -> None:
     assert isinstance(told["two_nodes"], dict)
     assert told["two_nodes"]["holdspace"]["us_per_event"] == 25_000
     assert told["two_nodes"]["holdspace"]["crossing_ms"] == {"p50": 2.0, "p99": 2.0}
+
+
+@pytest.mark.slow
+async def test_memory_of_people_with_media_stays_within_bounds() -> None:
+    """Of the server and its media workers; the bound is there to notice what grows."""
+    assert 50 < await kib_with_media(two_cores().server) < 400
