@@ -11,6 +11,7 @@ from msgspec import Struct
 from server.ids import CommandId, ParticipantId
 from server.rooms.commands import RoomCommand, SendChat
 from server.rooms.events import ChatSent
+from server.rooms.recent import recall
 from server.runner.steps import key_of
 from server.signaling.messages import Ok, Snapshot
 from tests.faults.checker.history import Answered, Ended, Life, Opening, Run, Sent, Told
@@ -80,7 +81,7 @@ def _not_in_log(lives: tuple[Life, ...], witness: Witness) -> Iterator[Violation
 
 def _holds(life: Life, key: str, seq: int | None) -> bool:
     """Whether this life has the command, at this position if one is given."""
-    if key in life.snapshot.recent:
+    if recall(life.snapshot, key) is not None:
         return True
     if seq is not None and seq > life.start:
         place = seq - life.start - 1
@@ -91,7 +92,7 @@ def _holds(life: Life, key: str, seq: int | None) -> bool:
 def _twice_in_log(lives: tuple[Life, ...]) -> Iterator[Violation]:
     for life in lives:
         counts = Counter(entry.command for entry in life.entries)
-        counts.update(key for key in life.snapshot.recent if key in counts)
+        counts.update(key for key in tuple(counts) if recall(life.snapshot, key) is not None)
         for key, count in counts.items():
             if count > 1:
                 yield Violation(Invariant.ONCE, f"{key}: {count} entries in epoch {life.epoch}")
