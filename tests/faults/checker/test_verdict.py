@@ -318,7 +318,7 @@ def test_acknowledged_and_gone_with_the_epoch() -> None:
     """I6: what was acknowledged is known to every later life of the log."""
     story = circle()
     story.begin_life()
-    run = relife(story.run(), lambda life: replace(life, snapshot=replace(life.snapshot, recent={})))
+    run = relife(story.run(), lambda life: replace(life, snapshot=replace(life.snapshot, recent={}, latest={})))
     assert Invariant.ACKED_KEPT in found(run)
 
 
