@@ -23,6 +23,7 @@ from server.media.channel import (
     WorkerReady,
     WorkerStats,
 )
+from server.media.coalescing import Coalescing
 from server.media.connections import Connections
 from server.media.downlink import Downlink
 from server.media.forwarder import Forwarder
@@ -82,6 +83,7 @@ class MediaService:
         self._steps = 1
         self._lag_ms = 0.0
         self._overload = Overload()
+        self._coalescing = Coalescing()
         self._upkeep: dict[Peer, Upkeep] = {}
         self._process_s = time.process_time()
         self._counted_ns = time.monotonic_ns()
@@ -218,6 +220,7 @@ class MediaService:
         busy = self._busy(now_ns)
         p50_ms, p99_ms = self.mux.latency.take_ms()
         self._overload.update(busy, self._lag_ms)
+        self.mux.gap_ns = self._coalescing.update(busy)
         self._shed(self._overload.shed)
         self._emit(
             WorkerStats(

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -42,9 +43,13 @@ class UdpMux:
         self.port: int = self._sockets[0].getsockname()[1]
         self._dropped = 0
         self.latency = ForwardLatency()
+        self.gap_ns = 0
+        """Between the beginnings of two readings of a socket: see `server.media.coalescing`."""
+        self._resting: dict[socket.socket, asyncio.TimerHandle] = {}
+        """Sockets that are not looked at before their time."""
         self._loop = asyncio.get_running_loop()
         for index, sock in enumerate(self._sockets):
-            self._loop.add_reader(sock.fileno(), self._readable, packets.inbox(sock, index), sock)
+            self._listen(packets.inbox(sock, index), sock)
 
     def send(self, data: bytes, path: Path) -> None:
         """Send now or never: media that waits is late, and a request comes again."""
@@ -70,11 +75,33 @@ class UdpMux:
         """Stop reading, send what waits, and give the port back."""
         self._flush()
         self._flushing = True
+        for timer in self._resting.values():
+            timer.cancel()
         for sock in self._sockets:
             self._loop.remove_reader(sock.fileno())
             sock.close()
 
+    def _listen(self, inbox: InboxPort, sock: socket.socket) -> None:
+        self._loop.add_reader(sock.fileno(), self._readable, inbox, sock)
+
     def _readable(self, inbox: InboxPort, sock: socket.socket) -> None:
+        if not self.gap_ns:
+            self._read(inbox, sock)
+            return
+        began_ns = time.monotonic_ns()
+        self._read(inbox, sock)
+        rest_ms = (began_ns + self.gap_ns - time.monotonic_ns()) // 1_000_000
+        if rest_ms > 0:
+            self._loop.remove_reader(sock.fileno())
+            self._resting[sock] = self._loop.call_later(rest_ms / 1_000, self._rested, inbox, sock)
+
+    def _rested(self, inbox: InboxPort, sock: socket.socket) -> None:
+        del self._resting[sock]
+        self._readable(inbox, sock)
+        if sock not in self._resting:
+            self._listen(inbox, sock)
+
+    def _read(self, inbox: InboxPort, sock: socket.socket) -> None:
         self._flushing = True
         since_ns = self.latency.begin(sock)
         try:

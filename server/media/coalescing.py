@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How long a busy worker lets packets come together before it reads them, as network cards do with their interrupts.
+
+Near its limit a worker gains most from large batches, and gets them only when it is already late: each packet that it
+reads alone costs a turn of the loop, and for each subscriber a message of its own to the kernel. So it waits for some
+of them before that. With less to do every packet is read when it comes.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+BUSY: Final = 0.68
+"""Share of a core from which on packets wait."""
+
+FULL: Final = 0.78
+"""And from which on they wait for `LONGEST_NS`."""
+
+LONGEST_NS: Final = 4_000_000
+"""From the beginning of one reading to the next: a packet waits half of it, and nobody notices."""
+
+
+class Coalescing:
+    """Follows the load half-way each second, since waiting makes it smaller."""
+
+    __slots__ = ("gap_ns",)
+
+    def __init__(self) -> None:
+        self.gap_ns = 0
+        """Between the beginnings of two readings, at least."""
+
+    def update(self, busy: float) -> int:
+        """Feed the share of the core in use in the last second; returns `gap_ns`."""
+        wanted = min(1.0, max(0.0, (busy - BUSY) / (FULL - BUSY))) * LONGEST_NS
+        self.gap_ns += int((wanted - self.gap_ns) / 2)
+        return self.gap_ns

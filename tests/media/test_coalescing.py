@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A busy worker reads its sockets by the clock."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.media.coalescing import BUSY, FULL, LONGEST_NS, Coalescing
+from server.media.ice import Path
+from server.media.packet_path import PurePath
+from server.media.udp import UdpMux
+
+GAP_NS = 60_000_000
+
+
+def settled(busy: float) -> int:
+    """The gap after some seconds of this load."""
+    coalescing = Coalescing()
+    return [coalescing.update(busy) for _ in range(40)][-1]
+
+
+def test_it_waits_only_when_it_is_busy_and_never_long() -> None:
+    """Below its limit a packet is read when it comes; close to the limit packets wait for their like."""
+    assert settled(0.0) == settled(BUSY) == 0
+    assert 0 < settled((BUSY + FULL) / 2) < settled(FULL)
+    assert LONGEST_NS * 0.99 < settled(FULL) <= LONGEST_NS
+    assert settled(3.0) <= LONGEST_NS
+
+
+@given(st.floats(0.3, 0.95), st.floats(0.0, 0.15))
+def test_it_comes_to_rest_though_waiting_itself_makes_the_load_smaller(alone: float, saved: float) -> None:
+    """With what is saved by the longest gap, the gap does not swing to and fro."""
+    coalescing = Coalescing()
+    gaps = [0]
+    for _ in range(60):
+        gaps.append(coalescing.update(alone - saved * gaps[-1] / LONGEST_NS))
+    assert abs(gaps[-1] - gaps[-2]) < LONGEST_NS / 10
+
+
+class Reader:
+    """A port whose datagrams are noted as they come, and somebody who sends there."""
+
+    def __init__(self) -> None:
+        self.came: list[bytes] = []
+        self._more = asyncio.Event()
+        self.mux = UdpMux(("127.0.0.1",), 0, self._noted, PurePath())
+        self._sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._sender.connect(("127.0.0.1", self.mux.port))
+
+    def send(self, data: bytes) -> None:
+        """One datagram."""
+        self._sender.send(data)
+
+    async def until(self, count: int) -> None:
+        """Wait for so many."""
+        async with asyncio.timeout(5):
+            while len(self.came) < count:
+                self._more.clear()
+                await self._more.wait()
+
+    def close(self) -> None:
+        """Both ends."""
+        self.mux.close()
+        self._sender.close()
+
+    def _noted(self, data: bytes, path: Path) -> None:
+        del path
+        self.came.append(data)
+        self._more.set()
+
+
+@pytest.fixture
+async def reader() -> AsyncIterator[Reader]:
+    """Closed at the end."""
+    made = Reader()
+    yield made
+    made.close()
+
+
+async def test_what_comes_soon_after_a_reading_waits_and_is_read_at_once(reader: Reader) -> None:
+    """The first packet is read when it comes, the next ones together when the gap is over."""
+    reader.mux.gap_ns = GAP_NS
+    began_ns = time.monotonic_ns()
+    reader.send(b"first")
+    await reader.until(1)
+    for number in range(3):
+        reader.send(b"%d" % number)
+    await reader.until(2)
+    assert time.monotonic_ns() - began_ns > GAP_NS * 0.9
+    assert reader.came == [b"first", b"0", b"1", b"2"]
+
+
+async def test_it_listens_again_when_there_is_time(reader: Reader) -> None:
+    """After a gap, and when there are none any more."""
+    reader.mux.gap_ns = GAP_NS
+    for count in range(1, 4):
+        reader.send(b"x")
+        await reader.until(count)
+    reader.mux.gap_ns = 0
+    for count in range(4, 20):
+        reader.send(b"x")
+        await reader.until(count)
+
+
+async def test_it_may_be_closed_meanwhile() -> None:
+    """No timer is left behind."""
+    reader = Reader()
+    reader.mux.gap_ns = GAP_NS
+    reader.send(b"x")
+    await reader.until(1)
+    reader.close()
+    await asyncio.sleep(2 * GAP_NS / 1e9)
+    assert reader.came == [b"x"]
