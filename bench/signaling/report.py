@@ -57,6 +57,7 @@ def _row(rounds: Sequence[Figures]) -> dict[str, object]:
 
     return {
         "w1_connections_per_s": middle([one.connect.per_s for one in rounds]),
+        "w1_us_per_join": middle([one.connect.us_each for one in rounds]),
         "kib_per_connection": middle([one.kib_per_connection for one in rounds]),
         "w2_deliveries_per_s": middle([one.broadcast.per_s for one in rounds]),
         "w2_us_per_delivery": middle([one.broadcast.us_each for one in rounds]),
