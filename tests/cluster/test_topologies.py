@@ -6,13 +6,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
+from itertools import count
 from typing import Final
 
 import pytest
 from redis.crc import key_slot
 
+from server.cluster.calls import FAULTS
 from server.cluster.keys import Keys
 from server.cluster.nodes import NodeInfo, Registry, fresh_node
 from server.cluster.primaries import PrimaryPipes
@@ -24,7 +26,7 @@ from tests.cluster.contract import CONTRACT, ROOM, A, B, C, Promise, entry, name
 from tests.cluster.heard import Heard
 from tests.cluster.nodes import Nodes, joined
 from tests.cluster.servers import HOST, KINDS, Kind, RunningRedis
-from tests.cluster.topologies import Cluster, Replicated, cluster, replicated, text
+from tests.cluster.topologies import Cluster, Replicated, cluster, replicated, text, until
 from tests.runner.toys import FIRST
 
 pytestmark = pytest.mark.slow
@@ -221,6 +223,51 @@ async def test_one_primary_that_is_away_takes_its_rooms_only(kind: Kind) -> None
                 author = Author(log, room, epochs[room])
                 await author.append(A)
                 assert author.epoch == epochs[room]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_nodes_talk_past_a_primary_that_is_away(kind: Kind) -> None:
+    """Whichever it is: who subscribes anew and who publishes goes to one that answers, and all hear each other."""
+    with cluster(kind) as servers:
+        async with joined(servers.url) as nodes:
+            nodes()
+            client = nodes.clients[0]
+            assert isinstance(client, PrimaryPipes)
+            for server in servers.primaries:
+                channel = f"{nodes.prefix}:channel:{server.port}"
+                await client.publish(channel, "before")
+                server.pause()
+                try:
+                    with suppress(*FAULTS):
+                        await client.set(_key_of(client, server, nodes.prefix), 1)  # finds out that it is away
+                    subscription = client.pubsub()
+                    await subscription.subscribe(channel)
+                    assert await subscription.get_message(timeout=2) is not None
+                    begun = time.monotonic()
+                    await client.publish(channel, "meanwhile")
+                    message = await subscription.get_message(ignore_subscribe_messages=True, timeout=2)
+                    assert message is not None
+                    assert message["data"] == b"meanwhile"
+                    assert time.monotonic() - begun < NOTICED_S
+                    await subscription.aclose()
+                finally:
+                    server.resume()
+                until(lambda: _answers(servers), "the Cluster does not come back")
+
+
+def _key_of(client: PrimaryPipes, server: RunningRedis, prefix: str) -> str:
+    """A key that this server has."""
+    names = (f"{prefix}:{number}" for number in count())
+    return next(name for name in names if client.owner(name) == f"{HOST}:{server.port}")
+
+
+def _answers(servers: Cluster) -> bool:
+    """Whether each primary takes all of them to be there."""
+    for server in servers.primaries:
+        with server.admin() as admin:
+            if b"fail" in admin.execute_command("CLUSTER", "NODES"):
+                return False
+    return True
 
 
 class _Life:
