@@ -136,6 +136,11 @@ class Seat:
         """Epoch and seq up to which the view is folded."""
         return self._mirror.epoch, self._mirror.seq
 
+    @property
+    def servers(self) -> tuple[str, ...]:
+        """Where the room can be reached, as far as is known; the present one first."""
+        return tuple(self._urls)
+
     async def until(self, condition: Callable[[RoomView], bool], timeout_s: float | None = WAIT_S) -> RoomView:
         """Wait until the view fulfils the condition. Raises TimeoutError or ProtocolBroken."""
         await self._until(lambda: self._mirror.view is not None and condition(self._mirror.view), timeout_s)
