@@ -8,6 +8,7 @@ could hold what people wrote.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from threading import Thread
 from typing import Final
 
 from opentelemetry.context import Context
@@ -22,6 +23,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 OURS: Final = frozenset({"fault", "internal", "unknown", "worker_lost"})
 """Outcomes that are nobody's fault but the server's."""
 PATIENCE_S: Final = 5.0
+GOODBYE_S: Final = 2.0
 SCOPE: Final = "holdspace"
 OUTGOING: Final = frozenset({"webhook"})
 _FORMAT: Final = TraceContextTextMapPropagator()
@@ -109,5 +111,7 @@ class OtelTracer:
         self._provider.force_flush(int(PATIENCE_S * 1000))
 
     def close(self) -> None:
-        """Export what is left, and end; blocks for a few seconds at most."""
-        self._provider.shutdown()
+        """Export what is left, and end. Blocks for a moment at most: a collector must not keep a server from ending."""
+        ending = Thread(target=self._provider.shutdown, daemon=True)
+        ending.start()
+        ending.join(GOODBYE_S)

@@ -6,14 +6,16 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from threading import Event
 
 import pytest
 from aiohttp import web
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from structlog.testing import capture_logs
 
@@ -203,6 +205,25 @@ async def test_the_platform_can_go_on_with_the_trace_of_a_webhook() -> None:
         ]
         assert headers["x-request-id"] == fact(span, "request")
     assert [line["request"] for line in lines if line["event"] == "webhook_failed"] == [seen[0]["x-request-id"]]
+
+
+def test_a_collector_that_hangs_keeps_no_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The end waits for it a moment, not until it answers."""
+    monkeypatch.setattr(otel, "GOODBYE_S", 0.1)
+    called, answered = Event(), Event()
+
+    class Hanging(InMemorySpanExporter):
+        def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+            called.set()
+            answered.wait()
+            return super().export(spans)
+
+    tracer = OtelTracer(Hanging(), percent=100, node="n", version="1")
+    tracer.begin("join", "1").end("seated")
+    tracer.close()
+    assert called.wait(10)
+    assert not answered.is_set()
+    answered.set()
 
 
 def test_who_wants_no_traces_needs_no_library(tmp_path: Path) -> None:
