@@ -169,6 +169,8 @@ class Courier:
                 await self.look()
             except LogUnavailable:
                 log.debug("no_news")
+            except Exception as error:  # noqa: BLE001 - reported; without its task nobody would be told any more
+                _report(error)
             self._tell()
             await asyncio.sleep(REST_S)
             try:
@@ -194,7 +196,7 @@ class Courier:
         for room, line in self._lines.items():
             if line.task is None or line.task.done():
                 line.task = asyncio.get_running_loop().create_task(self._carry(room, line))
-                line.task.add_done_callback(_report)
+                line.task.add_done_callback(_ended)
 
     def _where(self, part: int, parts: int) -> range | list[int]:
         """All partitions of this node's once in `LOOK_S`; between that, those where it has put something itself."""
@@ -299,8 +301,12 @@ class Courier:
             return 0, type(failure).__name__
 
 
-def _report(task: asyncio.Task[None]) -> None:
+def _ended(task: asyncio.Task[None]) -> None:
     """A fault in carrying; the next look begins anew."""
     if not task.cancelled() and (error := task.exception()) is not None:
-        message = f"fault in a task: {type(error).__name__}"
-        task.get_loop().call_exception_handler({"message": message, "exception": error, "task": task})
+        _report(error)
+
+
+def _report(error: BaseException) -> None:
+    message = f"fault in telling platforms: {type(error).__name__}"
+    asyncio.get_running_loop().call_exception_handler({"message": message, "exception": error})

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -17,7 +17,7 @@ from server.cluster.memory import MemoryNews
 from server.ports import LogUnavailable
 from server.webhooks import courier as couriers
 from server.webhooks.courier import Courier, Receiver
-from server.webhooks.ports import Waiting
+from server.webhooks.ports import Notices, Waiting
 from server.webhooks.schedule import GIVE_UP_MS
 from server.webhooks.signature import WebhookKey
 from tests.webhooks.receiver import SECRET, Answer, Platform, broken, elsewhere, endless, hanging
@@ -249,6 +249,31 @@ async def test_while_the_log_is_away_nothing_is_sent_twice() -> None:
         await scene.empty()
         assert platform.seen == {"one-1": 1, "one-2": 1}
         await scene.courier.close()
+
+
+class Faulty(Flaky):
+    """A log with a fault."""
+
+    async def news(self, limit: int, after: Mapping[int, str], partitions: Sequence[int]) -> Notices:
+        if self.away:
+            self.away -= 1
+            raise ValueError("a fault")
+        return await super().news(limit, after, partitions)
+
+
+async def test_a_fault_is_reported_and_the_courier_goes_on() -> None:
+    """Whatever goes wrong once, platforms are told the rest."""
+    faults: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: faults.append(context))
+    async with Platform() as platform:
+        scene = Scene(platform)
+        stand = scene.courier._stand = scene.stand = Faulty()  # noqa: SLF001
+        stand.away = 2
+        scene.put("one", 2)
+        scene.courier.start()
+        await platform.until(lambda: scene.numbers("one") == [1, 2])
+        await scene.courier.close()
+    assert [type(each["exception"]) for each in faults] == [ValueError] * 2
 
 
 async def test_the_end_waits_a_moment_for_what_is_left() -> None:
