@@ -47,7 +47,7 @@ async def test_a_platform_follows_a_session(tmp_path: Path) -> None:
                     assert answer.status == 200
             await platform.until(lambda: len(platform.taken) == 7)
             async with asyncio.timeout(10):
-                while not {SENT, NONE_WAITS} <= set((await metrics(server)).splitlines()):
+                while not {SENT, NONE_WAITS} <= set((await metrics(server)).splitlines()):  # noqa: ASYNC110 - nobody tells
                     await asyncio.sleep(0.05)
             await ann.close()
             await ben.close()
