@@ -66,7 +66,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def server(tmp_path_factory: pytest.TempPathFactory, pages: str) -> AsyncIterator[Server]:
     """A server that lets the example's page in."""
-    async with Server(config(tmp_path_factory.mktemp("npm"), allowed_origins=(pages,))) as server:
+    async with Server(config(tmp_path_factory.mktemp("npm"), allowed_origins=(pages,), agreement="Be kind.")) as server:
         yield server
 
 
@@ -127,7 +127,7 @@ async def test_the_example_for_node_follows_a_room(project: Path, server: Server
     room = fresh_room()
     url = f"http://127.0.0.1:{server.port}"
     async with ClientSession() as http:
-        moderator = Session(http, url, token(room, "mod", Role.MODERATOR), name="Mod")
+        moderator = Session(http, url, token(room, "mod", Role.MODERATOR), name="Mod", agreement=1)
         await moderator.join()
         process = await asyncio.create_subprocess_exec(
             NODE, "follow.mjs", f"{url}/#{token(room, 'bot')}", cwd=project, stdout=asyncio.subprocess.PIPE
@@ -153,7 +153,7 @@ async def test_the_example_for_browsers_hears_a_room(server: Server, pages: str)
     room = fresh_room()
     url = f"http://127.0.0.1:{server.port}"
     async with ClientSession() as http, async_playwright() as playwright:
-        ann = Session(http, url, token(room, "ann"), name="Ann")
+        ann = Session(http, url, token(room, "ann"), name="Ann", agreement=1)
         await ann.join()
         browser = await playwright.chromium.launch(executable_path=CHROMIUM)
         page = await browser.new_page()

@@ -27,9 +27,11 @@ room.media.slots.subscribe((slots) => {
   for (const slot of slots) known.children[slot.index].hidden = slot.source === null;
 });
 room.media.state.subscribe((state) => (find("state").textContent = state));
+room.ending.subscribe((ending) => ending && (find("state").textContent = ending.reason));
 
 // The press is also what lets the browser play sound. Nothing is sent: no track was given to `room.media.publish`.
-find("join").addEventListener("click", () => room.join(), { once: true });
+// Who is not let in reads why in `ending`.
+find("join").addEventListener("click", () => room.join().catch(() => {}), { once: true });
 
 function element(tag, properties) {
   return Object.assign(document.createElement(tag), properties);
