@@ -3,131 +3,31 @@
 
 A call of the log is one step, as the script makes it; its reply may be lost, and it may be executed late. That the
 pipeline of a node keeps its promises with every order of requests, replies and hints is shown in `tests/runner/model`;
-here nodes stop, die, are given up and wake, people come back elsewhere, and Redis loses everything.
+here nodes stop, die, are given up and wake, people come back elsewhere, and Redis loses everything, or the last entry.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from enum import IntEnum
-from typing import NamedTuple
+from itertools import product
 
-Entry = tuple[str, str, str]
-"""Id of the command, person, node: (id, "", "") is an effect, (id, person, node) a seat, (id, "", node) a node lost."""
-History = tuple[Entry, ...]
-NOWHERE = "lost"
-
-
-class Life(IntEnum):
-    """What a node does."""
-
-    RUNNING = 0
-    PAUSED = 1
-    DEAD = 2
-
-
-class Copy(NamedTuple):
-    """A life of a room: `base` happened before it. As Redis has it (`born`: from where it was restored), or a node."""
-
-    epoch: int
-    base: History
-    entries: History
-    born: tuple[int, int] | None = None
-
-    @property
-    def seq(self) -> int:
-        """How far it has come."""
-        return len(self.entries)
-
-    def all(self) -> History:
-        """Everything that has happened."""
-        return self.base + self.entries
-
-    def knows(self, command: str) -> bool:
-        """Whether this command has happened."""
-        return any(entry[0] == command for entry in self.all())
-
-
-class Node(NamedTuple):
-    """One node. `sent`: for each room, what was sent without an answer; `queue`: what waits for its verdict."""
-
-    life: Life
-    run: int
-    copies: tuple[Copy | None, ...]
-    sent: tuple[tuple[int, int, int] | None, ...]
-    queues: tuple[tuple[int, ...], ...]
-
-
-class Order(NamedTuple):
-    """Somebody wants something in a room, at a node. `seat`: to sit there; else to have an effect, as `command`."""
-
-    room: int
-    node: int
-    command: str
-    seat: bool = False
-
-
-class Budget(NamedTuple):
-    """How often what need not happen may happen."""
-
-    lost: int = 0
-    late: int = 0
-    pauses: int = 0
-    deaths: int = 0
-    wipes: int = 0
-
-
-class Broken(NamedTuple):
-    """Checks that are left out."""
-
-    position: bool = False
-    command: bool = False
-    epoch: bool = False
-    grace: bool = False
-    burial: bool = False
-
-
-class World(NamedTuple):
-    """One state of everything."""
-
-    logs: tuple[Copy | None, ...]
-    nodes: tuple[Node, ...]
-    late: frozenset[tuple[int, int, int, Entry]]
-    lapsed: frozenset[str]
-    orphans: frozenset[str]
-    due: frozenset[int]
-    verdicts: tuple[str, ...]
-    people: tuple[tuple[str, str], ...]
-    """By order: the node through which a seat is used (or `NOWHERE`), for who has one."""
-    owed: frozenset[tuple[int, str]]
-    """What was acknowledged, or who was seated, and must not be forgotten."""
-    budget: Budget
-    time: int
-
-
-Step = tuple[str, World]
-RIVALS = {"x": "y", "y": "x"}
-
-
-def name_of(number: int, node: Node) -> str:
-    """Of this run of the node."""
-    return f"{number}.{node.run}"
-
-
-def seats(history: History, *, grace: bool = True) -> dict[str, str]:
-    """Who has a seat, and through which node."""
-    found: dict[str, str] = {}
-    for _, person, node in history:
-        if person:
-            found[person] = node
-        elif node:
-            lost = [who for who, where in found.items() if where == node]
-            for who in lost:
-                if grace:
-                    found[who] = NOWHERE
-                else:
-                    del found[who]
-    return found
+from tests.cluster.model_world import (
+    NOWHERE,
+    RIVALS,
+    Broken,
+    Budget,
+    Copy,
+    Entry,
+    Life,
+    Node,
+    Order,
+    Step,
+    World,
+    name_of,
+    put,
+    seats,
+    with_at,
+)
 
 
 class Model:
@@ -186,6 +86,9 @@ class Model:
         if world.budget.wipes and any(world.logs):
             spent = world.budget._replace(wipes=world.budget.wipes - 1)
             yield "wipe", self._wiped(world._replace(budget=spent))
+        if world.budget.failovers:
+            spent = world.budget._replace(failovers=world.budget.failovers - 1)
+            yield from self._failovers(world._replace(budget=spent, history=world.history + 1))
 
     # -- a node at work ------------------------------------------------------------------------------------------------
 
@@ -210,7 +113,7 @@ class Model:
         if copy is None:
             return
         if sent is not None and (sent[1], sent[2]) != (copy.epoch, copy.seq):
-            yield "decide again", put(world, number, node._replace(sent=_with(node.sent, room, None)))
+            yield "decide again", put(world, number, node._replace(sent=with_at(node.sent, room, None)))
             return
         yield from self._send(world, number, room, queue[0], copy)
 
@@ -227,9 +130,11 @@ class Model:
                 yield f"{name} refuses {entry[0]}", self._answer(world, number, room, "no")
             return
         stored, done = self._append(world, room, copy.epoch, copy.seq, entry)
+        if self._current(world, node, room) and self._goes_on_elsewhere(world, room):
+            yield f"{name} begins {room} anew", self._look(world, number, room)
         if done:
             yield f"{name} appends {entry[0]}", self._answer(self._seen(stored, number, room), number, room, "ok")
-        waiting = node._replace(sent=_with(node.sent, room, (ticket, copy.epoch, copy.seq)))
+        waiting = node._replace(sent=with_at(node.sent, room, (ticket, copy.epoch, copy.seq)))
         budget = world.budget
         if budget.lost:
             spent = stored._replace(budget=budget._replace(lost=budget.lost - 1))
@@ -248,7 +153,7 @@ class Model:
         node = world.nodes[number]
         ticket, *rest = node.queues[room]
         order = self.orders[ticket]
-        node = node._replace(sent=_with(node.sent, room, None), queues=_with(node.queues, room, tuple(rest)))
+        node = node._replace(sent=with_at(node.sent, room, None), queues=with_at(node.queues, room, tuple(rest)))
         people, owed = world.people, world.owed
         if verdict == "ok":
             # What a node knows again while the log has lost it is promised no better than it was.
@@ -256,24 +161,25 @@ class Model:
             if order.seat:
                 there = dict(people) | {order.command: name_of(number, node)}
                 people = tuple(sorted(there.items()))
-        verdicts = _with(world.verdicts, ticket, verdict)
+        verdicts = with_at(world.verdicts, ticket, verdict)
         return put(world._replace(people=people, owed=owed, verdicts=verdicts), number, node)
 
     def _look(self, world: World, number: int, room: int) -> World:
         """Read, or load and maybe begin anew: as `read` and `restore`."""
         node, log = world.nodes[number], world.logs[room]
         copy = node.copies[room]
-        if copy is not None and (log is None or self._lost(log, copy)):
+        as_much = copy is not None and self._current(world, node, room) and self._goes_on_elsewhere(world, room)
+        if copy is not None and (log is None or as_much or self._lost(log, copy)):
             highest = max(copy.epoch, 0 if log is None else log.epoch)
             epoch = copy.epoch if self.broken.epoch else max(highest, world.time) + 1
-            log = Copy(epoch, copy.all(), (), (copy.epoch, copy.seq))
-            world = world._replace(logs=_with(world.logs, room, log), time=epoch)
+            log = Copy(epoch, copy.all(), (), (copy.epoch, copy.seq), world.history)
+            world = world._replace(logs=with_at(world.logs, room, log), time=epoch)
         return self._seen(world, number, room)
 
     def _seen(self, world: World, number: int, room: int) -> World:
         """The node has the room as the log has it; it hangs up on people whose seat is not with it any more."""
         node, log = world.nodes[number], world.logs[room]
-        copy = None if log is None else log._replace(born=None)
+        copy = None if log is None else log._replace(born=None, history=0)
         name = name_of(number, node)
         there = {} if copy is None else seats(copy.all(), grace=not self.broken.grace)
         here = {order.command for order in self.orders if order.seat and order.room == room}
@@ -281,12 +187,17 @@ class Model:
             (who, NOWHERE if where == name and who in here and there.get(who) != name else where)
             for who, where in world.people
         )
-        return put(world._replace(people=people), number, node._replace(copies=_with(node.copies, room, copy)))
+        return put(world._replace(people=people), number, node._replace(copies=with_at(node.copies, room, copy)))
 
     def _current(self, world: World, node: Node, room: int) -> bool:
         """Whether this node knows the room as the log has it."""
         copy, log = node.copies[room], world.logs[room]
-        return copy == (None if log is None else log._replace(born=None))
+        return copy == (None if log is None else log._replace(born=None, history=0))
+
+    def _goes_on_elsewhere(self, world: World, room: int) -> bool:
+        """Whether Redis may have lost what others know of this life."""
+        log = world.logs[room]
+        return log is not None and log.history != world.history and not self.broken.history
 
     def _lost(self, log: Copy, copy: Copy) -> bool:
         if log.epoch == copy.epoch:
@@ -300,10 +211,12 @@ class Model:
         log = world.logs[room]
         if log is None or log.epoch != epoch or (log.seq != seq and not self.broken.position):
             return world, False
+        if self._goes_on_elsewhere(world, room):
+            return world, False
         if any(known[0] == entry[0] for known in log.entries) and not self.broken.command:
             return world, False
         log = log._replace(entries=(*log.entries, entry))
-        return world._replace(logs=_with(world.logs, room, log)), True
+        return world._replace(logs=with_at(world.logs, room, log)), True
 
     # -- leases --------------------------------------------------------------------------------------------------------
 
@@ -359,27 +272,37 @@ class Model:
 
     def _deliver(self, world: World, ticket: int, number: int) -> World:
         node, room = world.nodes[number], self.orders[ticket].room
-        queues = _with(node.queues, room, (*node.queues[room], ticket))
+        queues = with_at(node.queues, room, (*node.queues[room], ticket))
         return put(world._replace(due=world.due - {ticket}), number, node._replace(queues=queues))
 
     def _wiped(self, world: World) -> World:
-        """Redis is empty. Owed is what every living node knows: whoever begins anew, it is there."""
-        living = [node for node in world.nodes if node.life is not Life.DEAD]
+        """Redis is empty."""
+        return self._owing(world._replace(logs=(None,) * self.rooms))
+
+    def _failovers(self, world: World) -> Iterator[Step]:
+        """A replica takes over that has not got the last entry of some rooms."""
+        for kept in product((True, False), repeat=self.rooms):
+            if all(keeps or (log is not None and log.entries) for keeps, log in zip(kept, world.logs, strict=True)):
+                logs = tuple(
+                    log if keeps or log is None else log._replace(entries=log.entries[:-1])
+                    for keeps, log in zip(kept, world.logs, strict=True)
+                )
+                yield f"fail over, keeping {kept}", self._owing(world._replace(logs=logs))
+
+    def _owing(self, world: World) -> World:
+        """Of what Redis lost that is owed what all living nodes know of this life: whoever begins anew, it is there."""
         owed = frozenset(
             (room, command)
             for room, command in world.owed
-            if living and all(self._has(node.copies[room], command) for node in living)
+            if self._has(world.logs[room], command) or self._all_know(world, room, command)
         )
-        return world._replace(logs=(None,) * self.rooms, owed=owed)
+        return world._replace(owed=owed)
+
+    def _all_know(self, world: World, room: int, command: str) -> bool:
+        copies = [node.copies[room] for node in world.nodes if node.life is not Life.DEAD]
+        log = world.logs[room]
+        lives = {log.epoch for log in (log, *copies) if log is not None}
+        return bool(copies) and all(self._has(copy, command) for copy in copies) and (log is None or len(lives) == 1)
 
     def _has(self, copy: Copy | None, command: str) -> bool:
         return copy is not None and (copy.knows(command) or any(entry[1] == command for entry in copy.all()))
-
-
-def _with(values: tuple, index: int, value: object) -> tuple:  # type: ignore[type-arg]
-    return (*values[:index], value, *values[index + 1 :])
-
-
-def put(world: World, number: int, node: Node) -> World:
-    """The world in which this node is like this."""
-    return world._replace(nodes=_with(world.nodes, number, node))

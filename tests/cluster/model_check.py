@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from tests.cluster.model import NOWHERE, RIVALS, Copy, Life, Model, World, name_of, seats
+from tests.cluster.model import Model
+from tests.cluster.model_world import NOWHERE, RIVALS, Copy, Life, World, name_of, seats
 
 
 class Violation(Exception):
@@ -81,9 +82,13 @@ def breaches(model: Model, before: World, world: World) -> Iterator[str]:
         copies = [node.copies[room] for node in world.nodes if node.life is not Life.DEAD]
         yield from _one_history([copy for copy in (log, *copies) if copy is not None])
         if log is not None:
-            yield from _goes_on(before.logs[room], log)
+            if before.history == world.history:
+                yield from _goes_on(before.logs[room], log)
             yield from _once(log)
-            yield from _kept(model, world, room, log)
+            if (
+                log.history == world.history
+            ):  # else it may lack what others know, and nothing is appended to it any more
+                yield from _kept(model, world, room, log)
 
 
 def _one_history(copies: list[Copy]) -> Iterator[str]:

@@ -18,7 +18,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tests.cluster.model import NOWHERE, Copy, Entry, Life, Model, Node, Step, World, name_of, put, seats
+from tests.cluster.model import Model
+from tests.cluster.model_world import NOWHERE, Copy, Entry, Life, Node, Step, World, name_of, put, seats
 
 
 class Reduced(Model):

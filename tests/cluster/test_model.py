@@ -7,9 +7,10 @@ from typing import Final
 
 import pytest
 
-from tests.cluster.model import Broken, Budget, Model, Order
+from tests.cluster.model import Model
 from tests.cluster.model_check import Violation, explore, worlds
 from tests.cluster.model_reduced import Reduced, seen_in
+from tests.cluster.model_world import Broken, Budget, Order
 
 ANN: Final = Order(0, 0, "ann", seat=True)
 BEN: Final = Order(1, 1, "ben", seat=True)
@@ -18,9 +19,11 @@ RIVALS: Final = (Order(0, 1, "x"), Order(0, 2, "y"))
 SMALL: Final = {
     "rivals and a retry, a lost and a late append": Model((*RETRY, *RIVALS), Budget(lost=1, late=1), rooms=1),
     "a node sleeps while Redis is emptied": Model((ANN,), Budget(pauses=1, wipes=1), rooms=1),
+    "a failover loses an entry": Model((ANN, Order(0, 1, "a"), Order(0, 2, "b")), Budget(failovers=1), rooms=1),
     "two rooms, two people, a death": Model((ANN, BEN), Budget(deaths=1), nodes=2),
 }
 SIX: Final = (ANN, BEN, *RETRY, *RIVALS)
+FAILING_OVER: Final = (ANN, *RETRY, Order(0, 2, "b"))
 REDUCED: Final = {
     "six commands, a death": Reduced(SIX, Budget(deaths=1)),
     "six commands, a sleep": Reduced(SIX, Budget(pauses=1)),
@@ -45,6 +48,8 @@ LARGE: Final = {
     ),
     "six commands": Model(SIX, Budget()),
     "six commands, a lost append": Model(SIX, Budget(lost=1)),
+    "a failover loses an entry, an append is late": Model(FAILING_OVER, Budget(failovers=1, late=1), rooms=1),
+    "two failovers": Model(FAILING_OVER, Budget(failovers=2), rooms=1),
     "six commands, an empty Redis": Model(SIX, Budget(wipes=1)),
 }
 MUTANTS: Final = {
@@ -55,6 +60,9 @@ MUTANTS: Final = {
     ),
     "no grace": Model((ANN,), Budget(deaths=1), rooms=1, nodes=2, broken=Broken(grace=True)),
     "a node that was given up goes on": Model((ANN,), Budget(pauses=1), rooms=1, nodes=2, broken=Broken(burial=True)),
+    "an epoch goes on after a failover": Model(
+        (Order(0, 0, "a"), Order(0, 1, "b")), Budget(failovers=1), rooms=1, nodes=2, broken=Broken(history=True)
+    ),
     "no command id, reduced": Reduced(SIX, Budget(), broken=Broken(command=True)),
     "no grace, reduced": Reduced(SIX, Budget(deaths=1), broken=Broken(grace=True)),
     "a node that was given up goes on, reduced": Reduced(SIX, Budget(pauses=1), broken=Broken(burial=True)),
