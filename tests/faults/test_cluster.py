@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -16,7 +17,8 @@ from tests.faults.stages import three_nodes_on_a_cluster
 
 pytestmark = pytest.mark.slow
 
-LAG_S = 0.3
+MIGRATIONS: Final = 4
+LAG_S: Final = 0.3
 """For so long the replica had heard nothing when its primary died."""
 
 

@@ -7,7 +7,7 @@ import asyncio
 import time
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import pytest
 from aiohttp import ClientSession
@@ -20,7 +20,7 @@ from server.rooms.events import TimerOver
 from tests.faults.checker.history import Ended, Gauge, Run
 from tests.faults.client import Client, now_ms
 from tests.faults.nodes import Node
-from tests.faults.scene import MODERATOR, Scene, until
+from tests.faults.scene import Scene, until
 from tests.faults.stages import PEOPLE, empty_stage
 from tests.faults.workload import take_part
 
@@ -64,11 +64,11 @@ async def test_10_a_wall_clock_that_jumps(tmp_path: Path, seed: int) -> None:
         moderator = await _talking(scene)
         errors: list[int] = []
         for offset_s in (3_600, -3_600, 30, -30, 30, -30, 0):
-            ends_ms = await _open(moderator, 1_500)
+            opened = await _open(scene, moderator, 1_500)
             wall.set(offset_s)
             shown_s = await wall_clock_s(scene.nodes[0])
             assert abs(shown_s - time.time() - offset_s) < 5
-            errors.append(await _until_closed(scene) - ends_ms)
+            errors.append(await _until_closed(scene, opened))
         ended = sum(isinstance(record, Ended) for client in scene.clients for record in client.records)
         gauges = (
             Gauge("connections that ended", ended, 0),
@@ -82,11 +82,11 @@ async def test_36_the_last_moderator_is_gone(tmp_path: Path, seed: int) -> None:
     """And the node they were at: at the end of the time everybody is back in main, whom nobody leads."""
     async with empty_stage(tmp_path, seed) as (scene, _, _):
         moderator = await _talking(scene)
-        ends_ms = await _open(moderator, 5_000)
+        opened = await _open(scene, moderator, 5_000)
         assert isinstance(await moderator.insist(c.Leave()), Ok)
         await moderator.depart()
         await scene.nodes[0].kill()
-        error_ms = await _until_closed(scene) - ends_ms
+        error_ms = await _until_closed(scene, opened)
         gauges = (Gauge("error of the timer", abs(error_ms), ERROR_MS),)
         run = await scene.conclude(
             36, "the last moderator gone in the middle of breakouts", gauges=gauges, more={"timer_error_ms": error_ms}
@@ -100,14 +100,14 @@ async def test_37_a_timer_fires_on_all_nodes_at_once(tmp_path: Path, seed: int) 
     async with empty_stage(tmp_path, seed) as (scene, _, _):
         moderator = await _talking(scene)
         for _ in range(rounds):
-            ends_ms = await _open(moderator, 1_000)
-            await asyncio.sleep((ends_ms - now_ms()) / 1000 - 0.2)
+            opened = await _open(scene, moderator, 1_000)
+            await asyncio.sleep((opened.ends_ms - now_ms()) / 1000 - 0.2)
             for node in scene.nodes:
                 node.pause()
             await asyncio.sleep(0.6)
             for node in scene.nodes:
                 node.resume()
-            await _until_closed(scene)
+            await _until_closed(scene, opened)
         run = await scene.conclude(37, "a timer fires on three nodes at once")
         assert transitions(run) == rounds
 
@@ -132,20 +132,34 @@ async def _talking(scene: Scene) -> Client:
     return moderator
 
 
-async def _open(moderator: Client, duration_ms: int) -> int:
-    """Breakouts for so long; when they are over, by the clock of the test."""
+class _Round(NamedTuple):
+    """Breakouts for a time. `first`: who was there first; by their clock the rest is measured."""
+
+    first: Client
+    ends_ms: int
+
+
+async def _open(scene: Scene, moderator: Client, duration_ms: int) -> _Round:
+    """Breakouts for so long."""
     assert await moderator.manage(c.DraftPlan(AssignmentStrategy.RANDOM, 3, duration_ms))
     view = await moderator.until(lambda view: view.breakouts.plan is not None)
     assert view.breakouts.plan is not None
-    began_ms = now_ms()
-    assert await moderator.manage(c.OpenBreakouts(view.breakouts.plan.version, allow_alone=True))
-    return (began_ms + now_ms()) // 2 + duration_ms
+    opening = asyncio.create_task(moderator.manage(c.OpenBreakouts(view.breakouts.plan.version, allow_alone=True)))
+    await until(lambda: any(map(_in_breakout, scene.clients)), 10)
+    seen_ms, first = now_ms(), next(filter(_in_breakout, scene.clients))
+    assert await opening
+    return _Round(first, seen_ms + duration_ms)
 
 
-async def _until_closed(scene: Scene) -> int:
-    """Wait until everybody is in main; when that was."""
+def _in_breakout(client: Client) -> bool:
+    return client.placement not in (None, MAIN)
+
+
+async def _until_closed(scene: Scene, opened: _Round) -> int:
+    """Wait until everybody is in main; how late the first of them came, in ms."""
+    await until(lambda: not _in_breakout(opened.first), 15)
+    error_ms = now_ms() - opened.ends_ms
     people = [client for client in scene.clients if client.staying]
-    await until(lambda: all(client.placement not in (None, MAIN) for client in people if client.person != MODERATOR), 2)
     await until(lambda: all(client.placement == MAIN for client in people), 15)
     assert {client.placement for client in people} == {MAIN}
-    return now_ms()
+    return error_ms
