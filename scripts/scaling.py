@@ -135,7 +135,11 @@ def rooms(signaling: Report, log: Report) -> str:
             f"{commands:,.0f} {TIMES} {store:.0f} µs = {primaries:.1f} primaries busy",
             f"{-(-primaries * 2 // 1):.0f} primaries at half load, each with a replica; 6.3 GB of data",
         ),
-        ("Media, compiled path", "10 rooms of twelve a core (target; 5 in pure Python)", "10,000 cores"),
+        (
+            "Media, compiled path",
+            "7 rooms of twelve a core (measured: 11; in pure Python 4, see [Sizing](sizing.md))",
+            "14,300 cores",
+        ),
         (
             "Bandwidth out",
             f"12 {TIMES} (11 {TIMES} 150 + 3 {TIMES} 32) kbit/s = 21 Mbit/s a room",

@@ -26,7 +26,7 @@ import { Publisher } from "./publisher.ts";
 import { companyOf } from "./select.ts";
 import { RecentSpeakers } from "./speakers.ts";
 import { Store } from "./store.ts";
-import { type SeatMemory, TicketRefused, tokenOf, withoutSeat } from "./tickets.ts";
+import { claimed, type SeatMemory, TicketRefused, tokenOf, withoutSeat } from "./tickets.ts";
 import { Together } from "./together.ts";
 import { type Trouble, troubleOf } from "./trouble.ts";
 import { Watcher } from "./watcher.ts";
@@ -152,8 +152,7 @@ export class Session {
     const memory = this.ports.memory.read();
     const stage = this.stage.get();
     if (!memory || stage.kind !== "pre_join") return;
-    const claim = stage.ticket.single_use ? { claim: this.ports.newId() + this.ports.newId() } : {};
-    this.ports.memory.write({ token: memory.token, ticket: stage.ticket, name, ...claim });
+    this.ports.memory.write({ token: memory.token, name, ...claimed(stage.ticket, this.ports.newId) });
     this.enter();
   }
 

@@ -17,6 +17,11 @@ export function withoutSeat({ token, name }: Remembered): Remembered {
   return name === undefined ? { token } : { token, name };
 }
 
+/** What a tab remembers of a ticket from Join on; with a claim if it opens a seat only once. */
+export function claimed(ticket: Ticket, newId: () => string): Pick<Remembered, "ticket" | "claim"> {
+  return ticket.single_use ? { ticket, claim: newId() + newId() } : { ticket };
+}
+
 const KEY = "holdspace.seat";
 
 export class SeatMemory {
