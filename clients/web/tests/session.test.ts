@@ -24,6 +24,7 @@ class Tab {
   unsafe = 0;
   readonly given = givingDevices();
   readonly session: Session;
+  ticket = TICKET;
   swaps = 0;
   refuse: string | null = null;
 
@@ -38,7 +39,7 @@ class Tab {
       newId: () => `c${++id}`,
       fetchTicket: () => {
         this.swaps++;
-        return this.refuse ? Promise.reject(new TicketRefused(this.refuse)) : Promise.resolve(TICKET);
+        return this.refuse ? Promise.reject(new TicketRefused(this.refuse)) : Promise.resolve(this.ticket);
       },
       memory: new SeatMemory({
         getItem: (key) => storage.get(key) ?? null,
@@ -127,6 +128,19 @@ describe("before joining", () => {
     expect(tab.server.handlers?.auth()).toEqual({
       token: "fixture", protocol: 1, name: "Ana", agreement: 3, microphone: false, camera: false, resume: null,
     });
+  });
+
+  test("a ticket for one use is shown again with its claim, also after a reload without a Welcome", async () => {
+    const tab = new Tab();
+    tab.ticket = { ...TICKET, single_use: true };
+    await tab.session.start(`#${TOKEN}`);
+    tab.session.join("Ana");
+    const first = tab.server.handlers?.auth();
+    expect(first?.claim).toBe("c1c2");
+    const reloaded = new Tab(tab.storage);
+    await reloaded.session.start("");
+    expect(reloaded.swaps).toBe(0);
+    expect(reloaded.server.handlers?.auth()).toEqual(first);
   });
 
   test("declining is one press and leaves nothing but the link", async () => {
