@@ -183,7 +183,8 @@ class Forwarder:
                 peer.downlink.transport_feedback(message, now_ns)
         for packet in packets:
             self._feedback(peer, packet, now_ns)
-        self._send_again(peer, packets, now_ns)
+        if packets:
+            self._send_again(peer, packets, now_ns)
 
     def _feedback(self, peer: Peer, packet: AnyRtcpPacket, now_ns: int) -> None:
         match packet:

@@ -65,6 +65,9 @@ def split_feedback(compound: bytes) -> tuple[list[bytes], bytes]:
     while at + 4 <= len(compound):
         end = at + 4 + 4 * (compound[at + 2] << 8 | compound[at + 3])
         transport = compound[at + 1] == PACKET_TYPE and compound[at] & 0x1F == FORMAT and end <= len(compound)
+        if transport and end - at == len(compound):
+            # Nothing else, mostly.
+            return [compound], b""
         (found if transport else others).append(compound[at:end])
         at = end
     return found, b"".join(others) + compound[at:]

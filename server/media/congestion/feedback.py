@@ -22,6 +22,12 @@ MAX_STATUSES: Final = 8192
 _HEAD: Final = struct.Struct("!HHI")
 _HEAD_AT: Final = 12
 _CHUNKS_AT: Final = 20
+_DELTAS_AT: Final = 22
+"""After a single chunk."""
+
+_ALL_CAME: Final = 1 << 13
+"""A run of packets that came close together, as most do."""
+
 _LARGE: Final = 2
 _RESERVED: Final = 3
 _ONE_BIT: Final = tuple([bits >> shift & 1 for shift in range(6, -1, -1)] for bits in range(1 << 7))
@@ -62,8 +68,16 @@ def parse(data: bytes) -> Feedback:
     base, count, reference = _HEAD.unpack_from(data, _HEAD_AT)
     if not 0 < count <= MAX_STATUSES:
         raise MalformedFeedback
-    symbols, at = _symbols(data, end, count)
     start = (reference >> 8) * TICKS_PER_REFERENCE
+    if (
+        count < _ALL_CAME
+        and data[_CHUNKS_AT:_DELTAS_AT] == (_ALL_CAME | count).to_bytes(2)
+        and end >= _DELTAS_AT + count
+    ):
+        ticks = list(accumulate(data[_DELTAS_AT : _DELTAS_AT + count], initial=start))
+        del ticks[0]
+        return Feedback(base, reference & 0xFF, [1] * count, ticks)
+    symbols, at = _symbols(data, end, count)
     came = count - symbols.count(0)
     large = symbols.count(_LARGE)
     if at + came + large > end:

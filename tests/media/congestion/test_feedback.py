@@ -56,3 +56,20 @@ def test_junk_never_does_more_than_raise(body: bytes, count: int) -> None:
         return
     assert len(message.symbols) == count
     assert len(message.ticks) == sum(1 for symbol in message.symbols if symbol)
+
+
+@given(deltas=st.binary(min_size=2, max_size=300), cut=st.integers(1, 299), padding=st.integers(0, 3))
+def test_one_run_says_the_same_as_two(deltas: bytes, cut: int, padding: int) -> None:
+    """Most messages are one run of packets that came: a short way for those, and the same answer."""
+    count, first = len(deltas), min(cut, len(deltas) - 1)
+    one = packet(65_500, count, struct.pack("!H", 0x2000 | count) + deltas + bytes(4 * padding))
+    two = packet(65_500, count, struct.pack("!HH", 0x2000 | first, 0x2000 | count - first) + deltas)
+    assert parse(one).arrivals() == parse(two).arrivals()
+    assert parse(one).symbols == parse(two).symbols == [1] * count
+
+
+def test_a_run_that_looks_like_one_of_all_is_read_as_it_is() -> None:
+    """The count of a message has more bits than that of a run."""
+    said = packet(0, MAX_STATUSES, struct.pack("!H", 0x2000) + bytes(2 * MAX_STATUSES))
+    with pytest.raises(MalformedFeedback):
+        parse(said)
