@@ -148,4 +148,5 @@ async def returned(site: Site, earlier: Person) -> Person | None:
     try:
         return await person.connect(token=token(earlier.room, "ann", Role.MODERATOR), resume=plain(earlier.resume()))
     except (ConnectionRefused, Refused):
+        await person.close()
         return None
