@@ -11,6 +11,7 @@ from typing import Final
 from server.ids import ParticipantId, RoomId
 
 FORGET_MS: Final = 60_000
+FEW: Final = 64
 
 
 class Missed:
@@ -19,6 +20,7 @@ class Missed:
     def __init__(self, patience_ms: int) -> None:
         self._patience_ms = patience_ms
         self._since: dict[tuple[RoomId, ParticipantId], int] = {}
+        self._most = FEW
 
     @property
     def patient(self) -> bool:
@@ -27,10 +29,18 @@ class Missed:
 
     def may_return(self, room: RoomId, participant: ParticipantId, now_ms: int) -> bool:
         """Whether it is too early to give this seat up; the first question begins the wait."""
-        self._since = {who: since for who, since in self._since.items() if now_ms - since < FORGET_MS}
-        since = self._since.setdefault((room, participant), now_ms)
+        since = self._since.get((room, participant))
+        if since is None or now_ms - since >= FORGET_MS:
+            self._make_room(now_ms)
+            since = self._since[room, participant] = now_ms
         return now_ms - since < self._patience_ms
 
     def found(self, room: RoomId, participant: ParticipantId) -> None:
         """The seat is there."""
         self._since.pop((room, participant), None)
+
+    def _make_room(self, now_ms: int) -> None:
+        """Forget what is long ago, not more often than the number of people doubles: thousands may come at once."""
+        if len(self._since) >= self._most:
+            self._since = {who: since for who, since in self._since.items() if now_ms - since < FORGET_MS}
+            self._most = max(FEW, 2 * len(self._since))

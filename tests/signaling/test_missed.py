@@ -142,3 +142,12 @@ def test_a_wait_begins_with_each_loss() -> None:
     assert missed.may_return(ROOM, ANN, 1_001)
     assert not missed.may_return(ROOM, ANN, 61_000)
     assert missed.may_return(ROOM, ANN, 61_001)
+
+
+def test_whoever_asked_long_ago_takes_no_room() -> None:
+    """Only the people of the last minute are remembered, whatever has gone before."""
+    missed = Missed(1_000)
+    for hour in range(50):
+        for number in range(100):
+            missed.may_return(ROOM, ParticipantId(f"{hour} {number}"), hour * 3_600_000)
+    assert len(missed._since) <= 200  # noqa: SLF001 - what it costs cannot be seen from outside
