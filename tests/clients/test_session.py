@@ -160,6 +160,19 @@ async def test_who_leaves_does_not_come_back(evening: Evening) -> None:
         await evening.platform.room("another")
 
 
+@pytest.mark.parametrize("rounds", [0, 1, 2, 5, 20])
+async def test_who_closes_while_coming_back_stays_away(evening: Evening, rounds: int) -> None:
+    """At whatever point of the attempt: it ends, and no connection is left behind."""
+    ben = await evening.join("ben")
+    keeping = asyncio.create_task(ben.keep())
+    await ben.drop()
+    for _ in range(rounds):
+        await asyncio.sleep(0)
+    await ben.close()
+    assert await keeping is None
+    await ben.until_disconnected()
+
+
 async def test_a_command_that_nobody_answers_is_given_up(evening: Evening) -> None:
     """Without a connection, and with nobody to make one, it ends in time."""
     ben = await evening.join("ben")

@@ -78,6 +78,8 @@ class Connection:
             )
         except socketio.exceptions.ConnectionError as error:
             raise _refused(self._refusal) from error
+        if self._sio.eio.state != "connected":  # of an end before this, python-socketio does not tell
+            raise ConnectionError("the connection ended at once")
 
     async def call(self, frame: CommandFrame) -> Acknowledgement:
         """Send a command and wait for its answer. Raises NotAcknowledged."""

@@ -172,6 +172,7 @@ class Seat:
 
     async def join(self) -> Welcome:
         """Take the seat (or return to it with the same token). Raises JoinRefused, ConnectionError, TimeoutError."""
+        self._closed = False
         return await self._open(None)
 
     async def resume(self) -> Welcome:
@@ -201,7 +202,7 @@ class Seat:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _open(self, resume: Resume | None) -> Welcome:
-        self.goodbye, self._closed = None, False
+        self.goodbye = None
         self._welcomed = welcomed = asyncio.Future[Welcome]()
         self._connection = Connection(
             self._http, on_message=self._receive, on_notice=self._notice, on_lost=self._lost, on_broken=self._break

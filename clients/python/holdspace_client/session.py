@@ -78,22 +78,31 @@ class Session(Seat):
     async def come_back(self, *, give_up_s: float = GIVE_UP_S, chance: Callable[[], float] = random.random) -> Welcome:
         """Resume, at this server or the next one, until it works.
 
-        Raises JoinRefused when the server does not let this person in any more, and ConnectionError after `give_up_s`.
+        Raises JoinRefused when the server does not let this person in any more, ConnectionError after `give_up_s`, and
+        ConnectionAbortedError when the session was closed meanwhile.
         """
         began_s, attempt = asyncio.get_running_loop().time(), 0
-        while True:
+        while asyncio.get_running_loop().time() - began_s <= give_up_s:
             await asyncio.sleep(delay_s(attempt, chance(), self._retry_after_ms))
             self._retry_after_ms = None
-            try:
-                return await self.resume()
-            except JoinRefused as refusal:
-                if is_final(refusal.code):
-                    raise
-            except (OSError, ClientError):
-                pass  # ConnectionError and TimeoutError among them
             attempt += 1
-            if asyncio.get_running_loop().time() - began_s > give_up_s:
-                raise ConnectionError("did not come back")
+            welcome = None if self._closed else await self._attempt()
+            if self._closed:
+                await self.drop()
+                raise ConnectionAbortedError
+            if welcome is not None:
+                return welcome
+        raise ConnectionError("did not come back")
+
+    async def _attempt(self) -> Welcome | None:
+        try:
+            return await self.resume()
+        except JoinRefused as refusal:
+            if is_final(refusal.code):
+                raise
+        except (OSError, ClientError):
+            pass  # ConnectionError and TimeoutError among them
+        return None
 
     async def keep(self) -> DisconnectCode | None:
         """Keep the seat until the server ends it for good: come back after each loss until then; tells why.
@@ -110,6 +119,8 @@ class Session(Seat):
                 await self.come_back()
             except JoinRefused as refusal:
                 return refusal.code
+            except ConnectionAbortedError:
+                return None
 
     # -- acting --------------------------------------------------------------------------------------------------------
 
