@@ -20,13 +20,12 @@ import yaml
 from aioice.stun import TransactionFailed
 from aioice.turn import TurnClientTcpProtocol
 
-from loadtest.serving import free_port
 from server.cli import app
 from server.config import SETTING_NAMES
 from server.ids import ParticipantId, RoomId
 from server.signaling.relays import Relays
 from tests.cluster.servers import redis_server
-from tests.deploy.tools import DEPLOY, ROOT, running, tool, until
+from tests.deploy.tools import DEPLOY, ROOT, free_port, running, tool, until
 
 COMPOSE: Final = DEPLOY / "compose.yaml"
 GIVEN: Final = {"HOLDSPACE_NAME": "groups.example.org", "HOLDSPACE_ADDRESS": "203.0.113.7"}

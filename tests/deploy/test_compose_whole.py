@@ -17,12 +17,11 @@ import pytest
 import yaml
 from aiohttp import ClientConnectionError, ClientSession
 
-from loadtest.serving import free_port
 from server.rooms.commands import SendChat
 from server.rooms.state import Role
 from tests.cluster.servers import redis_server
 from tests.deploy.test_compose import OPERATORS, SERVERS, SERVICES
-from tests.deploy.tools import DEPLOY, running, tool, until
+from tests.deploy.tools import DEPLOY, free_port, running, tool, until
 from tests.signaling.clients import SECRET, Person, fresh_room
 
 HOLDSPACE: Final = Path(sys.executable).with_name("holdspace")

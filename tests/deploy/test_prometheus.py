@@ -16,12 +16,11 @@ import pytest
 import yaml
 from aiohttp import ClientConnectionError, ClientSession
 
-from loadtest.serving import free_port
 from server.app import Server
 from server.rooms.commands import RaiseHand, SendChat
 from server.rooms.state import Role
 from tests.cluster.servers import redis_server
-from tests.deploy.tools import DEPLOY, ROOT, running, tool, until
+from tests.deploy.tools import DEPLOY, ROOT, free_port, running, tool, until
 from tests.signaling.clients import Venue, config
 
 DASHBOARD: Final = DEPLOY / "grafana" / "holdspace.json"

@@ -14,14 +14,13 @@ import pytest
 from aiohttp import ClientConnectionError, ClientSession
 from socketio.exceptions import ConnectionError as ConnectionRefused
 
-from loadtest.serving import free_port
 from server.app import Server
 from server.errors import DisconnectCode
 from server.ids import RoomId
 from server.rooms.commands import SendChat
 from server.rooms.state import Role
 from tests.cluster.servers import redis_server
-from tests.deploy.tools import DEPLOY, running, tool, until
+from tests.deploy.tools import DEPLOY, free_port, running, tool, until
 from tests.signaling.clients import Person, Refused, config, fresh_room, plain, token
 
 ALONE: Final = "{\n\tadmin off\n\tauto_https disable_redirects\n\tskip_install_trust\n}\n"

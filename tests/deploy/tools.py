@@ -4,6 +4,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import random
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -23,6 +26,15 @@ def tool(name: str) -> str:
         if path.exists():
             return str(path)
     raise FileNotFoundError(f"{name} is missing: run scripts/operations")
+
+
+def free_port() -> int:
+    """A port for a program that binds it a moment later: none of those that the system gives to connections."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @asynccontextmanager
