@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import sys
+import importlib.util
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import pytest_asyncio
@@ -209,26 +209,29 @@ async def test_notices_are_passed_on(evening: Evening) -> None:
     assert told == [ReadOnly(on=True), ReadOnly(on=False)]
 
 
-async def test_the_examples_run(evening: Evening) -> None:
+async def test_the_examples_run(
+    evening: Evening, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The programs of the documentation, as they stand there: one prepares an evening, the other follows it."""
-    environment = os.environ | {"HOLDSPACE_API_SECRET": SECRET}
-    made = await _output("evening.py", evening.url, evening.room, environment=environment)
-    links = dict(line.split() for line in made.splitlines()[:-1])
-    assert made.splitlines()[-1] == "waiting"
-    watching = asyncio.create_task(_output("watch_room.py", links["u-5512"], environment=environment))
+    monkeypatch.setenv("HOLDSPACE_API_SECRET", SECRET)
+    await _example("evening").main(evening.url, evening.room)
+    *lines, status = (line for line in capsys.readouterr().out.splitlines() if "[info" not in line)
+    assert status == "waiting"
+    links = dict(line.split() for line in lines)
+    watching = asyncio.create_task(_example("watch_room").main(links["u-5512"]))
     moderator = await evening.join("u-17", Role.MODERATOR)
     await moderator.until(lambda view: any(each.text.startswith("Hello") for each in view.chat.get(MAIN, ())))
     await moderator.do(c.EndSession())
-    seen = (await watching).splitlines()
+    await watching
+    seen = [line for line in capsys.readouterr().out.splitlines() if "[info" not in line]
     assert "ChatSent" in seen
     assert seen[-1] == "over: 3513"
 
 
-async def _output(example: str, *arguments: str, environment: dict[str, str]) -> str:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, str(EXAMPLES / example), *arguments, env=environment, stdout=asyncio.subprocess.PIPE
-    )
-    async with asyncio.timeout(20):
-        out, _ = await process.communicate()
-    assert process.returncode == 0
-    return out.decode()
+def _example(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
