@@ -141,7 +141,7 @@ lock: $(STAMPS)/venv
 		-o requirements-dev.lock pyproject.toml
 
 clean:
-	rm -rf $(VENV) $(WEB)/node_modules $(WEB)/dist $(WEB)/dist-report site dist server/media/native/fan.so
+	rm -rf $(VENV) $(WEB)/node_modules $(WEB)/dist $(WEB)/dist-report clients/core/dist site dist server/media/native/fan.so
 	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .coverage htmlcov
 
 $(STAMPS)/venv:
