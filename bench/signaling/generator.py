@@ -371,7 +371,6 @@ def run(plan: Plan) -> Figures:
     broadcast = _broadcast(plan, crowd, rooms)
     crowd.read_for(_REFILL_S)
     acknowledge = _acknowledge(plan, crowd)
-    crowd.read_for(_REFILL_S)
     half = _half(plan, crowd, acknowledge.per_s)
     crowd.close()
     large = Crowd(_connect(plan.port, plan.hall))
