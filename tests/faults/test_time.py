@@ -133,9 +133,9 @@ async def _talking(scene: Scene) -> Client:
 
 
 class _Round(NamedTuple):
-    """Breakouts for a time. `first`: who was there first; by their clock the rest is measured."""
+    """Breakouts for a time. `first`: who was there first; the first of them to be back tells when it was over."""
 
-    first: Client
+    first: tuple[Client, ...]
     ends_ms: int
 
 
@@ -146,7 +146,7 @@ async def _open(scene: Scene, moderator: Client, duration_ms: int) -> _Round:
     assert view.breakouts.plan is not None
     opening = asyncio.create_task(moderator.manage(c.OpenBreakouts(view.breakouts.plan.version, allow_alone=True)))
     await until(lambda: any(map(_in_breakout, scene.clients)), 10)
-    seen_ms, first = now_ms(), next(filter(_in_breakout, scene.clients))
+    seen_ms, first = now_ms(), tuple(filter(_in_breakout, scene.clients))
     assert await opening
     return _Round(first, seen_ms + duration_ms)
 
@@ -157,7 +157,7 @@ def _in_breakout(client: Client) -> bool:
 
 async def _until_closed(scene: Scene, opened: _Round) -> int:
     """Wait until everybody is in main; how late the first of them came, in ms."""
-    await until(lambda: not _in_breakout(opened.first), 15)
+    await until(lambda: not all(map(_in_breakout, opened.first)), 15)
     error_ms = now_ms() - opened.ends_ms
     people = [client for client in scene.clients if client.staying]
     await until(lambda: all(client.placement == MAIN for client in people), 15)
