@@ -67,7 +67,7 @@ test-all: compiler redis operations install-dev web browser
 faults: SEEDS ?= 1 2
 faults: compiler redis install-dev
 	@rm -rf build/faults; status=0; \
-	FAULT_SEEDS="$(SEEDS)" $(PYTEST) --numprocesses=2 --timeout=600 -p no:cacheprovider tests/faults || status=1; \
+	FAULT_SEEDS="$(SEEDS)" $(PYTEST) --numprocesses=3 --dist=worksteal --timeout=600 -p no:cacheprovider tests/faults || status=1; \
 	$(BIN)/python -m tests.faults.report || status=1; \
 	exit $$status
 

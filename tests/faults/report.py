@@ -23,6 +23,8 @@ ROWS: Final = ROOT / "build" / "faults"
 GATHERED: Final = ROOT / "build" / "faults.json"
 BEGIN: Final = "<!-- faults: begin -->"
 END: Final = "<!-- faults: end -->"
+NOTHING: Final[dict[str, Any]] = {"lost": None, "duplicated": None, "two_places": None, "resume_ms": None}
+"""What the naive server made of a fault that it has nothing for."""
 COUNTS: Final = ("lost", "duplicated", "two_places", "commands", "messages")
 
 
@@ -40,11 +42,11 @@ def numbers(run: Run) -> dict[str, Any]:
     }
 
 
-def spread(values: Sequence[float]) -> dict[str, float] | None:
-    """p50, p99 and the largest; None: nobody was away."""
+def spread(values: Sequence[float]) -> dict[str, float]:
+    """p50, p99 and the largest of so many; all 0 if there are none."""
     if not values:
-        return None
-    return {"p50": percentile(values, 0.5), "p99": percentile(values, 0.99), "max": max(values)}
+        return {"count": 0, "p50": 0, "p99": 0, "max": 0}
+    return {"count": len(values), "p50": percentile(values, 0.5), "p99": percentile(values, 0.99), "max": max(values)}
 
 
 def delays(run: Run, since_ms: int = 0) -> list[int]:
@@ -88,7 +90,7 @@ def gathered() -> list[dict[str, Any]]:
     for fault, name in sorted({(row["fault"], row["name"]) for row in rows}):
         ours = merged([row for row in rows if (row["fault"], row["name"]) == (fault, name)])
         theirs = [row for row in naive if row["fault"] == fault]
-        found.append({"fault": fault, "name": name, **ours, "naive": merged(theirs) if theirs else None})
+        found.append({"fault": fault, "name": name, **ours, "naive": merged(theirs) if theirs else NOTHING})
     return found
 
 
@@ -118,15 +120,15 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
     return "\n".join((*lines, "", _extent(rows)))
 
 
-def _times(times: dict[str, float] | None, otherwise: str) -> str:
-    return otherwise if times is None else f"{times['p50']:.0f} / {times['p99']:.0f} ms"
+def _times(times: dict[str, float], otherwise: str) -> str:
+    return f"{times['p50']:.0f} / {times['p99']:.0f} ms" if times["count"] else otherwise
 
 
-def _naive(row: dict[str, Any] | None) -> str:
-    if row is None:
+def _naive(row: dict[str, Any]) -> str:
+    if row == NOTHING:
         return ""
     counts = f"{row['lost']} lost, {row['duplicated']} duplicated, {row['two_places']} in two places"
-    return counts if row["resume_ms"] is None else f"{counts}; back {_times(row['resume_ms'], '')}"
+    return f"{counts}; back {_times(row['resume_ms'], '')}" if row["resume_ms"]["count"] else counts
 
 
 def _extent(rows: Sequence[dict[str, Any]]) -> str:
