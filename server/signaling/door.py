@@ -100,12 +100,13 @@ class TicketLimit:
 class Doorkeeper:
     """Ends connections that send no whole request in time; of aiohttp's own limits the first is that of keep-alive.
 
-    Looked at all together now and then: a timer for each would be made for everybody, to stop hardly anyone.
+    Looked at all together now and then: a timer for each would be made for everybody, to stop hardly anyone. Looks are
+    counted, not time: after a server was held up, what has come meanwhile is still to be read.
     """
 
     def __init__(self, server: web.Server) -> None:
         self._server = server
-        self._since: dict[web.RequestHandler, float] = {}
+        self._looks: dict[web.RequestHandler, int] = {}
         self._loop = asyncio.get_running_loop()
         self._timer = self._loop.call_later(LOOK_S, self._look)
 
@@ -114,18 +115,17 @@ class Doorkeeper:
         self._timer.cancel()
 
     def _look(self) -> None:
-        now = self._loop.time()
-        silent = {handler: self._since.get(handler, now) for handler in self._server.connections if _is_silent(handler)}
+        silent = {each: self._looks.get(each, 0) + 1 for each in self._server.connections if _is_silent(each)}
         crowd: Counter[str] = Counter()
-        for handler, since in silent.items():
+        for handler, looks in silent.items():
             transport = handler.transport
             if transport is None:
                 continue
             address = address_of((transport.get_extra_info("peername") or ("",))[0], None)
             crowd[address] += 1
-            if now - since >= HEADER_DEADLINE_S - LOOK_S or (address and crowd[address] > FROM_ONE_ADDRESS):
+            if looks * LOOK_S >= HEADER_DEADLINE_S or (address and crowd[address] > FROM_ONE_ADDRESS):
                 transport.abort()
-        self._since = silent
+        self._looks = silent
         self._timer = self._loop.call_later(LOOK_S, self._look)
 
 
