@@ -10,18 +10,18 @@ from __future__ import annotations
 
 from typing import Final
 
-BUSY: Final = 0.68
+BUSY: Final = 0.85
 """Share of a core from which on packets wait."""
 
-FULL: Final = 0.78
-"""And from which on they wait for `LONGEST_NS`."""
+CALM: Final = 0.65
+"""And below which they do not any more: waiting itself takes up to a fifth off the load."""
 
-LONGEST_NS: Final = 4_000_000
-"""From the beginning of one reading to the next: a packet waits half of it, and nobody notices."""
+GAP_NS: Final = 4_000_000
+"""From the beginning of one reading to the next: a packet waits half of it. Two packets in place of one gain little."""
 
 
 class Coalescing:
-    """Follows the load half-way each second, since waiting makes it smaller."""
+    """Whether to wait; `update` is called once a second."""
 
     __slots__ = ("gap_ns",)
 
@@ -31,6 +31,8 @@ class Coalescing:
 
     def update(self, busy: float) -> int:
         """Feed the share of the core in use in the last second; returns `gap_ns`."""
-        wanted = min(1.0, max(0.0, (busy - BUSY) / (FULL - BUSY))) * LONGEST_NS
-        self.gap_ns += int((wanted - self.gap_ns) / 2)
+        if busy > BUSY:
+            self.gap_ns = GAP_NS
+        elif busy < CALM:
+            self.gap_ns = 0
         return self.gap_ns
