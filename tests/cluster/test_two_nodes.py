@@ -204,11 +204,13 @@ async def test_a_room_that_a_node_needs_no_more_leaves_its_memory(two: Two) -> N
     ann, ben = await two.join(0, "ann"), await two.join(1, "ben")
     await ann.until(lambda: BEN in ann.view.participants)
     left, room = two.servers[1], RoomId(two.room)
+    caretaker = left._caretaker  # noqa: SLF001 - which looks once a second, and from here on only when it is told to
+    await caretaker.close()
     again = await two.back(0, ben, "ben")
     await until(lambda: left.gateway.connections == 0)
     looks = 0
     while left.rooms.get(room) is not None:
-        await left._caretaker.look()  # noqa: SLF001 - which it does once a second
+        await caretaker.look()
         looks += 1
         assert looks < 10 * IDLE_LOOKS
     assert looks > IDLE_LOOKS
