@@ -14,6 +14,7 @@ from msgspec import Struct
 from msgspec.msgpack import Decoder, Encoder
 
 from server.ports import Entry, Epoch, Seq
+from server.rooms.recent import settled
 from server.rooms.state import RoomState
 
 FORMAT: Final = 1
@@ -72,7 +73,7 @@ def unpack_entry(field: bytes, packed: bytes) -> Entry:
 
 def pack_state(state: RoomState) -> bytes:
     """A snapshot."""
-    return _ENCODER.encode(_Snapshot(FORMAT, state))
+    return _ENCODER.encode(_Snapshot(FORMAT, settled(state)))
 
 
 def unpack_state(packed: bytes) -> RoomState:

@@ -13,10 +13,16 @@ from server.rooms.state import MAX_LATEST_COMMANDS, MAX_RECENT_COMMANDS, RoomSta
 def remember(state: RoomState, key: str, seq: int) -> RoomState:
     """Note where the entry of `participant:command id` ended; the oldest is forgotten when there are too many."""
     latest = {**state.latest, key: seq}
-    if len(latest) < MAX_LATEST_COMMANDS:
-        return replace(state, latest=latest)
+    noted = replace(state, latest=latest)
     # Copying hundreds of them for every command would be the most expensive part of it.
-    recent = {**state.recent, **latest}
+    return noted if len(latest) < MAX_LATEST_COMMANDS else settled(noted)
+
+
+def settled(state: RoomState) -> RoomState:
+    """The same with all of them in one place, as every version reads it from a snapshot."""
+    if not state.latest:
+        return state
+    recent = {**state.recent, **state.latest}
     for oldest in tuple(islice(recent, max(0, len(recent) - MAX_RECENT_COMMANDS))):
         del recent[oldest]
     return replace(state, recent=recent, latest={})

@@ -18,6 +18,7 @@ from server.cluster.codec import (
     unpack_state,
 )
 from server.ports import Epoch, Seq
+from server.rooms.recent import remember
 from tests.cluster.contract import LATER, entry
 
 
@@ -25,6 +26,15 @@ def test_entries_and_states_come_back() -> None:
     """Every field as it was."""
     assert unpack_entry(FIELD, pack_entry(entry("a:1", 7))) == entry("a:1", 7)
     assert unpack_state(pack_state(LATER)) == LATER
+
+
+def test_every_version_finds_the_last_commands_in_a_snapshot() -> None:
+    """Nodes from before `latest` look for a retry in `recent` alone."""
+    state = remember(LATER, "ana:1", 7)
+    assert state.latest == {"ana:1": 7}
+    read = unpack_state(pack_state(state))
+    assert read.recent == LATER.recent | {"ana:1": 7}
+    assert read.latest == {}
 
 
 @pytest.mark.parametrize("count", [0, 1, 15, 16, 300])
