@@ -12,8 +12,9 @@ from server.ports import LogUnavailable
 
 CONNECT_S: Final = 1.0
 CALL_S: Final = 1.0
-FAULTS: Final = (RedisError, RedisClusterException, OSError, TimeoutError)
-"""What a call raises when Redis does not answer as it should."""
+FAULTS: Final = (RedisError, RedisClusterException, OSError, TimeoutError, RuntimeError)
+"""What a call raises when Redis does not answer as it should; the last is uvloop's word for a transport that has just
+been closed, which redis-py passes on."""
 
 Word = str | bytes | int | float
 Reply = object

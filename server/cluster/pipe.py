@@ -127,7 +127,7 @@ class _Line:
                 self._some.clear()
                 unsent, self._unsent = self._unsent, []
                 await self._connection.send_packed_command(b"".join(unsent), check_health=False)
-        except (*FAULTS, RuntimeError) as error:  # uvloop's word for a transport that has just been closed
+        except FAULTS as error:
             self._fail(Disconnected("closed") if isinstance(error, RuntimeError) else error)
             self._task.cancel()
 
