@@ -28,6 +28,12 @@ class Counted:
     def disconnected(self, reason: str) -> None:
         self.endings.append(reason)
 
+    def delivered(self, seconds: float) -> None:
+        raise AssertionError(seconds)
+
+    def played(self, freezes: int, frozen_ms: int, concealed_ms: int, played_ms: int) -> None:
+        raise AssertionError(freezes, frozen_ms, concealed_ms, played_ms)
+
 
 def reply(outcome: Acknowledged | Exception, *, read: bool = True) -> tuple[Counted, Link]:
     """What is counted when a command comes to this."""
