@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from enum import Enum, auto
 from typing import TypeVar
 
+from server.cluster.memory import MemoryLog, MemoryNews
 from server.ids import RoomId
 from server.ports import AppendOutcome, Entry, Epoch, Hint, Loaded, LogUnavailable, ReadOutcome, RoomLog, Seq
 from server.rooms.state import RoomState
@@ -34,6 +35,7 @@ class FaultyLog:
 
     def __init__(self, log: RoomLog) -> None:
         self.log = log
+        self.news_stand = log.news_stand if isinstance(log, MemoryLog) else MemoryNews()
         self.faults: deque[Fault] = deque()
         self.down = False
         self.mute = False
