@@ -13,6 +13,7 @@ from holdspace_client.protocol.rooms.state import Role as ClientRole
 from server.ids import ParticipantId
 from server.rooms.state import Role
 from tests.faults.workload import take_part
+from tests.simulation.loop import Life
 from tests.simulation.node import Machine
 from tests.simulation.stage import QUIET, ROOMS
 
@@ -273,7 +274,7 @@ async def person_reads_nothing(sim: Simulation, random: Random) -> None:
         socket.stall()
     await asyncio.sleep(random.choice((3, 14, 18)) * random.uniform(0.9, 1.1))
     for machine, process, socket in stalled:
-        awake = machine.process is process and not process.slept
+        awake = machine.process is process and process.life is not Life.DEAD and not process.slept
         if awake and not socket.is_closing() and socket.unread_s() > MAX_UNREAD_S:
             sim.found.append(f"I9 {client.person} has read nothing for {socket.unread_s():.0f} s")
         socket.read()
