@@ -322,6 +322,16 @@ def test_acknowledged_and_gone_with_the_epoch() -> None:
     assert Invariant.ACKED_KEPT in found(run)
 
 
+def test_acknowledged_in_a_life_that_nobody_read() -> None:
+    """I6: it was over between two looks; what counts is whether the next one has the command."""
+    story = circle()
+    story.begin_life()
+    unread = replace(story.run(), lives=story.run().lives[-1:])
+    assert Invariant.ACKED_KEPT not in found(unread)
+    forgotten = relife(unread, lambda life: replace(life, snapshot=replace(life.snapshot, recent={}, latest={})))
+    assert Invariant.ACKED_KEPT in found(forgotten)
+
+
 def test_acknowledged_chat_nobody_saw() -> None:
     """I6: without a log, a message that was acknowledged and that nobody has ever seen is lost."""
     run = circle().run(with_log=False)
