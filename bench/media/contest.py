@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from bench.media.endpoint import Endpoint
 from bench.media.engine import StreamPlan
-from bench.media.sdp import CAMERA_MID, MICROPHONE_MID, OPUS, VP8, WIDE_AT, Local, extension
+from bench.media.sdp import CAMERA_MID, MICROPHONE_MID, OPUS, VP8, WIDE_AT, Local, extension, level_at
 
 PEOPLE: Final = 12
 OTHERS: Final = PEOPLE - 1
@@ -81,6 +81,7 @@ def streams_of(person: Person, chance: random.Random) -> tuple[StreamPlan, Strea
         clock_rate=48_000,
         extension=extension(MICROPHONE_MID, _LEVEL, feedback=feedback),
         wide_at=WIDE_AT if feedback else 0,
+        level_at=level_at(feedback=feedback),
         payload_bytes=VOICE_BYTES,
         per_burst=1,
         period_ns=VOICE_PERIOD_NS,
@@ -94,6 +95,7 @@ def streams_of(person: Person, chance: random.Random) -> tuple[StreamPlan, Strea
         clock_rate=90_000,
         extension=extension(CAMERA_MID, None, feedback=feedback),
         wide_at=WIDE_AT if feedback else 0,
+        level_at=0,
         payload_bytes=PICTURE_BYTES,
         per_burst=PICTURE_PACKETS,
         period_ns=PICTURE_PERIOD_NS,

@@ -38,8 +38,8 @@ typedef struct {
 void *generator_new(uintptr_t, uintptr_t, uintptr_t, uintptr_t, int);
 void generator_free(void *);
 int generator_endpoint(void *, int, int, uint32_t, int, uintptr_t, uintptr_t);
-int generator_stream(void *, int, uint32_t, int, int, const uint8_t *, int, int, int, int, int64_t, int64_t, int64_t,
-    int);
+int generator_stream(void *, int, uint32_t, int, int, const uint8_t *, int, int, int, int, int, int64_t, int64_t,
+    int64_t, int);
 void generator_fan(void *, int, int);
 int generator_line(void *, int, uint32_t);
 int generator_take(void *, int *, uint8_t *);
@@ -69,6 +69,11 @@ class StreamPlan(Struct, frozen=True):
     extension: bytes
     wide_at: int
     """Where in the extension the transport-wide sequence number goes; 0: it has none."""
+    level_at: int
+    """Where in the extension the level of a voice is, which takes a breath each second; 0: it has none.
+
+    A sound that never pauses is a fan, not a voice: a server may stop forwarding it after half a minute.
+    """
     payload_bytes: int
     per_burst: int
     period_ns: int
@@ -121,7 +126,8 @@ class Engine:
         extension = self._ffi.from_buffer("uint8_t[]", plan.extension)
         code = self._lib.generator_stream(
             self._state, endpoint, plan.ssrc, plan.payload_type, plan.clock_rate, extension, len(plan.extension),
-            plan.wide_at, plan.payload_bytes, plan.per_burst, plan.period_ns, plan.spacing_ns, plan.offset_ns, plan.fan,
+            plan.wide_at, plan.level_at, plan.payload_bytes, plan.per_burst, plan.period_ns, plan.spacing_ns,
+            plan.offset_ns, plan.fan,
         )  # fmt: skip
         if code < 0:
             raise Refused

@@ -89,15 +89,23 @@ def read(text: str) -> Described:
 WIDE_AT: Final = 5
 """Where `extension` has the transport-wide number."""
 
+_HEAD_BYTES: Final = 4
+_WIDE_BYTES: Final = 3
+
 
 def extension(mid: str, level: int | None, *, feedback: bool) -> bytes:
-    """A header extension (RFC 8285 section 4.2): room for the transport-wide number, MID, and the level of a voice."""
+    """A header extension (RFC 8285 section 4.2): room for the transport-wide number, the level of a voice, and MID."""
     body = bytes([WIDE_ID << 4 | 1, 0, 0]) if feedback else b""
-    body += bytes([MID_ID << 4 | len(mid) - 1]) + mid.encode()
     if level is not None:
         body += bytes([LEVEL_ID << 4, 0x80 | level])
+    body += bytes([MID_ID << 4 | len(mid) - 1]) + mid.encode()
     body += bytes(-len(body) % 4)
     return b"\xbe\xde" + (len(body) // 4).to_bytes(2) + body
+
+
+def level_at(*, feedback: bool) -> int:
+    """Where `extension` has the level of a voice."""
+    return _HEAD_BYTES + (_WIDE_BYTES if feedback else 0) + 1
 
 
 def _sent(description: MediaDescription) -> list[int]:

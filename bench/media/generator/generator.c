@@ -47,16 +47,17 @@ int generator_endpoint(generator *g, int fd, int room, uint32_t ssrc, int wide_i
     return g->endpoints++;
 }
 
-/* `wide_at`: where in the extension the transport-wide number goes, 0: nowhere.
+/* `wide_at`, `level_at`: where in the extension the transport-wide number goes, and the level of a voice is; 0: nowhere.
  * `per_burst` packets (one picture, or one voice packet) every `period_ns`, `spacing_ns` apart. */
 int generator_stream(generator *g, int at, uint32_t ssrc, int payload_type, int clock_rate, const uint8_t *extension,
-                     int extension_bytes, int wide_at, int payload_bytes, int per_burst, int64_t period_ns,
-                     int64_t spacing_ns, int64_t offset_ns, int fan) {
+                     int extension_bytes, int wide_at, int level_at, int payload_bytes, int per_burst,
+                     int64_t period_ns, int64_t spacing_ns, int64_t offset_ns, int fan) {
     if (extension_bytes > (int)sizeof g->stream->extension || payload_bytes > 1300) return -1;
     g->stream = grown(g->stream, g->streams, sizeof *g->stream);
     stream *s = &g->stream[g->streams];
     s->endpoint = at, s->room = g->endpoint[at].room, s->ssrc = ssrc, s->payload_type = payload_type;
-    s->wide_at = wide_at, s->clock_rate = clock_rate, s->payload_bytes = payload_bytes, s->per_burst = per_burst;
+    s->wide_at = wide_at, s->level_at = level_at, s->clock_rate = clock_rate;
+    s->payload_bytes = payload_bytes, s->per_burst = per_burst;
     s->period_ns = period_ns, s->spacing_ns = spacing_ns, s->offset_ns = offset_ns, s->fan = fan;
     memcpy(s->extension, extension, s->extension_bytes = extension_bytes);
     s->sequence = ssrc & 0x7fff, s->timestamp = ssrc * 2654435761u, s->picture = ssrc & 0x7fff;

@@ -42,7 +42,7 @@ typedef struct {
 } endpoint;
 
 typedef struct {
-    int endpoint, room, fan, extension_bytes, wide_at, payload_bytes, per_burst;
+    int endpoint, room, fan, extension_bytes, wide_at, level_at, payload_bytes, per_burst;
     uint8_t payload_type, extension[16];
     uint32_t ssrc, timestamp, clock_rate, packets, octets, index, picture;
     uint16_t sequence;

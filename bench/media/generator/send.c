@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "generator.h"
 
+#define BREATH_EVERY 50 /* packets of a voice, a second, of which the last ones are quiet */
+#define BREATH 6
+#define SILENT 127 /* RFC 6464 section 3 */
+
 static int picture_head(stream *s, uint8_t *at, int first) {
     /* RFC 7741 section 4.2: X, and S at the start of a picture; then I, and 15 bits of picture id */
     at[0] = first ? 0x90 : 0x80, at[1] = 0x80;
@@ -26,6 +30,7 @@ static void send_packet(generator *g, stream *s) {
     put32(packet + 8, s->ssrc);
     memcpy(packet + 12, s->extension, s->extension_bytes);
     if (s->wide_at) put16(packet + 12 + s->wide_at, g->endpoint[s->endpoint].wide_sent++);
+    if (s->level_at && s->index % BREATH_EVERY >= BREATH_EVERY - BREATH) packet[12 + s->level_at] = SILENT;
     memcpy(packet + at, g->fill, s->payload_bytes);
     if (video) picture_head(s, packet + at, in_burst == 0);
     if (video && last) s->picture++;
