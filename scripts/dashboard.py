@@ -177,6 +177,12 @@ ROWS: Final[dict[str, tuple[Panel, ...]]] = {
         ),
         Panel("CPU", "percentunit", {NODE: f"rate(process_cpu_seconds_total{{{NODES}}}[1m])"}, "Without the workers."),
         Panel("Memory", "bytes", {NODE: each("process_resident_memory_bytes")}, "Without the workers."),
+        Panel(
+            "Open files and tasks",
+            "short",
+            {f"files {NODE}": each("process_open_fds"), f"tasks {NODE}": each("holdspace_tasks")},
+            "They follow the number of people; what only rises is a leak.",
+        ),
     ),
 }
 

@@ -47,6 +47,7 @@ from server.runner.settings import RESEED_MS, Environment, RunnerSettings
 from server.signaling import origins
 from server.signaling.door import Doorkeeper
 from server.signaling.gateway import Gateway, nowhere_else
+from server.signaling.handshake import FOREIGN, refusal
 from server.signaling.joining import Joining, Opening
 from server.signaling.relays import REFRESH_S, Relays, is_turn_url
 from server.signaling.tokens import TokenKey
@@ -277,6 +278,7 @@ class Server:
         return Look(
             rooms=tuple(runner.state for runner in self.rooms.all()),
             connections=self.gateway.connections,
+            tasks=len(asyncio.all_tasks()),
             draining=self._draining,
             workers=self.local.stats,
             peers=self.local.peer_stats,
@@ -297,7 +299,7 @@ class Server:
     def _application(self, joining: Joining) -> web.Application:
         app = web.Application(middlewares=[access_log])
         app.on_response_prepare.append(add_headers)
-        app.router.add_get(SOCKET_PATH, self._socket)
+        app.router.add_route("*", SOCKET_PATH, self._socket)
         add_tickets(app, joining.swap)
         self._platform.add_to(app)
         if self.system is not None:
@@ -309,7 +311,7 @@ class Server:
     async def _socket(self, request: web.Request) -> web.StreamResponse:
         also = (*self._config.allowed_origins, *(() if self.system is None else self.system.origins()))
         if not origins.allowed(request.headers.get("Origin"), request.host, also):
-            raise web.HTTPForbidden
+            return refusal(FOREIGN)
         return await self._sockets.handle(request)
 
 

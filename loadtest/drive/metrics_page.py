@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a load test takes from a server's /metrics: lateness of its loop, CPU, memory. Pure: text in, figures out."""
+"""What a load test takes from a server's /metrics: lateness of its loop, what it holds. Pure: text in, figures out."""
 
 from __future__ import annotations
 
@@ -11,17 +11,28 @@ from msgspec import Struct
 from prometheus_client.parser import text_string_to_metric_families
 
 LAG: Final = "holdspace_loop_lag_seconds_bucket"
+LAG_SUM: Final = "holdspace_loop_lag_seconds_sum"
+LAG_COUNT: Final = "holdspace_loop_lag_seconds_count"
 CPU: Final = "process_cpu_seconds_total"
 MEMORY: Final = "process_resident_memory_bytes"
-_WANTED: Final = tuple(name.encode() for name in (LAG, CPU, MEMORY))
+FILES: Final = "process_open_fds"
+TASKS: Final = "holdspace_tasks"
+_WANTED: Final = tuple(name.encode() for name in (LAG, LAG_SUM, LAG_COUNT, CPU, MEMORY, FILES, TASKS))
 
 
 class Page(Struct, frozen=True):
-    """One scrape. `lag`: how many looks at the loop found it at most so late (s), for each edge."""
+    """One scrape. `lag`: how many looks at the loop found it at most so late (s), for each edge.
+
+    `lag_s`: lateness of all looks together, of which there were `looks`.
+    """
 
     lag: dict[float, float]
     cpu_s: float | None
     rss_bytes: float | None
+    open_files: float | None
+    tasks: float | None
+    lag_s: float
+    looks: float
 
 
 def read_page(body: bytes) -> Page:
@@ -35,7 +46,21 @@ def read_page(body: bytes) -> Page:
                 lag[float(sample.labels["le"])] = sample.value
             else:
                 plain[sample.name] = sample.value
-    return Page(lag, plain.get(CPU), plain.get(MEMORY))
+    return Page(
+        lag,
+        plain.get(CPU),
+        plain.get(MEMORY),
+        plain.get(FILES),
+        plain.get(TASKS),
+        plain.get(LAG_SUM, 0.0),
+        plain.get(LAG_COUNT, 0.0),
+    )
+
+
+def mean_lag_ms(before: Page, now: Page) -> float | None:
+    """How late the loop was on average between two scrapes; None: nobody looked, or the server has started anew."""
+    looks = now.looks - before.looks
+    return 1_000 * (now.lag_s - before.lag_s) / looks if looks > 0 else None
 
 
 def lags_ms(before: Page, now: Page) -> Iterable[tuple[float, int]]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What each node costs, once a second: CPU and memory of its processes, and how quickly it answers /healthz."""
+"""What each node costs, once a second: CPU and memory of its processes, what they hold, how quickly it answers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import psutil
 from aiohttp import ClientError, ClientSession, ClientTimeout
 from msgspec import Struct
 
-from loadtest.drive.metrics_page import Page, lags_ms, read_page
+from loadtest.drive.metrics_page import Page, lags_ms, mean_lag_ms, read_page
 from loadtest.measure.nodes import NodePoint
 from loadtest.measure.recorder import Recorder
 from loadtest.serving import OwnServer
@@ -28,6 +28,14 @@ class Node(Struct, frozen=True):
     metrics_url: str = ""
 
 
+class _Cost(Struct, frozen=True):
+    """What is known of a node in one second; CPU in percent of one core since the last look."""
+
+    cpu_percent: float | None = None
+    rss_mib: float | None = None
+    open_files: float | None = None
+
+
 class NodeProbe:
     """Looks at one node."""
 
@@ -37,24 +45,38 @@ class NodeProbe:
         self._at_s = 0.0
         self._page: Page | None = None
         self._page_s = 0.0
+        self._passed_s = 0.0
 
     async def sample(self, http: ClientSession, server: OwnServer | None, second: int, recorder: Recorder) -> NodePoint:
         """Look once, and note it down. What a server of our own costs is read from its processes."""
         health_ms = await self._health(http)
-        told = await self._metrics(http, recorder)
-        cpu, rss = self._processes(server) if server is not None else told
-        for name, value in (("server_cpu_percent", cpu), ("server_rss_mib", rss), ("health_ms", health_ms)):
+        before, page = self._page, await self._metrics(http, recorder)
+        cost = self._processes(server) if server is not None else self._told(before, page)
+        known = (
+            ("server_cpu_percent", cost.cpu_percent),
+            ("server_rss_mib", cost.rss_mib),
+            ("health_ms", health_ms),
+        )
+        for name, value in known:
             if value is not None:
                 recorder.record(name, value)
-        return NodePoint(second, cpu, rss, health_ms)
+        return NodePoint(
+            second,
+            cost.cpu_percent,
+            cost.rss_mib,
+            health_ms,
+            cost.open_files,
+            None if page is None else page.tasks,
+            None if page is None or before is None else mean_lag_ms(before, page),
+        )
 
-    def _processes(self, server: OwnServer) -> tuple[float | None, float | None]:
-        """CPU since the last look (percent of one core) and memory now, of the node and its media workers."""
+    def _processes(self, server: OwnServer) -> _Cost:
+        """Of the node and its media workers."""
         if server.process.returncode is not None:
             self._used.clear()
-            return None, None
+            return _Cost()
         used: dict[int, float] = {}
-        rss = 0
+        rss = files = 0
         with suppress(psutil.NoSuchProcess):
             node = psutil.Process(server.process.pid)
             for process in (node, *node.children(recursive=True)):
@@ -62,32 +84,35 @@ class NodeProbe:
                     times = process.cpu_times()
                     used[process.pid] = times.user + times.system
                     rss += process.memory_info().rss
+                    files += process.num_fds()
         before, self._used = self._used, used
         now_s = time.monotonic()
         passed_s, self._at_s = now_s - self._at_s, now_s
-        if not before or not used:
-            return None, rss / _MIB if used else None
+        if not used:
+            return _Cost()
         more = sum(seconds - before.get(pid, 0.0) for pid, seconds in used.items())
-        return 100 * more / passed_s, rss / _MIB
+        return _Cost(100 * more / passed_s if before else None, rss / _MIB, files)
 
-    async def _metrics(self, http: ClientSession, recorder: Recorder) -> tuple[float | None, float | None]:
-        """Loop lag since the last look; CPU and memory of the signaling process as it tells them itself."""
+    async def _metrics(self, http: ClientSession, recorder: Recorder) -> Page | None:
+        """What the node tells itself; how late its loop was since the last look is noted down."""
         body = await _get(http, self._node.metrics_url) if self._node.metrics_url else None
-        if body is None:
-            self._page = None
-            return None, None
-        before, page = self._page, read_page(body)
+        before, page = self._page, None if body is None else read_page(body)
         now_s = time.monotonic()
-        passed_s, self._page, self._page_s = now_s - self._page_s, page, now_s
+        self._passed_s, self._page, self._page_s = now_s - self._page_s, page, now_s
+        if before is not None and page is not None:
+            for lag_ms, times in lags_ms(before, page):
+                for _ in range(times):
+                    recorder.record("server_loop_lag_ms", lag_ms)
+        return page
+
+    def _told(self, before: Page | None, page: Page | None) -> _Cost:
+        """Of the signaling process alone, as it tells it itself."""
+        if page is None:
+            return _Cost()
         rss = None if page.rss_bytes is None else page.rss_bytes / _MIB
-        if before is None:
-            return None, rss
-        for lag_ms, times in lags_ms(before, page):
-            for _ in range(times):
-                recorder.record("server_loop_lag_ms", lag_ms)
-        if page.cpu_s is None or before.cpu_s is None:
-            return None, rss
-        return 100 * max(0.0, page.cpu_s - before.cpu_s) / passed_s, rss
+        if before is None or page.cpu_s is None or before.cpu_s is None:
+            return _Cost(None, rss, page.open_files)
+        return _Cost(100 * max(0.0, page.cpu_s - before.cpu_s) / self._passed_s, rss, page.open_files)
 
     async def _health(self, http: ClientSession) -> float | None:
         began_s = time.monotonic()

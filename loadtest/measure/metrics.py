@@ -30,6 +30,7 @@ def _counter(name: str, title: str, about: str) -> Metric:
     return Metric(name, title, about, Kind.COUNTER, "")
 
 
+_GROWTH: Final = "Of each node: by how much {} has surely grown (95 %) since everybody was there; 0: not surely."
 _ALL: Final = (
     Metric("join_ms", "Join", "From when a person was due to start to being in the room: ticket, connection, seat."),
     Metric("connect_ms", "Media connected", "From when a person was due to start to ICE, DTLS and SRTP being up."),
@@ -55,6 +56,10 @@ _ALL: Final = (
     Metric("server_loop_lag_ms", "Server loop lag", "As the server's own /metrics tell it, once a second."),
     Metric("server_cpu_percent", "Server CPU", "Of all processes of one node; 100 is one core.", unit="%"),
     Metric("server_rss_mib", "Server memory", "Resident memory of all processes of one node.", unit="MiB"),
+    Metric("rss_growth_percent", "Growth of memory", _GROWTH.format("memory"), unit="%"),
+    Metric("files_growth_percent", "Growth of open files", _GROWTH.format("the number of open files"), unit="%"),
+    Metric("tasks_growth_percent", "Growth of tasks", _GROWTH.format("the number of tasks"), unit="%"),
+    Metric("lag_growth_ms", "Growth of loop lag", _GROWTH.format("the mean lateness of its loop")),
     Metric("generator_cpu_percent", "Generator CPU", "Of one process that makes the load; 100 is one core.", unit="%"),
     Metric("generator_late_ms", "Generator lateness", "How late one generator process was at worst in a second."),
     Metric("other_cpu_percent", "CPU of others", "Of all other programs on this machine; 100 is one core.", unit="%"),

@@ -8,8 +8,10 @@ from typing import Final
 
 from msgspec import Struct
 
-from loadtest.measure.nodes import Moment, NodePoint, figures_of
-from loadtest.measure.summary import Summary, of_counter
+from loadtest.measure.growth import settled_from
+from loadtest.measure.metrics import METRICS
+from loadtest.measure.nodes import QUANTITIES, Moment, NodeFigures, NodePoint, certain_growth, figures_of
+from loadtest.measure.summary import Distribution, Summary, of_counter, of_trend
 from loadtest.measure.totals import Totals
 from loadtest.plan.scenario import Scenario
 from loadtest.plan.thresholds import Requirement, Verdict, judge
@@ -42,7 +44,10 @@ def assemble(
     nodes: Mapping[str, Sequence[NodePoint]],
 ) -> Run:
     """All of it."""
-    metrics = totals.summaries(facts.duration_s)
+    settled_s = settled_from(totals.present(), facts.duration_s)
+    figures = tuple(figures_of(name, tuple(points), settled_s) for name, points in nodes.items())
+    metrics = {**totals.summaries(facts.duration_s), **_growths(figures, facts.duration_s)}
+    metrics = {name: metrics[name] for name in METRICS if name in metrics}
     nothing = of_counter(0, facts.duration_s)
     verdicts = tuple(judge(requirement, metrics.get(requirement.metric, nothing)) for requirement in requirements)
     outcome, reason = _outcome(facts, verdicts)
@@ -63,9 +68,22 @@ def assemble(
         present=totals.present(),
         moments=tuple(sorted(moments, key=lambda moment: moment.at_s)),
         errors=dict(totals.errors.most_common()),
-        nodes=tuple(figures_of(name, tuple(points)) for name, points in nodes.items()),
+        nodes=figures,
         notes=notes(metrics, facts.environment),
     )
+
+
+def _growths(nodes: Sequence[NodeFigures], duration_s: float) -> dict[str, Summary]:
+    """One value for each node, so that they can be required."""
+    found = {}
+    for quantity in QUANTITIES:
+        values = Distribution()
+        for node in nodes:
+            if (growth := node.growth.get(quantity.field)) is not None:
+                values.record(certain_growth(quantity, growth))
+        if values.count:
+            found[quantity.metric] = of_trend(values, duration_s)
+    return found
 
 
 def _outcome(facts: Facts, verdicts: Sequence[Verdict]) -> tuple[Outcome, str]:

@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from itertools import groupby
 from typing import Final
 
 from msgspec import Struct
 
+from loadtest.measure.growth import Growth
 from loadtest.measure.metrics import METRICS, Kind
 from loadtest.measure.nodes import NodeFigures
 from loadtest.measure.summary import Summary, decoded
@@ -71,6 +73,23 @@ _PLANS: Final = (
 )
 
 
+class _Held(Struct, frozen=True):
+    id: str
+    title: str
+    about: str
+    field: str
+    what: str
+    unit: str
+
+
+_HELD: Final = (
+    _Held("memory", "Memory of servers", "Resident memory, media workers included.", "rss_mib", "memory", "MiB"),
+    _Held("files", "Open files of servers", "With sockets, media workers included.", "open_files", "files", "number"),
+    _Held("tasks", "Tasks of servers", "asyncio tasks of each node, as it tells them.", "tasks", "tasks", "number"),
+    _Held("lag", "Lateness of loops", "Mean of each second, as each node tells it.", "lag_ms", "loop lag", "ms"),
+)
+
+
 def over_time(run: Run) -> tuple[Chart, ...]:
     """All charts with the time of the test below them."""
     return (_people(run), *(chart for plan in _PLANS if (chart := _trends(run, plan)) is not None), *_costs(run))
@@ -112,7 +131,7 @@ def _trends(run: Run, plan: _Plan) -> Chart | None:
 
 
 def _costs(run: Run) -> list[Chart]:
-    """CPU of servers and generator side by side, and memory."""
+    """CPU of servers and generator side by side; what servers hold, with the line along which it grows."""
     x = sorted({point.second for node in run.nodes for point in node.points})
     if not x:
         return []
@@ -122,7 +141,6 @@ def _costs(run: Run) -> list[Chart]:
     cpu.append(Line("Generator (busiest process)", tuple(generator.get(second) for second in x)))
     if others := {point.second: point.p95 for point in run.series.get("other_cpu_percent", ())}:
         cpu.append(Line("Other programs on this machine", tuple(others.get(second) for second in x)))
-    rss = [_of_node(node, "rss_mib", x, "memory") for node in run.nodes]
     charts = [
         Chart(
             "cpu",
@@ -134,18 +152,34 @@ def _costs(run: Run) -> list[Chart]:
             logarithmic=False,
             lines=tuple(line for line in cpu if any(value is not None for value in line.values)),
         ),
-        Chart(
-            "memory",
-            "time",
-            "Memory of servers",
-            "Resident memory of each node with its media workers.",
-            seconds,
-            "MiB",
-            logarithmic=False,
-            lines=tuple(line for line in rss if any(value is not None for value in line.values)),
-        ),
+        *(_held(run.nodes, held, x) for held in _HELD),
     ]
     return [chart for chart in charts if chart.lines]
+
+
+def _held(nodes: Sequence[NodeFigures], held: _Held, x: list[int]) -> Chart:
+    lines = []
+    for node in nodes:
+        lines.append(_of_node(node, held.field, x, held.what))
+        if (growth := node.growth.get(held.field)) is not None:
+            lines.append(Line(f"{node.name} {held.what}, trend", tuple(_along(growth, second) for second in x)))
+    return Chart(
+        held.id,
+        "time",
+        held.title,
+        held.about,
+        tuple(float(second) for second in x),
+        held.unit,
+        logarithmic=False,
+        lines=tuple(line for line in lines if any(value is not None for value in line.values)),
+    )
+
+
+def _along(growth: Growth, second: int) -> float | None:
+    """The value of its line."""
+    if not growth.since_s <= second <= growth.until_s:
+        return None
+    return growth.first + growth.per_hour * (second - growth.since_s) / 3_600
 
 
 def _of_node(node: NodeFigures, attribute: str, x: list[int], what: str) -> Line:

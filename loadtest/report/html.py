@@ -12,6 +12,7 @@ from loadtest.measure.metrics import METRICS, Kind
 from loadtest.report.assets import Assets
 from loadtest.report.charts import Chart, distributions, over_time
 from loadtest.report.data import Outcome, Run
+from loadtest.report.growth import grown, said, signed
 from loadtest.report.markup import Content, Markup, details, join, table, tag
 from loadtest.report.numbers import shown
 
@@ -65,6 +66,7 @@ def _sections(run: Run, timed: Sequence[Chart], spread: Sequence[Chart]) -> list
         *_required(run),
         *_notes(run),
         *_regressions(run),
+        *_growth(run),
         tag("h2", "Figures"),
         _figures(run),
         tag("h2", "Over time"),
@@ -122,6 +124,31 @@ def _regressions(run: Run) -> list[Content]:
     ]
     head = ("Figure", "Before", "Now", "Change", "Verdict")
     return [tag("h2", "Beside the baseline"), table("This run beside the older one", head, rows)]
+
+
+def _growth(run: Run) -> list[Content]:
+    """What each server gathered while its load did not change."""
+    head = ("Node", "What", "At first", "At the end", "In an hour", "95 % interval", "Verdict")
+    rows = []
+    for node, quantity, growth in grown(run.nodes):
+        unit = f" {quantity.unit}".rstrip()
+        verdict = tag("strong", said(quantity, growth)) if growth.certain else said(quantity, growth)
+        rows.append(
+            (
+                node, quantity.title, f"{shown(growth.first)}{unit}", f"{shown(growth.last)}{unit}",
+                f"{signed(growth.per_hour)}{unit}", f"{signed(growth.low)} to {signed(growth.high)}", verdict,
+            )
+        )  # fmt: skip
+    if not rows:
+        return []
+    _, _, first = grown(run.nodes)[0]
+    about = (
+        f"From second {first.since_s:.0f}, when everybody was there, to second {first.until_s:.0f}: the line through "
+        "the medians of 24 stretches (Theil and Sen). It grows if all of the interval is above zero. A short test sees "
+        "caches fill: believe what an hour says."
+    )
+    caption = "Growth of each server in an hour, while its load did not change"
+    return [tag("h2", "Growth"), tag("p", about, class_="muted"), table(caption, head, rows, words=1)]
 
 
 def _figures(run: Run) -> Markup:

@@ -17,6 +17,7 @@ from loadtest.measure.metrics import METRICS, Kind
 from loadtest.measure.summary import Summary
 from loadtest.plan.thresholds import Requirement, judge
 from loadtest.report.data import Outcome, Run
+from loadtest.report.growth import lines as growth_lines
 from loadtest.report.numbers import shown
 
 LAST_MARKS: Final = 4
@@ -85,6 +86,7 @@ def ending(run: Run) -> RenderableType:
         mark, style = ("met    ", "green") if verdict.met else ("NOT MET", "bold red")
         parts.append(Text(f"  {mark}  {verdict.requirement}   (was {shown(verdict.value)})", style=style))
     parts += [Text(f"  {count:6} x  {cause}", style="red") for cause, count in run.errors.items()]
+    parts += [Text(f"  {text}") for text in growth_lines(run.nodes)]
     worse = [regression for regression in run.regressions if regression.worse]
     parts += [
         Text(f"  WORSE    {item.metric} {item.statistic}: {shown(item.before)} -> {shown(item.now)}", style="bold red")

@@ -37,6 +37,7 @@ class Look(Struct, frozen=True):
     hint_gaps: int = 0
     deaf: int = 0
     refused: int = 0
+    tasks: int = 0
 
 
 class Looks(Collector):
@@ -88,6 +89,7 @@ def _rooms(look: Look) -> Iterator[Metric]:
 
 def _node(look: Look) -> Iterator[Metric]:
     yield _gauge("connections", "People who have a seat through this node.", look.connections)
+    yield _gauge("tasks", "asyncio tasks of this node; with the same people it should not grow.", look.tasks)
     yield _gauge("draining", "1 while this node sends its people to others.", look.draining)
     if look.log_away is not None:
         yield _gauge("log_away", "1 while Redis takes no writes: rooms are read-only.", look.log_away)
