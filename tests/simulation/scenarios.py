@@ -7,9 +7,10 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from server.rooms.state import Role
-from tests.simulation.stage import ROOMS
+from tests.simulation.stage import QUIET, ROOMS
 
 if TYPE_CHECKING:
+    from tests.faults.client import Client
     from tests.simulation.simulation import Simulation
 
 
@@ -78,3 +79,21 @@ async def node_and_redis_die(sim: Simulation) -> None:
     sim.redis.restart(empty=True)
     sim.data_lost()
     await asyncio.sleep(12)
+
+
+async def node_of_a_listener_dies(sim: Simulation) -> None:
+    """Without a word, at the very end: who only listens finds out, and comes back slowly, when others rest."""
+    await asyncio.sleep(5)
+    listener = sim.people[ROOMS[0]][QUIET]
+    node = next(machine for machine in sim.machines if sim.is_at(listener, machine))
+    node.kill(silently=True)
+    sim.loop.create_task(_slowly(sim, listener))
+    await asyncio.sleep(3)
+
+
+async def _slowly(sim: Simulation, client: Client) -> None:
+    while client.connected:  # noqa: ASYNC110 - set by the client itself
+        await asyncio.sleep(0.01)
+    sim.net.slow = 300
+    await asyncio.sleep(1)
+    sim.net.slow = 1

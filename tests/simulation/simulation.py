@@ -199,8 +199,8 @@ class Simulation:
                 work.result()
             work.cancel()
         await asyncio.gather(*self._work, return_exceptions=True)
-        await self._until(self._all_back, 60)
-        await self._until(self._agree, 45)
+        # Both at one moment: who finds out only now that their node is dead is on the way while all others agree.
+        await self._until(lambda: self._all_back() and self._agree(), 105)
         self.found += [*self._ghosts(), *self.truth.untold()]
         runs: dict[RoomId, Run] = {}
         for room, people in self.people.items():

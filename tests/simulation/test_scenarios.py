@@ -14,7 +14,7 @@ from server.cluster.caretaker import Caretaker
 from server.rooms import admission
 from tests.simulation import node, scenarios
 from tests.simulation.mutants import Change, edited
-from tests.simulation.simulation import simulate
+from tests.simulation.simulation import Simulation, simulate
 
 
 def one_history() -> tuple[Change, ...]:
@@ -37,11 +37,17 @@ def no_strangers() -> tuple[Change, ...]:
     return ((Caretaker, "_strangers", lambda _caretaker: set()),)
 
 
+def no_waiting() -> tuple[Change, ...]:
+    """The end does not wait for who is on the way."""
+    return ((Simulation, "_all_back", lambda _: True),)
+
+
 SEEDS: Final[dict[Callable[..., Any], tuple[Callable[[], tuple[Change, ...]], int, int]]] = {
     scenarios.entries_lost: (one_history, 2, 7),
     scenarios.everybody_elsewhere: (no_patience, 0, 1),
     scenarios.impatient_newcomers: (the_last_wins, 0, 2),
     scenarios.node_and_redis_die: (no_strangers, 0, 1),
+    scenarios.node_of_a_listener_dies: (no_waiting, 2, 4),
 }
 """What it takes to survive, and seeds for which it does."""
 
