@@ -11,6 +11,7 @@ import msgspec
 from aiohttp import web
 
 from server.errors import DisconnectCode, JoinRefused
+from server.signaling.codec import MAX_DETAIL
 from server.signaling.door import TicketLimit, address_behind
 from server.signaling.gateway import monotonic_ms
 from server.signaling.messages import Ticket, TicketRequest, refusal_of
@@ -47,8 +48,8 @@ def add_tickets(
             ticket = await swap(_decode(body).token)
         except TimeoutError:
             return _refusal(DisconnectCode.BAD_MESSAGE, TIMED_OUT)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return _refusal(DisconnectCode.BAD_MESSAGE, BAD_REQUEST)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            return _refusal(DisconnectCode.BAD_MESSAGE, BAD_REQUEST, str(error)[:MAX_DETAIL])
         except JoinRefused as refusal:
             return _refusal(refusal.code, FORBIDDEN)
         return web.Response(
@@ -66,5 +67,6 @@ async def _body(request: web.Request) -> bytes:
     return body
 
 
-def _refusal(code: DisconnectCode, status: int) -> web.Response:
-    return web.Response(body=_encode(refusal_of(code)), status=status, content_type="application/problem+json")
+def _refusal(code: DisconnectCode, status: int, detail: str = "") -> web.Response:
+    body = _encode(refusal_of(code, detail))
+    return web.Response(body=body, status=status, content_type="application/problem+json")

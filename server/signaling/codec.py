@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Meta, Raw, Struct
 from msgspec.msgpack import Decoder, Encoder
 
-from server.errors import CommandRejected, RejectCode
+from server.errors import CommandRejected, DisconnectCode, RejectCode
 from server.ids import CommandId
 from server.signaling.messages import (
     MAX_COMMAND_BYTES,
@@ -28,6 +28,7 @@ from server.signaling.messages import (
     MediaOffer,
     Notice,
     RoomMessage,
+    refusal_of,
 )
 
 ENVELOPE_BYTES: Final = 512
@@ -35,6 +36,9 @@ ENVELOPE_BYTES: Final = 512
 MAX_FRAME_BYTES: Final = MAX_OFFER_BYTES + ENVELOPE_BYTES
 MAX_CONNECT_BYTES: Final = 8 * 1024
 MAX_DETAIL: Final = 200
+NAMESPACE: Final = "/"
+JSON_CONNECT: Final = "40"
+"""How a CONNECT begins that is not in MessagePack (Socket.IO protocol 5 in Engine.IO 4)."""
 
 
 _LENGTH_16: Final = 126
@@ -53,7 +57,12 @@ class PacketType(IntEnum):
 
 
 class BadFrame(Exception):
-    """What came is not a packet of ours; the connection cannot go on."""
+    """What came is no packet of ours; the connection cannot go on. The text is for whoever sent it, and for no log."""
+
+    @property
+    def detail(self) -> str:
+        """For the author of the client."""
+        return str(self)[:MAX_DETAIL]
 
 
 class Packet(Struct, frozen=True):
@@ -72,6 +81,13 @@ class _Outgoing(Struct, frozen=True, omit_defaults=True):
     id: int | None = None
 
 
+class _Entry(Struct, frozen=True):
+    """A CONNECT to any namespace."""
+
+    type: Literal[0]
+    nsp: str
+
+
 class _OfferFrame(Struct, frozen=True, forbid_unknown_fields=True):
     id: Annotated[CommandId, Meta(min_length=1, max_length=64)]
     command: MediaOffer
@@ -80,8 +96,17 @@ class _OfferFrame(Struct, frozen=True, forbid_unknown_fields=True):
 _MALFORMED: Final = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 """msgspec's ValidationError is a DecodeError; nesting beyond the recursion limit is none of them."""
 
+_NO_NAMESPACE: Final = {
+    "message": "Invalid namespace",
+    "data": refusal_of(DisconnectCode.BAD_MESSAGE, "the only namespace is /"),
+}
+_NO_JSON: Final = {
+    "message": "JSON packets are not spoken here, use socket.io-msgpack-parser or serializer='msgpack'",
+    "data": refusal_of(DisconnectCode.BAD_MESSAGE, "packets are MessagePack, in binary frames"),
+}
 _encode: Final = Encoder().encode
 _packet: Final = Decoder(Packet).decode
+_entry: Final = Decoder(_Entry).decode
 _connect: Final = Decoder(Connect).decode
 _command: Final = Decoder(tuple[Literal["command"], CommandFrame]).decode
 _offer: Final = Decoder(tuple[Literal["command"], _OfferFrame]).decode
@@ -93,17 +118,17 @@ def read_packet(data: bytes) -> Packet:
     try:
         return _packet(data)
     except _MALFORMED as error:
-        raise BadFrame("not an envelope") from error
+        raise BadFrame(f"not a Socket.IO packet in MessagePack: {error}") from error
 
 
 def read_connect(data: Raw) -> Connect:
     """The auth payload; raises BadFrame."""
     if len(data) > MAX_CONNECT_BYTES:
-        raise BadFrame("too large")
+        raise BadFrame(f"auth: more than {MAX_CONNECT_BYTES} bytes")
     try:
         return _connect(data)
     except _MALFORMED as error:
-        raise BadFrame("not a connect payload") from error
+        raise BadFrame(f"auth: {error}") from error
 
 
 def read_command(data: Raw) -> CommandFrame:
@@ -121,7 +146,7 @@ def read_command(data: Raw) -> CommandFrame:
         return _command(data)[1]
     except _MALFORMED as error:
         if not is_command(data):
-            raise BadFrame("not a command") from error
+            raise BadFrame("an event that is not `command` with one argument") from error
         code = RejectCode.BAD_MESSAGE if len(data) <= MAX_COMMAND_BYTES else RejectCode.TOO_LARGE
         raise CommandRejected(code, detail=str(error)[:MAX_DETAIL]) from error
 
@@ -132,6 +157,25 @@ def is_command(data: Raw) -> bool:
         with suppress(*_MALFORMED):
             return read_name(data)[0] == "command"
     return False
+
+
+def foreign_namespace(data: bytes) -> str | None:
+    """The namespace that this packet asks for, if it is a CONNECT to another one than ours."""
+    with suppress(*_MALFORMED):
+        name = _entry(data).nsp
+        return None if name == NAMESPACE else name
+    return None
+
+
+def no_namespace_frame(name: str) -> bytes:
+    """The answer to a CONNECT to a namespace that does not exist."""
+    return websocket_frame(_encode(_Outgoing(PacketType.CONNECT_ERROR, name, _NO_NAMESPACE)))
+
+
+def json_refusal_frame(text: str) -> bytes:
+    """The answer to a client that connects in JSON (`40...`), in the words that it understands."""
+    name = text[2:].partition(",")[0] + "," if text.startswith(JSON_CONNECT + "/") else ""
+    return websocket_frame(f"44{name}{msgspec.json.encode(_NO_JSON).decode()}")
 
 
 def event_frame(message: RoomMessage) -> bytes:

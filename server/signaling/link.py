@@ -55,16 +55,22 @@ class Link:
         elif self._outbox is not None:
             self._outbox.write(frame)
 
-    def end(self, code: DisconnectCode, retry_after_ms: int | None = None) -> None:
+    def end(self, code: DisconnectCode, retry_after_ms: int | None = None, detail: str = "") -> None:
         """Tell the client why, and disconnect it; a command under way gets its answer first."""
         if self.over:
             return
         self.over = True
-        goodbye = disconnecting(code, retry_after_ms)
+        goodbye = disconnecting(code, retry_after_ms, detail)
         if self._busy:
             self._ending = goodbye
         else:
             self._finish(goodbye)
+
+    def refuse(self, frame: bytes, code: DisconnectCode) -> None:
+        """Let nobody in: this frame says why, and is the last one."""
+        self._said(code)
+        self.send(frame)
+        self.close()
 
     def fail(self, error: BaseException) -> None:
         """A fault of ours ends this connection, not the server."""

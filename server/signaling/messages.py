@@ -70,13 +70,15 @@ class Connect(Struct, frozen=True, forbid_unknown_fields=True):
 class ConnectRefused(Struct, frozen=True):
     """`data` of the Socket.IO connect error, and the body of a refused POST /api/tickets.
 
-    `reason` is the code's name in lower case.
+    `reason` is the code's name in lower case. `detail` is for the author of the client: with `bad_message`, what is
+    wrong. Not to be shown.
     """
 
     code: DisconnectCode
     reason: str
     message: str
     reconnect: bool
+    detail: str = ""
 
 
 # -- command -----------------------------------------------------------------------------------------------------------
@@ -314,13 +316,17 @@ class Servers(Struct, frozen=True, tag_field="type", tag="servers"):
 
 
 class Disconnecting(Struct, frozen=True, tag_field="type", tag="disconnecting"):
-    """Sent right before the server ends the connection. `retry_after_ms`: come back that much later, not at once."""
+    """Sent right before the server ends the connection. `retry_after_ms`: come back that much later, not at once.
+
+    `detail` is for the author of the client: with `bad_message`, what is wrong. Not to be shown.
+    """
 
     code: DisconnectCode
     reason: str
     message: str
     reconnect: bool
     retry_after_ms: int | None = None
+    detail: str = ""
 
 
 MediaNotice = MediaAnswer | MediaLost | Slots | Voices | ConnectionQuality | PeerSaid | IceServers
@@ -364,11 +370,11 @@ def reject(refusal: CommandRejected) -> Reject:
     return Reject(code, code.name.lower(), REJECT_MESSAGES[code], refusal.retry_after_ms, refusal.detail)
 
 
-def refusal_of(code: DisconnectCode) -> ConnectRefused:
+def refusal_of(code: DisconnectCode, detail: str = "") -> ConnectRefused:
     """A refused connection or ticket."""
-    return ConnectRefused(code, code.name.lower(), DISCONNECT_MESSAGES[code], not is_final(code))
+    return ConnectRefused(code, code.name.lower(), DISCONNECT_MESSAGES[code], not is_final(code), detail)
 
 
-def disconnecting(code: DisconnectCode, retry_after_ms: int | None = None) -> Disconnecting:
+def disconnecting(code: DisconnectCode, retry_after_ms: int | None = None, detail: str = "") -> Disconnecting:
     """The last notice of a connection."""
-    return Disconnecting(code, code.name.lower(), DISCONNECT_MESSAGES[code], not is_final(code), retry_after_ms)
+    return Disconnecting(code, code.name.lower(), DISCONNECT_MESSAGES[code], not is_final(code), retry_after_ms, detail)

@@ -32,14 +32,19 @@ from server.errors import DisconnectCode, JoinRefused
 from server.ids import ConnectionId
 from server.logs import fault
 from server.signaling.codec import (
+    JSON_CONNECT,
     MAX_FRAME_BYTES,
     BadFrame,
     Packet,
     PacketType,
+    foreign_namespace,
+    json_refusal_frame,
+    no_namespace_frame,
     packet_bytes,
     read_packet,
 )
 from server.signaling.door import Strangers, address_behind
+from server.signaling.handshake import flaw_of, refusal
 from server.signaling.link import Handlers, Link
 from server.signaling.messages import refusal_of
 from server.signaling.outbox import Outbox
@@ -177,8 +182,8 @@ class _EngineSocket(AsyncSocket):  # type: ignore[misc] # untyped base
         try:
             if not self.link.over:
                 self.server.packet(self.link, data)
-        except BadFrame:
-            self.link.end(DisconnectCode.BAD_MESSAGE)
+        except BadFrame as error:
+            self.link.end(DisconnectCode.BAD_MESSAGE, detail=error.detail)
         except Exception as error:  # noqa: BLE001 - a fault of ours ends this connection, not the server
             self.link.fail(error)
 
@@ -189,8 +194,8 @@ class _EngineSocket(AsyncSocket):  # type: ignore[misc] # untyped base
                 await self._take_text(data)
             else:
                 await self.server.handlers["message"](self.sid, data)
-        except BadFrame:
-            self.link.end(DisconnectCode.BAD_MESSAGE)
+        except BadFrame as error:
+            self.link.end(DisconnectCode.BAD_MESSAGE, detail=error.detail)
         except Exception as error:  # noqa: BLE001 - a fault of ours ends this connection, not the server
             self.link.fail(error)
 
@@ -200,8 +205,10 @@ class _EngineSocket(AsyncSocket):  # type: ignore[misc] # untyped base
             self.schedule_ping()
         elif text == str(engine_packet.CLOSE):
             self.link.close()
+        elif text.startswith(JSON_CONNECT) and self.link.id is None:
+            self.link.refuse(json_refusal_frame(text), DisconnectCode.BAD_MESSAGE)
         else:
-            raise BadFrame("text")
+            raise BadFrame("a text frame: packets are MessagePack, in binary frames")
 
     def _open_packet(self) -> Any:  # noqa: ANN401 - untyped library
         facts = {
@@ -274,6 +281,9 @@ class SignalingServer(socketio.AsyncServer):  # type: ignore[misc] # untyped bas
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """The aiohttp handler of the Socket.IO path."""
+        flaw = flaw_of(request.method, request.query, request.headers.get("Upgrade", ""))
+        if flaw is not None:
+            return refusal(flaw)
         crowded = not self.eio.strangers.may_enter(address_behind(request))
         if crowded or self._unauthenticated() >= MAX_UNAUTHENTICATED:
             raise web.HTTPServiceUnavailable(headers={"Retry-After": "5"})
@@ -303,9 +313,13 @@ class SignalingServer(socketio.AsyncServer):  # type: ignore[misc] # untyped bas
         if link.id is not None:
             self._packet(link, data)
             return
+        namespace = foreign_namespace(data)
+        if namespace is not None:
+            link.refuse(no_namespace_frame(namespace), DisconnectCode.BAD_MESSAGE)
+            return
         packet = read_packet(data)
         if packet.type is not PacketType.CONNECT:
-            raise BadFrame("out of turn")
+            raise BadFrame("before a CONNECT")
         await self._seat(eio_sid, link, packet)
 
     def _packet(self, link: Link, data: bytes) -> None:
@@ -316,7 +330,7 @@ class SignalingServer(socketio.AsyncServer):  # type: ignore[misc] # untyped bas
         elif packet.type is PacketType.DISCONNECT:
             link.close()
         else:
-            raise BadFrame("out of turn")
+            raise BadFrame("another packet than EVENT or DISCONNECT")
 
     async def _seat(self, eio_sid: str, link: Link, packet: Packet) -> None:
         await self._handle_connect(eio_sid, packet.nsp, packet.data)
@@ -332,12 +346,12 @@ class SignalingServer(socketio.AsyncServer):  # type: ignore[misc] # untyped bas
         try:
             link.id = self._name(sid)
             if not auth:
-                raise BadFrame("no auth")
+                raise BadFrame("auth: there is none")
             await self._gateway.connect(link, auth)
         except JoinRefused as refusal:
             raise _refused(link, refusal.code) from refusal
         except BadFrame as error:
-            raise _refused(link, DisconnectCode.BAD_MESSAGE) from error
+            raise _refused(link, DisconnectCode.BAD_MESSAGE, error.detail) from error
         except Exception as error:
             log.error("fault", request=link.request, **fault(error))  # noqa: TRY400 - never the text
             raise _refused(link, DisconnectCode.INTERNAL) from error
@@ -346,7 +360,7 @@ class SignalingServer(socketio.AsyncServer):  # type: ignore[misc] # untyped bas
         await self._gateway.disconnect(self._link(self.manager.eio_sid_from_sid(sid, "/")))
 
 
-def _refused(link: Link, code: DisconnectCode) -> SocketRefused:
-    refusal = refusal_of(code)
+def _refused(link: Link, code: DisconnectCode, detail: str = "") -> SocketRefused:
+    refusal = refusal_of(code, detail)
     log.info("refused", request=link.request, code=int(code), reason=refusal.reason)
     return SocketRefused(refusal.message, to_builtins(refusal))

@@ -306,14 +306,6 @@ async def test_our_own_origin_may_connect(venue: Venue, http: ClientSession) -> 
     await raw.websocket.close()
 
 
-async def test_polling_is_not_spoken(venue: Venue, http: ClientSession) -> None:
-    """No long polling and no POST: one surface less."""
-    async with http.get(f"{venue.url}/socket.io/?EIO=4&transport=polling") as answer:
-        assert answer.status == 400
-    async with http.post(f"{venue.url}/socket.io/?EIO=4&transport=polling", data="4") as answer:
-        assert answer.status == 405
-
-
 async def test_compression_is_not_spoken(venue: Venue, http: ClientSession) -> None:
     """permessage-deflate costs 100 KiB a connection, and invites bombs: it is never accepted."""
     url = f"{venue.url}/socket.io/?EIO=4&transport=websocket"

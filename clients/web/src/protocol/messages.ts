@@ -1140,13 +1140,15 @@ export interface Connect {
 /**
  * `data` of the Socket.IO connect error, and the body of a refused POST /api/tickets.
  *
- * `reason` is the code's name in lower case.
+ * `reason` is the code's name in lower case. `detail` is for the author of the client: with `bad_message`, what is
+ * wrong. Not to be shown.
  */
 export interface ConnectRefused {
   readonly code: DisconnectCode;
   readonly reason: string;
   readonly message: string;
   readonly reconnect: boolean;
+  readonly detail: string;
 }
 
 /** A complete SDP offer for the one RTCPeerConnection; the answer comes as `media_answer` with the same number. */
@@ -1369,7 +1371,11 @@ export interface Servers {
   readonly others: readonly string[];
 }
 
-/** Sent right before the server ends the connection. `retry_after_ms`: come back that much later, not at once. */
+/**
+ * Sent right before the server ends the connection. `retry_after_ms`: come back that much later, not at once.
+ *
+ * `detail` is for the author of the client: with `bad_message`, what is wrong. Not to be shown.
+ */
 export interface Disconnecting {
   readonly type: "disconnecting";
   readonly code: DisconnectCode;
@@ -1377,6 +1383,7 @@ export interface Disconnecting {
   readonly message: string;
   readonly reconnect: boolean;
   readonly retry_after_ms: number | null;
+  readonly detail: string;
 }
 
 export type MediaNotice = MediaAnswer | MediaLost | Slots | Voices | ConnectionQuality | PeerSaid | IceServers;

@@ -57,13 +57,15 @@ class Connect(Struct, frozen=True, forbid_unknown_fields=True):
 class ConnectRefused(Struct, frozen=True):
     """`data` of the Socket.IO connect error, and the body of a refused POST /api/tickets.
 
-    `reason` is the code's name in lower case.
+    `reason` is the code's name in lower case. `detail` is for the author of the client: with `bad_message`, what is
+    wrong. Not to be shown.
     """
 
     code: DisconnectCode
     reason: str
     message: str
     reconnect: bool
+    detail: str = ""
 
 
 class MediaOffer(Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="media_offer"):
@@ -292,13 +294,17 @@ class Servers(Struct, frozen=True, tag_field="type", tag="servers"):
 
 
 class Disconnecting(Struct, frozen=True, tag_field="type", tag="disconnecting"):
-    """Sent right before the server ends the connection. `retry_after_ms`: come back that much later, not at once."""
+    """Sent right before the server ends the connection. `retry_after_ms`: come back that much later, not at once.
+
+    `detail` is for the author of the client: with `bad_message`, what is wrong. Not to be shown.
+    """
 
     code: DisconnectCode
     reason: str
     message: str
     reconnect: bool
     retry_after_ms: int | None = None
+    detail: str = ""
 
 
 MediaNotice = MediaAnswer | MediaLost | Slots | Voices | ConnectionQuality | PeerSaid | IceServers
