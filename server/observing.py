@@ -57,5 +57,8 @@ class Tracer(Protocol):
     def append(self, keys: Sequence[str]) -> Span | None:
         """Entries of these keys go to the log; None: none of them is of a command that is traced."""
 
-    def reached(self, keys: Sequence[str], point: str) -> None:
-        """The commands of these keys have come so far, those of them that are traced."""
+    def carried(self, keys: Sequence[str]) -> dict[str, str]:
+        """By which other nodes go on with the traces of these commands, those of them that are traced."""
+
+    def delivered(self, keys: Sequence[str], traces: Sequence[str]) -> None:
+        """Everybody on this node was told of these commands; `traces`: as another node carried them, or empty."""

@@ -24,17 +24,18 @@ Seq = NewType("Seq", int)
 """Position in a room's log: the number of entries committed so far in this epoch. 0: nothing yet."""
 
 
-class Entry(Struct, frozen=True):
+class Entry(Struct, frozen=True, omit_defaults=True):
     """The smallest unit that is committed: all events of one command (or time-out), or none of them.
 
     `command` is the key of the participant's (or the system's) command, or the name of a time-out; it makes a retry
     harmless. `at_ms` is the log time of the decision, never below that of the entry before. `events` is empty if the
-    wish was fulfilled already.
+    wish was fulfilled already. `trace`: by which those who are told go on with the command's trace, if it has one.
     """
 
     command: str
     at_ms: int
     events: tuple[Event, ...]
+    trace: str = ""
 
 
 class Appended(Struct, frozen=True, tag="appended"):

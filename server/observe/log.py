@@ -7,6 +7,8 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
+from msgspec.structs import replace
+
 from server.ids import RoomId
 from server.observe.metrics import Metrics, kind_of
 from server.observing import Tracer
@@ -55,8 +57,12 @@ class MeteredLog:
         hard: bool = False,
         news: tuple[bytes, ...] = (),
     ) -> AppendOutcome:
+        span = None
+        if self._tracer is not None:
+            keys = [entry.command for entry in entries]
+            span, traces = self._tracer.append(keys), self._tracer.carried(keys)
+            entries = tuple(_traced(entry, traces) for entry in entries) if traces else entries
         call = self._log.append(room, epoch, expected_seq, entries, snapshot, wake_ms=wake_ms, hard=hard, news=news)
-        span = None if self._tracer is None else self._tracer.append([entry.command for entry in entries])
         what = UNKNOWN
         try:
             outcome = await self._timed("append", call)
@@ -98,3 +104,8 @@ class MeteredLog:
             return await answer
         finally:
             self._metrics.called(call, time.perf_counter() - begun)
+
+
+def _traced(entry: Entry, traces: dict[str, str]) -> Entry:
+    trace = traces.get(entry.command)
+    return entry if trace is None else replace(entry, trace=trace)

@@ -26,6 +26,7 @@ PATIENCE_S: Final = 5.0
 GOODBYE_S: Final = 2.0
 SCOPE: Final = "holdspace"
 OUTGOING: Final = frozenset({"webhook"})
+CARRIED: Final = "traceparent"
 _FORMAT: Final = TraceContextTextMapPropagator()
 
 
@@ -101,10 +102,16 @@ class OtelTracer:
         )
         return OtelSpan(span, first.request, self._owners)
 
-    def reached(self, keys: Sequence[str], point: str) -> None:
-        for key in keys:
+    def carried(self, keys: Sequence[str]) -> dict[str, str]:
+        return {key: self._owners[key].carried()[CARRIED] for key in keys if key in self._owners}
+
+    def delivered(self, keys: Sequence[str], traces: Sequence[str]) -> None:
+        for key, trace in zip(keys, traces, strict=True):
             if (owner := self._owners.get(key)) is not None:
-                owner.reached(point)
+                owner.reached("delivered")
+            elif trace and (above := _FORMAT.extract({CARRIED: trace}, Context())):
+                # Another node decided that it is traced; by what share this one traces does not matter.
+                self._tracer.start_span("delivered", above, SpanKind.CONSUMER).end()
 
     def flush(self) -> None:
         """Export what has ended; blocks for a few seconds at most."""

@@ -19,7 +19,7 @@ Report = Callable[[Exception], None]
 class Commit(Struct, frozen=True):
     """Entries `first` to `last` of this epoch, committed one after another; `events` lead from `before` to `after`.
 
-    `commands`: the keys of the entries. `at_ms`: log time of the first one's decision.
+    `commands` and `traces`: of the entries. `at_ms`: log time of the first one's decision.
     """
 
     before: RoomState
@@ -30,6 +30,7 @@ class Commit(Struct, frozen=True):
     events: tuple[Event, ...]
     commands: tuple[str, ...] = ()
     at_ms: int = 0
+    traces: tuple[str, ...] = ()
 
 
 class Listener(Protocol):
@@ -50,7 +51,10 @@ def joined(run: Sequence[Committed]) -> Commit:
     first, last = run[0], run[-1]
     events = tuple(event for committed in run for event in committed.entry.events)
     commands = tuple(committed.entry.command for committed in run)
-    return Commit(first.before, last.after, first.epoch, first.seq, last.seq, events, commands, first.entry.at_ms)
+    traces = tuple(committed.entry.trace for committed in run)
+    return Commit(
+        first.before, last.after, first.epoch, first.seq, last.seq, events, commands, first.entry.at_ms, traces
+    )
 
 
 class Listeners:

@@ -22,7 +22,7 @@ class Delivered:
         if self._meter is not None:
             self._meter.delivered(max(0, self._clock.now_ms() - commit.at_ms) / 1000)
         if self._tracer is not None:
-            self._tracer.reached(commit.commands, "delivered")
+            self._tracer.delivered(commit.commands, commit.traces)
 
     def reset(self, state: RoomState, epoch: Epoch, seq: Seq) -> None:
         """Everybody is shown the room anew: of no command in particular."""

@@ -22,6 +22,7 @@ from structlog.testing import capture_logs
 from server.app import Server
 from server.cluster.memory import MemoryNews
 from server.config import ConfigError
+from server.ids import MAIN
 from server.observe import otel
 from server.observe.metrics import Metrics
 from server.observe.otel import OtelTracer
@@ -92,6 +93,26 @@ async def test_a_command_is_followed_to_everybody(tmp_path: Path, monkeypatch: p
         assert fact(append, "request") == fact(span, "request")
         assert (fact(append, "outcome"), fact(append, "entries")) == ("appended", 1)
         assert append.context.trace_id == span.context.trace_id
+
+
+async def test_a_trace_goes_on_at_the_other_nodes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command taken at one node and told at another is one trace; the other's own share does not matter."""
+    async with (
+        redis_server("redis") as redis,
+        traced(tmp_path / "a", monkeypatch, redis=redis.url) as here,
+        traced(tmp_path / "b", monkeypatch, redis=redis.url, trace_percent=0) as there,
+    ):
+        there.room = here.room
+        ann, ben = await here.join("ann", Role.MODERATOR), await there.join("ben")
+        await ann.do(SendChat("hello"))
+        await ben.until(lambda: any(line.text == "hello" for line in ben.view.chat[MAIN]))
+        (chat,), told = here.spans("send_chat"), there.spans("delivered")
+        assert here.spans("delivered") == []
+        assert there.spans("join") == []
+    follows = [span for span in told if span.context.trace_id == chat.context.trace_id]
+    assert [parent_of(span) for span in follows] == [chat.context.span_id]
+    nodes = {span.resource.attributes["service.instance.id"] for span in (chat, *follows)}
+    assert len(nodes) == 2
 
 
 async def test_commands_that_share_an_append_are_linked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
