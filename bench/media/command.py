@@ -9,7 +9,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final, NoReturn
+from typing import Annotated, Any, Final, NoReturn
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
@@ -18,7 +18,8 @@ from msgspec import structs
 from bench.machine import TooFewCores, own_address, two_cores
 from bench.media.contest import ServerFailed
 from bench.media.engine import NoCompiler
-from bench.media.report import document, heading, summary
+from bench.media.report import document, heading, loads, summary
+from bench.media.row import Row
 from bench.media.run import JANUS, Plan, Start, contestants, equal, our_paths, rows, search
 from bench.media.search import Pace, Search
 from bench.media.workshop import document as workshops
@@ -78,14 +79,12 @@ async def _media(options: MediaOptions) -> None:
         await _workshop(options, plan)
         return
     if options.rooms:
-        for name, start in servers.items():
-            await rows(name, start, plan, _say)
+        _write(options, loads(await _loads(servers, plan)))
         return
     found = await _contest(servers, plan)
     janus = found.pop(JANUS, None)
     print(summary(found, janus))
-    if options.json is not None:
-        options.json.write_text(json_format.dumps(document(found, janus), indent=1) + "\n")
+    _write(options, document(found, janus))
 
 
 async def _workshop(options: MediaOptions, plan: Plan) -> None:
@@ -93,8 +92,20 @@ async def _workshop(options: MediaOptions, plan: Plan) -> None:
     found = {}
     for path in _usable(options.path):
         found[path.value] = await workshop(path, plan, options.workshop or 0, _say)
-    if options.json is not None:
-        options.json.write_text(json_format.dumps(workshops(found), indent=1) + "\n")
+    _write(options, workshops(found))
+
+
+async def _loads(servers: dict[str, Start], plan: Plan) -> dict[str, tuple[Row, ...]]:
+    """Just the numbers of rooms that were asked for."""
+    found: dict[str, tuple[Row, ...]] = {}
+    for name, start in servers.items():
+        try:
+            found[name] = await rows(name, start, plan, _say)
+        except ServerFailed as error:
+            print(f"{name} is out: {error}", file=sys.stderr)
+    if not found:
+        raise ServerFailed("nothing was measured")
+    return found
 
 
 async def _contest(servers: dict[str, Start], plan: Plan) -> dict[str, Search]:
@@ -127,6 +138,11 @@ def _janus_is_here() -> bool:
     if not here:
         print("Janus is not installed here (on Debian: apt-get install janus).", file=sys.stderr)
     return here
+
+
+def _write(options: MediaOptions, report: dict[str, Any]) -> None:
+    if options.json is not None:
+        options.json.write_text(json_format.dumps(report, indent=1) + "\n")
 
 
 def _say(text: str) -> None:

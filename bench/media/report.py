@@ -69,13 +69,28 @@ def document(paths: dict[str, Search], janus: Search | None) -> dict[str, Any]:
     """The report as JSON types. `ratio_to_janus` is of rooms, `us_ratio_to_janus` of cost (above 1: we are cheaper)."""
     peer = _figures(janus) if janus is not None else None
     return {
-        "bench": "media",
-        "machine": {"cpu": _processor(), "cores": os.cpu_count(), "kernel": platform.release()},
+        **_head(),
         "latency_share": LATENCY_SHARE,
         "paths": {
             name: {**_figures(search), "janus": peer, **(_ratio(search, janus) if janus is not None else {})}
             for name, search in paths.items()
         },
+    }
+
+
+def loads(found: dict[str, tuple[Row, ...]]) -> dict[str, Any]:
+    """The same of a call that named its numbers of rooms: every row of each server, disturbed ones included."""
+    told = {
+        name: [{**msgspec.to_builtins(row), "carried": row.carried} for row in measured]
+        for name, measured in found.items()
+    }
+    return {**_head(), "servers": told}
+
+
+def _head() -> dict[str, Any]:
+    return {
+        "bench": "media",
+        "machine": {"cpu": _processor(), "cores": os.cpu_count(), "kernel": platform.release()},
     }
 
 

@@ -68,10 +68,10 @@ async def equal(name: str, start: Start, plan: Plan, say: Say) -> Row:
         return await searcher.equal()
 
 
-async def rows(name: str, start: Start, plan: Plan, say: Say) -> None:
+async def rows(name: str, start: Start, plan: Plan, say: Say) -> tuple[Row, ...]:
     """Just the loads that were asked for."""
     async with _searcher(name, start, plan, say) as searcher:
-        await searcher.rows_of(plan.rooms)
+        return await searcher.rows_of(plan.rooms)
 
 
 @asynccontextmanager

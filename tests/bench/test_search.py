@@ -1,8 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
+import pytest
+
+from bench.machine import Cores
+from bench.media import command
+from bench.media.contest import ServerFailed
 from bench.media.report import document, summary
 from bench.media.row import Load, Row
 from bench.media.search import Pace, Search, Searcher, first_trial
@@ -96,3 +104,29 @@ async def test_the_report_compares_rooms_and_cost() -> None:
     assert set(report["janus"]) <= set(report)
     assert report["forward_ms"]["p99"] == 2.0
     assert "holdspace pure: 8 rooms" in summary({"pure": ours}, theirs)
+
+
+async def test_loads_that_were_named_are_written_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every row of every server that came up, and whether it was carried; nothing measured is a failure."""
+
+    async def measured(name: str, *_: Any) -> tuple[Row, ...]:  # noqa: ANN401 - what `rows` takes
+        if name == "janus":
+            raise ServerFailed("no Janus today")
+        return row(rooms=1), row(rooms=3, latency_ms=90)
+
+    for attribute, value in {
+        "rows": measured,
+        "two_cores": lambda: Cores(0, 1),
+        "own_address": lambda: "192.0.2.1",
+        "contestants": lambda *_, **__: {"pure": None, "janus": None},
+    }.items():
+        monkeypatch.setattr(command, attribute, value)
+    file = tmp_path / "report.json"
+    await command.media(options=command.MediaOptions(rooms=(1, 3), json=file, janus=False))
+    servers = json.loads(file.read_text())["servers"]
+    assert {name: [(each["rooms"], each["carried"]) for each in rows] for name, rows in servers.items()} == {
+        "pure": [(1, True), (3, False)]
+    }
+    monkeypatch.setattr(command, "contestants", lambda *_, **__: {"janus": None})
+    with pytest.raises(SystemExit):
+        await command.media(options=command.MediaOptions(rooms=(1,), janus=False))
