@@ -43,10 +43,12 @@ class TargetOptions:
         bool, Parameter(negative="", help="Needed for a target that is not on this machine.")
     ] = False
     api_key: Annotated[str, Parameter(help="As of `holdspace serve`: join tokens are signed with it.")] = "holdspace"
-    api_secret: Annotated[str | None, Parameter(show_default=False, help="Secret of the key.")] = None
+    api_secret: Annotated[
+        str | None, Parameter(show_default=False, help="Secret of the key. Default: that of --data-dir.")
+    ] = None
     api_secret_file: Annotated[Path | None, Parameter(help="File that holds the secret.")] = None
     data_dir: Annotated[Path, Parameter(help="Where a server of this folder keeps its secret.")] = Path(".holdspace")
-    metrics_url: Annotated[str, Parameter(help="Its /metrics, which tell loop lag, CPU and memory.")] = ""
+    metrics_url: Annotated[str, Parameter(help="Its /metrics: loop lag, CPU, memory, tasks. Default: not asked.")] = ""
     server_options: Annotated[
         str, Parameter(help="Further options of the server that is started: '--media-path pure'.")
     ] = ""
@@ -56,11 +58,23 @@ class TargetOptions:
 class LoadOptions:
     """Changes to the scenario."""
 
-    duration: Annotated[float | None, Parameter(help="Seconds.", validator=Number(gt=0, lte=86_400))] = None
-    rooms: Annotated[int | None, Parameter(help="How many rooms.", validator=Number(gte=1, lte=200))] = None
-    people: Annotated[int | None, Parameter(help="Participants of each room.", validator=Number(gte=1, lte=499))] = None
-    network: Annotated[str | None, Parameter(help="Put everybody's media behind dsl, lte or rural-3g.")] = None
-    seed: Annotated[int | None, Parameter(help="Another seed: other people leave, other packets are lost.")] = None
+    duration: Annotated[
+        float | None, Parameter(help="Seconds. Default: as the scenario says.", validator=Number(gt=0, lte=86_400))
+    ] = None
+    rooms: Annotated[
+        int | None, Parameter(help="How many rooms. Default: as the scenario says.", validator=Number(gte=1, lte=200))
+    ] = None
+    people: Annotated[
+        int | None,
+        Parameter(help="Participants of each room. Default: as the scenario says.", validator=Number(gte=1, lte=499)),
+    ] = None
+    network: Annotated[
+        str | None, Parameter(help="Put everybody's media behind dsl, lte or rural-3g. Default: as the scenario says.")
+    ] = None
+    seed: Annotated[
+        int | None,
+        Parameter(help="Another seed: other people leave, other packets are lost. Default: of the scenario."),
+    ] = None
     processes: Annotated[
         int, Parameter(help="Generator processes; 0: half of the cores.", validator=Number(gte=0, lte=64))
     ] = 0
@@ -124,7 +138,10 @@ async def run_scenario(
 
 
 @loadtest_app.command(name="report")
-def write_report(json: Path, html: Path) -> None:
+def write_report(
+    json: Annotated[Path, Parameter(help="What a run has written with --json.")],
+    html: Annotated[Path, Parameter(help="The page to write.")],
+) -> None:
     """Make the HTML report of a run from its JSON."""
     from loadtest.report.assets import assets
     from loadtest.report.data import BadReport, from_json

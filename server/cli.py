@@ -75,7 +75,7 @@ class TokenOptions:
     """What a token shall say."""
 
     room: Annotated[str, Parameter(help="Name of the room; shown in no page, but better without a topic.")]
-    role: Role = Role.PARTICIPANT
+    role: Annotated[Role, Parameter(help="What the person may do: leaders help, moderators lead.")] = Role.PARTICIPANT
     name: Annotated[str, Parameter(help="Name shown to the others; the person may change it.")] = ""
     ttl: Annotated[int, Parameter(help="Life of the token, in seconds.", validator=Number(gte=1))] = 24 * 3600
     title: Annotated[str, Parameter(help="Title of the room, if this token is the first to open it.")] = ""

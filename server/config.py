@@ -59,7 +59,7 @@ class Config:
     """Port: TCP for pages and signaling, UDP for media. 0: any free one."""
 
     ops_port: int | None = None
-    """Port for operators alone: /metrics, /healthz, /readyz. Default: none. 0: any free one."""
+    """Port for operators alone: /metrics, /healthz, /readyz, /rooms. Default: none. 0: any free one."""
 
     ops_host: str = "127.0.0.1"
     """Address that `ops_port` listens on; nobody but your monitoring should reach it."""

@@ -8,10 +8,12 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import pytest
+from cyclopts import App
 
 from server import cli
 from server.signaling.tokens import TokenKey, verify
@@ -128,3 +130,26 @@ def test_version_tells_the_protocol_too() -> None:
     program = Path(sys.executable).with_name("holdspace")
     result = subprocess.run([program, "version", "--json"], check=True, capture_output=True, text=True)
     assert json.loads(result.stdout)["protocol"] == 1
+
+
+def _commands(app: App, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], App]]:
+    """Every command, with the words that lead to it."""
+    for name in app:
+        if not name.startswith("-"):
+            yield from _commands(app[name], (*path, name))
+    if app.default_command is not None:
+        yield path, app
+
+
+def test_help_leaves_no_option_unexplained() -> None:
+    """Each command and each of its options says what it is for."""
+    commands = dict(_commands(cli.app))
+    assert {("serve",), ("loadtest", "run"), ("bench", "media")} <= commands.keys()
+    dumb = [
+        (*path, argument.name)
+        for path, command in commands.items()
+        for argument in command.assemble_argument_collection(parse_docstring=True)
+        if argument.show and not argument.parameter.help
+    ]
+    assert dumb == []
+    assert [path for path, command in commands.items() if not command.help] == []

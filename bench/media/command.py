@@ -35,7 +35,10 @@ class MediaOptions:
     """What to measure."""
 
     rooms: Annotated[
-        tuple[int, ...], Parameter(help="Just these numbers of rooms, no search.", consume_multiple=True, negative="")
+        tuple[int, ...],
+        Parameter(
+            help="Just these numbers of rooms. Default: search for the most.", consume_multiple=True, negative=""
+        ),
     ] = ()
     workshop: (
         Annotated[
@@ -47,9 +50,13 @@ class MediaOptions:
     quick: Annotated[bool, Parameter(negative="", help="Short measurements: for a look, not for figures.")] = False
     janus: Annotated[bool, Parameter(help="Run Debian's Janus on the same work.")] = True
     path: Annotated[
-        tuple[MediaPath, ...], Parameter(help="Only these paths of ours.", consume_multiple=True, negative="")
+        tuple[MediaPath, ...],
+        Parameter(help="Only these paths of ours. Default: all that are built.", consume_multiple=True, negative=""),
     ] = ()
-    address: Annotated[str, Parameter(help="IPv4 address of this host to use; Janus wants none of loopback.")] = ""
+    address: Annotated[
+        str,
+        Parameter(help="IPv4 address of this host; Janus wants none of loopback. Default: its first."),
+    ] = ""
     json: Annotated[Path | None, Parameter(help="Write the report to this file, too.")] = None
 
 
@@ -126,7 +133,7 @@ async def _contest(servers: dict[str, Start], plan: Plan) -> dict[str, Search]:
 def _usable(asked: tuple[MediaPath, ...]) -> list[MediaPath]:
     """The paths that were asked for, or all; without those that are not built."""
     reasons = our_paths()
-    wanted = [path for path in reasons if path in asked or not asked]
+    wanted = [path for path in reasons if path in asked or not asked or MediaPath.AUTO in asked]
     for path in wanted:
         if reasons[path]:
             print(f"The {path.value} path cannot be measured: {reasons[path]}", file=sys.stderr)
