@@ -34,6 +34,10 @@ PROBE: Final = c.React(Reaction.AGREE)
 TROUBLE: Final = (ConnectionError, TimeoutError, NotAcknowledged, CommandRefused, HandshakeFailed, ClientError, OSError)
 
 
+class Lost(Exception):
+    """Somebody could not come back; that is counted already."""
+
+
 class Room(Protocol):
     """What a guest needs of the room they sit in."""
 
@@ -121,6 +125,8 @@ class Guest:
                 task.result()
         except (ProtocolBroken, JoinRefused) as error:
             self._recorder.fail(cause_of(error))
+        except Lost:
+            pass
         finally:
             for task in tasks:
                 task.cancel()
@@ -184,7 +190,7 @@ class Guest:
             await person.come_back(give_up_s=GIVE_UP_S, chance=self._chance.random)
         except ConnectionError:
             self._recorder.fail("resume: did not come back in a minute")
-            raise ProtocolBroken from None
+            raise Lost from None
         self._recorder.record("resume_ms", 1_000 * (self._place.now_s() - since_s))
 
     async def _live(self) -> None:

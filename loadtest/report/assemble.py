@@ -51,6 +51,8 @@ def assemble(
     nothing = of_counter(0, facts.duration_s)
     verdicts = tuple(judge(requirement, metrics.get(requirement.metric, nothing)) for requirement in requirements)
     outcome, reason = _outcome(facts, verdicts)
+    if outcome is Outcome.FAILED and generator_is_bottleneck(metrics):
+        reason += "; but the generator was the bottleneck, so it says little about the server"
     width_s = max(1, -(-round(facts.duration_s) // MOST_POINTS))
     return Run(
         name=facts.name,
@@ -97,6 +99,14 @@ def _outcome(facts: Facts, verdicts: Sequence[Verdict]) -> tuple[Outcome, str]:
     if not verdicts:
         return Outcome.PASSED, "nothing was required"
     return Outcome.PASSED, f"all {len(verdicts)} requirements met"
+
+
+def generator_is_bottleneck(metrics: Mapping[str, Summary]) -> bool:
+    """Whether what was measured is mostly its own doing: above 80 % of its core, or late half of the time."""
+    cpu, late = metrics.get("generator_cpu_percent"), metrics.get("generator_late_ms")
+    busy = 0.0 if cpu is None else cpu.percentile(95) or 0.0
+    always = 0.0 if late is None else late.percentile(50) or 0.0
+    return busy > BUSY_PERCENT or always > LATE_MS
 
 
 def notes(metrics: dict[str, Summary], environment: Environment) -> tuple[str, ...]:

@@ -4,10 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 from loadtest.measure.growth import Growth
 from loadtest.measure.nodes import QUANTITIES, NodeFigures, Quantity
 from loadtest.report.numbers import shown
+
+ENOUGH_S: Final = 900.0
 
 
 def grown(nodes: Iterable[NodeFigures]) -> list[tuple[str, Quantity, Growth]]:
@@ -21,9 +24,13 @@ def grown(nodes: Iterable[NodeFigures]) -> list[tuple[str, Quantity, Growth]]:
 
 
 def said(quantity: Quantity, growth: Growth) -> str:
-    """The verdict."""
+    """The verdict. In its first minutes everything grows."""
     if not growth.certain:
         return "no growth"
+    seconds = growth.until_s - growth.since_s
+    if seconds < ENOUGH_S:
+        more = f"{shown(growth.certain)} {quantity.unit}".rstrip()
+        return f"{more} or more in {seconds:.0f} s, too short to tell a leak from warming up"
     return f"grows by {shown(growth.low)} {quantity.unit}".rstrip() + " an hour or more"
 
 

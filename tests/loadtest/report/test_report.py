@@ -15,10 +15,13 @@ from msgspec.structs import replace
 from rich.console import Console
 
 from loadtest.drive.conductor import Progress
+from loadtest.measure.nodes import NodePoint
 from loadtest.measure.recorder import Recorder
+from loadtest.measure.totals import Totals
 from loadtest.plan.executors import Schedule
 from loadtest.plan.library import scenario_of
 from loadtest.plan.thresholds import parse
+from loadtest.report.assemble import assemble
 from loadtest.report.assets import Assets
 from loadtest.report.baseline import beside, regressions
 from loadtest.report.charts import distributions, over_time
@@ -58,6 +61,33 @@ def test_a_generator_that_is_always_late_makes_figures_void() -> None:
     """Late now and then is told with the figures; late half of the time means that there are none."""
     assert not any("late" in note for note in made(late=10).notes)
     assert "no latency here says anything" in made(late=100).notes[0]
+
+
+@pytest.mark.parametrize(("busy", "late", "doubted"), [(20, 1, False), (95, 1, True), (20, 100, True)])
+def test_a_failure_of_the_generator_is_not_blamed_on_the_server(busy: float, late: float, *, doubted: bool) -> None:
+    """The one line that a CI log shows says so, too."""
+    run = made("move_ms p95<1", busy=busy, late=late)
+    assert run.outcome is Outcome.FAILED
+    assert ("generator was the bottleneck" in run.reason) is doubted
+
+
+def test_growth_is_told_everywhere() -> None:
+    """On the page with its interval and the line in its chart, and as a requirement; briefly on the terminal."""
+    points = {"http://n": [NodePoint(second, 1.0, 100 + second / 10, 2.0, 40.0, 20.0, 1.0) for second in range(301)]}
+    wanted = [parse("rss_growth_percent max<10"), parse("files_growth_percent max<10")]
+    facts = replace(FACTS, duration_s=300)
+    run = assemble(facts, scenario_of("soak"), Totals(), wanted, [], points)
+    assert [verdict.met for verdict in run.verdicts] == [False, True]
+    page = to_html(run, Assets("", ""))
+    assert "Growth of each server in an hour" in page
+    assert "too short to tell a leak" in page
+    (memory,) = [chart for chart in over_time(run) if chart.id == "memory"]
+    assert [line.label for line in memory.lines] == ["http://n memory", "http://n memory, trend"]
+    assert memory.lines[1].values[300] == pytest.approx(130, abs=0.1)
+    assert memory.lines[1].values[10] is None
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(ending(run))
+    assert "open files 40 -> 40, no growth" in console.export_text()
 
 
 def test_a_run_comes_back_from_its_json() -> None:
