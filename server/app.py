@@ -16,7 +16,7 @@ import structlog
 from aiohttp import web
 
 from server import logs
-from server.api.headers import ADDRESSES, access_log, add_headers
+from server.api.headers import ADDRESSES, access_log, add_headers, http_log
 from server.api.health import add_health
 from server.api.platform import Platform
 from server.api.tickets import add_tickets
@@ -107,7 +107,11 @@ class Server:
             self.system.nodes.on_buried(self._buried)
             self.system.nodes.on_look(self.gateway.tell_others)
         self._runner = web.AppRunner(
-            self._application(joining), access_log=None, handle_signals=False, shutdown_timeout=GOODBYE_S
+            self._application(joining),
+            access_log=None,
+            logger=http_log(),
+            handle_signals=False,
+            shutdown_timeout=GOODBYE_S,
         )
         self.port = 0
         self.media_path = ""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import secrets
 import time
@@ -12,6 +13,7 @@ from urllib.parse import urlsplit
 
 import structlog
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from server.logs import fault
 
@@ -25,6 +27,7 @@ ID: Final = re.compile(r"[0-9a-f-]{16,36}")
 HOST: Final = re.compile(r"[A-Za-z0-9.\-\[\]:]{1,255}")
 
 FIXED: Final = {
+    "Server": "Holdspace",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
     "Permissions-Policy": "camera=(self), microphone=(self), display-capture=(self), geolocation=(), usb=()",
@@ -65,6 +68,27 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
     response.headers["X-Request-Id"] = request.get(REQUEST_ID, "-")
 
 
+class NotHttp(logging.Filter):
+    """What anybody can send at any time is no error of the server: nobody is to be woken for it."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Lower the line to INFO."""
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, HttpProcessingError | web.RequestPayloadError):
+            record.levelno, record.levelname = logging.INFO, "INFO"
+        return True
+
+
+def http_log() -> logging.Logger:
+    """For aiohttp's server: what it says of requests that no handler sees."""
+    logger = logging.getLogger("aiohttp.http")
+    logger.addFilter(_NOT_HTTP)
+    return logger
+
+
+_NOT_HTTP: Final = NotHttp()
+
+
 @web.middleware
 async def access_log(request: web.Request, handler: Handler) -> web.StreamResponse:
     """One line for each request, by route and never by address; a fault is told by its place only."""
@@ -81,6 +105,9 @@ async def access_log(request: web.Request, handler: Handler) -> web.StreamRespon
     except ConnectionResetError:
         status = CLIENT_GONE
         raise
+    except web.RequestPayloadError:  # a body that is not encoded as its headers say
+        status = web.HTTPBadRequest.status_code
+        raise web.HTTPBadRequest from None
     except Exception as error:  # noqa: BLE001 - the edge: nothing of the exception may reach the client or the log
         log.error("fault", request=request[REQUEST_ID], **fault(error))  # noqa: TRY400 - never the text
         raise web.HTTPInternalServerError from None

@@ -48,7 +48,7 @@ def add_tickets(
             ticket = await swap(_decode(body).token)
         except TimeoutError:
             return _refusal(DisconnectCode.BAD_MESSAGE, TIMED_OUT)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, web.RequestPayloadError) as error:
             return _refusal(DisconnectCode.BAD_MESSAGE, BAD_REQUEST, str(error)[:MAX_DETAIL])
         except JoinRefused as refusal:
             return _refusal(refusal.code, FORBIDDEN)

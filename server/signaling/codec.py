@@ -139,7 +139,7 @@ def read_command(data: Raw) -> CommandFrame:
     """
     try:
         if len(data) > MAX_FRAME_BYTES:
-            raise CommandRejected(RejectCode.TOO_LARGE)
+            raise CommandRejected(RejectCode.TOO_LARGE, detail=f"more than {MAX_FRAME_BYTES} bytes")
         if len(data) > MAX_COMMAND_BYTES:
             frame = _offer(data)[1]
             return CommandFrame(frame.id, frame.command)
@@ -147,8 +147,10 @@ def read_command(data: Raw) -> CommandFrame:
     except _MALFORMED as error:
         if not is_command(data):
             raise BadFrame("an event that is not `command` with one argument") from error
-        code = RejectCode.BAD_MESSAGE if len(data) <= MAX_COMMAND_BYTES else RejectCode.TOO_LARGE
-        raise CommandRejected(code, detail=str(error)[:MAX_DETAIL]) from error
+        if len(data) > MAX_COMMAND_BYTES:
+            detail = f"more than {MAX_COMMAND_BYTES} bytes, and no media_offer: {error}"
+            raise CommandRejected(RejectCode.TOO_LARGE, detail=detail[:MAX_DETAIL]) from error
+        raise CommandRejected(RejectCode.BAD_MESSAGE, detail=str(error)[:MAX_DETAIL]) from error
 
 
 def is_command(data: Raw) -> bool:

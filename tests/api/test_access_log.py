@@ -3,20 +3,23 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Never
 
 import pytest
 from aiohttp import web
+from aiohttp.http_exceptions import BadStatusLine
 from aiohttp.test_utils import make_mocked_request
 from structlog.testing import capture_logs
 
-from server.api.headers import access_log
+from server.api.headers import access_log, http_log
 
 
 @pytest.mark.parametrize(
     ("error", "raised", "lines"),
     [
         (ConnectionResetError, ConnectionResetError, [("request", 499)]),
+        (web.RequestPayloadError, web.HTTPBadRequest, [("request", 400)]),
         (ValueError, web.HTTPInternalServerError, [("fault", None), ("request", 500)]),
     ],
 )
@@ -29,3 +32,19 @@ async def test_faults(error: type[Exception], raised: type[Exception], lines: li
     with capture_logs() as told, pytest.raises(raised):
         await access_log(make_mocked_request("GET", "/"), handler)
     assert [(line["event"], line.get("status")) for line in told] == lines
+
+
+@pytest.mark.parametrize(
+    ("error", "level"),
+    [(BadStatusLine("x"), logging.INFO), (web.RequestPayloadError(), logging.INFO), (ValueError(), logging.ERROR)],
+)
+def test_what_is_no_http_is_no_error(error: Exception, level: int) -> None:
+    """Anybody can send it at any time; what is a fault stays one."""
+    logger = http_log()
+    told: list[int] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: told.append(record.levelno)  # type: ignore[method-assign]
+    logger.addHandler(handler)
+    logger.error("said", exc_info=error)
+    logger.removeHandler(handler)
+    assert told == [level]

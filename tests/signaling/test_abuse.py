@@ -133,6 +133,7 @@ async def test_a_large_packet_is_not_unfolded(venue: Venue, http: ClientSession)
     while (answer := await raw.receive())["type"] != 3:
         pass
     assert answer["data"][0]["code"] == RejectCode.TOO_LARGE
+    assert "16384 bytes" in answer["data"][0]["detail"]
     await raw.websocket.close()
 
 

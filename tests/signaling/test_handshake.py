@@ -159,6 +159,14 @@ async def test_the_last_notice_says_what_was_wrong(
 
 
 @served
+async def test_a_body_that_cannot_be_unpacked_is_no_fault(venue: Venue, http: ClientSession) -> None:
+    """What is said to be compressed and is not: a bad request, and no other status."""
+    headers = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
+    async with http.post(f"{venue.url}/api/tickets", data=b"no gzip", headers=headers) as answer:
+        assert answer.status == 400
+
+
+@served
 async def test_a_ticket_request_is_explained(venue: Venue, http: ClientSession) -> None:
     """The same for the page that swaps a link."""
     async with http.post(f"{venue.url}/api/tickets", json={"tokn": "x"}) as answer:
