@@ -57,7 +57,6 @@ class Connections:
         self._left = left
         self._certificate = Certificate()
         self._open: dict[PeerId, _Connection] = {}
-        self._goodbyes: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
 
     def open(self, message: OpenPeer) -> None:
@@ -87,26 +86,26 @@ class Connections:
             self._begin(message, offer, plan)
 
     def close(self, peer_id: PeerId, reason: CloseReason) -> None:
-        """Forget a peer at once; its DTLS still says goodbye."""
+        """Say goodbye to a peer and forget it."""
         connection = self._open.pop(peer_id, None)
         if connection is None:
             return
         peer = self.peers.pop(peer_id)
         peer.srtp = None
         connection.handshake.cancel()
-        goodbye = self._loop.create_task(self._say_goodbye(connection))
-        self._goodbyes.add(goodbye)
-        goodbye.add_done_callback(self._goodbyes.discard)
         room = self._room_of(peer.room)
         room.remove(peer.participant)
         room.rebuild()
         self._emit(PeerClosed(peer=peer_id, reason=reason.value))
+        connection.dtls.close()
+        if peer.ice is not None:
+            self._ice.remove(peer.ice)
+        self._left(peer)
 
-    async def close_all(self) -> None:
-        """Close every peer and wait for the goodbyes."""
+    def close_all(self) -> None:
+        """Close every peer."""
         for peer in list(self._open):
             self.close(peer, CloseReason.CLOSED)
-        await asyncio.gather(*self._goodbyes)
 
     def _begin(self, message: OpenPeer, offer: Offer, plan: LinePlan) -> None:
         peer = Peer(message.peer, message.room, message.participant, offer, plan, self._outlet)
@@ -172,13 +171,6 @@ class Connections:
             return
         self._emit(PeerConnected(peer=peer.id))
         self._room_of(peer.room).rebuild()
-
-    async def _say_goodbye(self, connection: _Connection) -> None:
-        await connection.dtls.close()
-        peer = connection.peer
-        if peer.ice is not None:
-            self._ice.remove(peer.ice)
-        self._left(peer)
 
 
 def _credentials() -> tuple[str, str]:

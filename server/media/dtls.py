@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""DTLS-SRTP by aiortc under a transport of ours (RFC 5764, RFC 8842); the only file that knows its private names.
+"""DTLS-SRTP by OpenSSL and libsrtp (RFC 5764, RFC 8842); the only file that knows private names of theirs.
 
 `tests/media/test_dtls.py` fails when one of `PRIVATE_NAMES` is gone.
 """
@@ -7,27 +7,28 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final, cast
+from typing import Any, Final, assert_never, cast
 
 from aiortc.rtcdtlstransport import (
     SRTP_AEAD_AES_128_GCM,
     SRTP_AEAD_AES_256_GCM,
     SRTP_AES128_CM_SHA1_80,
     RTCCertificate,
-    RTCDtlsFingerprint,
-    RTCDtlsParameters,
-    RTCDtlsTransport,
 )
+from cryptography.hazmat.primitives.hashes import SHA256
 from OpenSSL import SSL
 from pylibsrtp import ERRORS, Policy, Session, _binding
 from pylibsrtp import Error as SrtpError
 from pylibsrtp._binding import ffi
 from pylibsrtp._binding import lib as libsrtp
 
-PRIVATE_NAMES: Final = ("_set_role", "_ssl", "_srtp_profiles")
-"""Of aiortc's transport; of pylibsrtp's session `_srtp`, and its `_binding.lib`."""
+from server.media.dtls_records import SUITE, VERSION, Heard, Records
+
+PRIVATE_NAMES: Final = ("_create_ssl_context",)
+"""Of aiortc's certificate; of pylibsrtp's session `_srtp`, and its `_binding.lib`."""
 
 MAX_QUEUED: Final = 32
 """Datagrams of a handshake that wait to be read; more are dropped, DTLS sends again."""
@@ -39,6 +40,9 @@ SEND_WINDOW: Final = 512
 MAX_PROTECTED: Final = 1_500
 _TRAILER: Final = 148
 """Room that libsrtp may use behind a report: SRTP_MAX_TRAILER_LEN, and the index of SRTCP."""
+
+MAX_DATAGRAM: Final = 1_500
+_DTLS_1_2: Final = 0xFEFD
 
 _PROFILES: Final = [SRTP_AEAD_AES_128_GCM, SRTP_AEAD_AES_256_GCM, SRTP_AES128_CM_SHA1_80]
 
@@ -104,13 +108,25 @@ def is_dtls(data: bytes) -> bool:
 
 
 class Certificate:
-    """The certificate of one worker process."""
+    """The certificate of one worker process, and what its associations have in common."""
 
     def __init__(self) -> None:
         self.rtc = RTCCertificate.generateCertificate()
+        self._context: Any = self.rtc._create_ssl_context(srtp_profiles=_PROFILES)
+        self._context.set_max_proto_version(_DTLS_1_2)
+        self._context.set_options(SSL.OP_CIPHER_SERVER_PREFERENCE)
+        # Nobody comes back to a session: each connection has a certificate of its own to prove.
+        self._context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+        self._context.set_mode(SSL.MODE_RELEASE_BUFFERS)
         prints = {item.algorithm: item.value for item in self.rtc.getFingerprints()}
         self.fingerprint: str = prints["sha-256"]
         """SHA-256, upper case hexadecimal pairs joined by colons (RFC 8122)."""
+
+    def accept(self) -> SSL.Connection:
+        """The server's side of one association."""
+        connection = SSL.Connection(self._context)
+        connection.set_accept_state()
+        return connection
 
 
 class Sender:
@@ -194,69 +210,144 @@ def _policy(key: bytes, profile: int, ssrc_type: int) -> Policy:
 class DtlsSession:
     """One DTLS association in the server role. `send` puts a datagram on the selected path."""
 
+    __slots__ = ("_connection", "_fingerprint", "_on_closed", "_queue", "_records", "_send")
+
     def __init__(self, certificate: Certificate, fingerprint: str, send: Callable[[bytes], None]) -> None:
-        self._remote = RTCDtlsParameters(fingerprints=[RTCDtlsFingerprint("sha-256", fingerprint)])
-        self._wire = _Wire(send)
-        self._transport: Any = RTCDtlsTransport(self._wire, [certificate.rtc])  # type: ignore[arg-type]
-        self._transport._set_role("server")
-        self._transport._srtp_profiles = _PROFILES
+        self._fingerprint = fingerprint
+        self._send = send
+        self._on_closed: Callable[[], None] = _nobody_asks
+        self._connection: SSL.Connection | None = certificate.accept()
+        self._queue: asyncio.Queue[bytes] | None = asyncio.Queue(MAX_QUEUED)
+        """Of the handshake; afterwards nothing has to wait."""
+        self._records: Records | None = None
+        """Takes the place of the connection after the handshake, where it can."""
 
     def receive(self, data: bytes) -> None:
         """A DTLS datagram from a checked address."""
-        self._wire.put(data)
+        if self._queue is not None:
+            if not self._queue.full():
+                self._queue.put_nowait(data)
+        elif self._records is not None:
+            self._hear(self._records, data)
+        elif self._connection is not None:
+            self._read(self._connection, data)
 
     async def handshake(self, on_closed: Callable[[], None]) -> SrtpPair:
         """The keys, when the peer has proven its fingerprint; `on_closed` is called when it says goodbye later."""
-        try:
-            await self._transport.start(self._remote)
-        except SSL.Error as error:
-            # OpenSSL gave up sending its flight again.
-            raise HandshakeFailed from error
-        if self._transport.state != "connected":
+        connection, queue = self._connection, self._queue
+        if connection is None or queue is None:
             raise HandshakeFailed
-        keys = self._export()
-        self._transport.on("statechange", on_closed)
+        try:
+            flight = await self._agree(connection, queue)
+        except SSL.Error as error:
+            # Nothing in common, or OpenSSL gave up sending its flight again.
+            self._connection = None
+            raise HandshakeFailed from error
+        certificate = connection.get_peer_certificate(as_cryptography=True)
+        if certificate is None or certificate.fingerprint(SHA256()).hex(":").upper() != self._fingerprint.upper():
+            self._connection = None
+            raise HandshakeFailed
+        keys = _exported(connection)
+        self._records = _records(connection, flight)
+        if self._records is not None:
+            self._connection = None
+        self._on_closed = on_closed
+        self._queue = None
+        while not queue.empty():
+            self.receive(queue.get_nowait())
         return keys
 
-    async def close(self) -> None:
-        """Say goodbye and stop reading."""
-        self._transport.remove_all_listeners()
-        self._wire.put(None)
-        await self._transport.stop()
+    def close(self) -> None:
+        """Say goodbye, unless the other side did, and read nothing any more."""
+        connection, records = self._connection, self._records
+        self._connection = self._records = None
+        self._on_closed = _nobody_asks
+        if records is not None:
+            self._send(records.goodbye())
+        if connection is not None:
+            with contextlib.suppress(SSL.Error):
+                connection.shutdown()
+            self._flush(connection)
 
-    def _export(self) -> SrtpPair:
-        """RFC 5764 section 4.2; aiortc's own sessions allow a number to be sent twice, hence ours."""
-        connection = self._transport._ssl
-        name = connection.get_selected_srtp_profile()
-        profile = next(profile for profile in _PROFILES if profile.openssl_profile == name)
-        length = 2 * (profile.key_length + profile.salt_length)
-        material = connection.export_keying_material(b"EXTRACTOR-dtls_srtp", length)
-        return SrtpPair(
-            receive_key=profile.get_key_and_salt(material, 0),
-            send_key=profile.get_key_and_salt(material, 1),
-            profile=profile.libsrtp_profile,
-        )
+    async def _agree(self, connection: SSL.Connection, queue: asyncio.Queue[bytes]) -> tuple[bytes, ...]:
+        """Go through the handshake; returns the last flight."""
+        while True:
+            try:
+                connection.do_handshake()
+            except SSL.WantReadError:
+                self._flush(connection)
+            else:
+                return self._flush(connection)
+            try:
+                async with asyncio.timeout(connection.DTLSv1_get_timeout()):
+                    connection.bio_write(await queue.get())
+            except TimeoutError:
+                connection.DTLSv1_handle_timeout()
+
+    def _hear(self, records: Records, data: bytes) -> None:
+        match records.heard(data):
+            case Heard.NOTHING:
+                pass
+            case Heard.FINISHED_AGAIN:
+                for datagram in records.again():
+                    self._send(datagram)
+            case Heard.GOODBYE:
+                self._records = None
+                self._leave_soon()
+            case _ as never:
+                assert_never(never)
+
+    def _read(self, connection: SSL.Connection, data: bytes) -> None:
+        connection.bio_write(data)
+        try:
+            connection.recv(MAX_DATAGRAM)
+        except SSL.ZeroReturnError:
+            self._connection = None
+            self._leave_soon()
+        except SSL.Error:
+            # As a rule there is nothing to read; and what cannot be read was sent by somebody else.
+            pass
+        self._flush(connection)
+
+    def _leave_soon(self) -> None:
+        """Not in the middle of a batch of datagrams."""
+        asyncio.get_running_loop().call_soon(self._leave)
+
+    def _leave(self) -> None:
+        self._on_closed()
+
+    def _flush(self, connection: SSL.Connection) -> tuple[bytes, ...]:
+        """Send what OpenSSL wants to send; returns it."""
+        sent = []
+        with contextlib.suppress(SSL.WantReadError):
+            while True:
+                sent.append(connection.bio_read(MAX_DATAGRAM))
+                self._send(sent[-1])
+        return tuple(sent)
 
 
-class _Wire:
-    """What `RTCDtlsTransport` asks of an ICE transport."""
+def _exported(connection: SSL.Connection) -> SrtpPair:
+    """RFC 5764 section 4.2. Raises HandshakeFailed without a profile in common."""
+    name = connection.get_selected_srtp_profile()
+    profile = next((profile for profile in _PROFILES if profile.openssl_profile == name), None)
+    if profile is None:
+        raise HandshakeFailed
+    length = 2 * (profile.key_length + profile.salt_length)
+    material = connection.export_keying_material(b"EXTRACTOR-dtls_srtp", length)
+    return SrtpPair(
+        receive_key=profile.get_key_and_salt(material, 0),
+        send_key=profile.get_key_and_salt(material, 1),
+        profile=profile.libsrtp_profile,
+    )
 
-    role = "controlled"
-    state = "completed"
 
-    def __init__(self, send: Callable[[bytes], None]) -> None:
-        self._queue: asyncio.Queue[bytes | None] = asyncio.Queue(MAX_QUEUED)
-        self._put = send
+def _records(connection: SSL.Connection, flight: tuple[bytes, ...]) -> Records | None:
+    """None where OpenSSL has to go on."""
+    if connection.get_cipher_name() != SUITE or connection.get_protocol_version_name() != VERSION:
+        return None
+    secret, client, server = connection.master_key(), connection.client_random(), connection.server_random()
+    return Records(secret, client, server, flight) if secret and client and server else None
 
-    def put(self, data: bytes | None) -> None:
-        if not self._queue.full():
-            self._queue.put_nowait(data)
 
-    async def _recv(self) -> bytes:
-        data = await self._queue.get()
-        if data is None:
-            raise ConnectionError
-        return data
-
-    async def _send(self, data: bytes) -> None:
-        self._put(data)
+def _nobody_asks() -> None:
+    pass

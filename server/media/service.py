@@ -101,7 +101,7 @@ class MediaService:
             self._timer.cancel()
         if self._probe_timer is not None:
             self._probe_timer.cancel()
-        await self.connections.close_all()
+        self.connections.close_all()
         self.mux.close()
         if self.tcp is not None:
             self.tcp.close()

@@ -2,10 +2,15 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
+from collections.abc import Callable
+from functools import partial
+from typing import Final
 
 import pytest
-from aiortc.rtcdtlstransport import RTCCertificate, RTCDtlsParameters, RTCDtlsTransport
+from aiortc.rtcdtlstransport import RTCCertificate, RTCDtlsParameters, RTCDtlsTransport, SRTPProtectionProfile
 from cffi import FFI
+from OpenSSL import SSL
 from pylibsrtp import Policy
 
 from server.media.dtls import (
@@ -17,15 +22,16 @@ from server.media.dtls import (
     SrtpPair,
     protect_in_place,
 )
+from server.media.dtls_records import MAX_REPEATS
 from tests.media.packets import rtp
 from tests.media.peer import ClientWire, sha256_of
 
 
 def test_the_private_names_of_aiortc_are_there() -> None:
     """What we reach into exists under these names; a new aiortc that moves them turns this red."""
-    transport = RTCDtlsTransport(ClientWire(lambda _: None), [Certificate().rtc])  # type: ignore[arg-type]
+    certificate = Certificate()
     for name in PRIVATE_NAMES:
-        assert hasattr(transport, name), name
+        assert hasattr(certificate.rtc, name), name
 
 
 async def handshake(fingerprint: str | None = None) -> tuple[DtlsSession, RTCDtlsTransport, asyncio.Task[None], object]:
@@ -56,7 +62,7 @@ async def test_keys_fit_those_of_the_other_side() -> None:
     assert client._rx_srtp.unprotect(keys.sender.protect(data)) == data  # type: ignore[attr-defined]  # noqa: SLF001
     with pytest.raises(SrtpError):
         keys.unprotect(protected[:-1] + bytes([protected[-1] ^ 1]))  # type: ignore[attr-defined]
-    await session.close()
+    session.close()
     await client.stop()
 
 
@@ -73,7 +79,7 @@ async def test_a_packet_is_protected_where_it_lies() -> None:
     assert protect_in_place(sender.pointer, packet, length) == 0
     assert client._rx_srtp.unprotect(ffi.buffer(packet, length[0])[:]) == data  # noqa: SLF001
     assert protect_in_place(sender.pointer, packet, length) != 0, "a number used before"
-    await session.close()
+    session.close()
     await client.stop()
 
 
@@ -84,7 +90,7 @@ async def test_a_number_cannot_be_sent_twice() -> None:
     keys.sender.protect(rtp(5, payload=b"one"))  # type: ignore[attr-defined]
     with pytest.raises(SrtpError, match="replay"):
         keys.sender.protect(rtp(5, payload=b"two"))  # type: ignore[attr-defined]
-    await session.close()
+    session.close()
     await client.stop()
 
 
@@ -93,7 +99,7 @@ async def test_another_certificate_gets_no_keys() -> None:
     session, client, started, keys = await handshake(":".join(["00"] * 32))
     assert isinstance(keys, HandshakeFailed)
     started.cancel()
-    await session.close()
+    session.close()
     await client.stop()
 
 
@@ -111,3 +117,119 @@ def test_reports_pass_both_ways() -> None:
         here.protect_rtcp(report + bytes(200))
     with pytest.raises(ValueError, match="1608"):
         there.unprotect_rtcp(report + bytes(400))
+
+
+class Overheard:
+    """A handshake in memory of which the datagrams of both sides are kept."""
+
+    def __init__(self, suite: bytes | None = None) -> None:
+        self.ours = Certificate()
+        self.said: list[bytes] = []
+        self.answered: list[bytes] = []
+        self.closed = asyncio.Event()
+        theirs = RTCCertificate.generateCertificate()
+        if suite is not None:
+            make = theirs._create_ssl_context  # noqa: SLF001
+            theirs._create_ssl_context = partial(_limited, make, suite)  # type: ignore[method-assign]  # noqa: SLF001
+        self.wire = ClientWire(self._say)
+        self.client = RTCDtlsTransport(self.wire, [theirs])  # type: ignore[arg-type]
+        self.client._set_role("client")  # noqa: SLF001
+        self.session = DtlsSession(self.ours, sha256_of(theirs), self._answer)
+
+    def _say(self, data: bytes) -> None:
+        self.said.append(data)
+        self.session.receive(data)
+
+    def _answer(self, data: bytes) -> None:
+        self.answered.append(data)
+        self.wire.put(data)
+
+    async def connect(self) -> SrtpPair:
+        """Both sides are connected afterwards."""
+        parameters = RTCDtlsParameters(fingerprints=self.ours.rtc.getFingerprints())
+        _, keys = await asyncio.gather(self.client.start(parameters), self.session.handshake(self.closed.set))
+        assert self.client.state == "connected"
+        return keys
+
+
+def _limited(make: Callable[..., SSL.Context], suite: bytes, srtp_profiles: list[SRTPProtectionProfile]) -> SSL.Context:
+    context = make(srtp_profiles)
+    context.set_cipher_list(suite)
+    return context
+
+
+SUITES: Final = (None, b"ECDHE-ECDSA-CHACHA20-POLY1305")
+"""What we do ourselves after the handshake, and what OpenSSL goes on with."""
+
+
+@pytest.mark.parametrize("suite", SUITES)
+async def test_a_goodbye_is_heard(suite: bytes | None) -> None:
+    """A client that closes its connection is gone at once, not when its consent expires."""
+    both = Overheard(suite)
+    await both.connect()
+    assert not both.closed.is_set()
+    await both.client.stop()
+    await asyncio.wait_for(both.closed.wait(), 5)
+    before = len(both.answered)
+    both.session.close()
+    assert len(both.answered) == before, "who is gone is told nothing"
+
+
+@pytest.mark.parametrize("suite", SUITES)
+async def test_a_goodbye_is_said_once(suite: bytes | None) -> None:
+    """The client's own DTLS reads our goodbye and closes."""
+    both = Overheard(suite)
+    await both.connect()
+    left = asyncio.Event()
+    both.client.on("statechange", left.set)
+    both.session.close()
+    both.session.close()
+    await asyncio.wait_for(left.wait(), 5)
+    assert both.client.state == "closed"
+    assert not both.closed.is_set(), "we left ourselves"
+    assert sum(data[0] == 21 for data in both.answered) == 1
+
+
+@pytest.mark.parametrize("suite", SUITES)
+async def test_a_lost_last_flight_is_sent_again(suite: bytes | None) -> None:
+    """A client that did not hear our Finished says its own again, and gets ours, a few times at the most."""
+    both = Overheard(suite)
+    await both.connect()
+    finished = next(data for data in reversed(both.said) if b"\x16\xfe\xfd\x00\x01" in data)
+    last = both.answered[-1]
+    both.answered.clear()
+    for _ in range(20):
+        both.session.receive(finished)
+    if suite is None:
+        assert both.answered == [last] * MAX_REPEATS
+    else:
+        assert both.answered == [], "OpenSSL knows a datagram that it has seen"
+    both.session.close()
+    await both.client.stop()
+
+
+async def test_nobody_else_can_say_goodbye() -> None:
+    """Alerts that are forged, in the clear or cut short change nothing."""
+    both = Overheard()
+    await both.connect()
+    await both.client.stop()
+    goodbye = both.said[-1]
+    other = Overheard()
+    await other.connect()
+    clear = bytes((21, 0xFE, 0xFD)) + bytes(8) + bytes((0, 2, 1, 0))
+    for data in (goodbye, clear, *(goodbye[:length] for length in range(20, len(goodbye)))):
+        other.session.receive(data)
+    await asyncio.sleep(0)
+    assert not other.closed.is_set()
+    other.session.close()
+    await other.client.stop()
+
+
+async def test_an_association_keeps_little() -> None:
+    """After the handshake OpenSSL's object is gone, which is most of what a silent participant would cost."""
+    both = Overheard()
+    alive = weakref.ref(both.session._connection)  # noqa: SLF001
+    await both.connect()
+    assert alive() is None
+    both.session.close()
+    await both.client.stop()
