@@ -70,7 +70,7 @@ describe("the connection", () => {
     ["superseded", 3510],
   ])("does not come back after a final disconnect: %s", (reason, code) => {
     server.welcome();
-    server.handlers?.notice({ type: "disconnecting", code: code as 3510, reason, message: "", reconnect: false, retry_after_ms: null });
+    server.handlers?.notice({ type: "disconnecting", code: code as 3510, reason, message: "", reconnect: false, retry_after_ms: null, detail: "" });
     server.breakWire();
     time.advance(60_000);
     expect(endings).toEqual([{ code, reason }]);
@@ -80,7 +80,7 @@ describe("the connection", () => {
 
   test("comes back after a disconnect that asks for it", () => {
     server.welcome();
-    server.handlers?.notice({ type: "disconnecting", code: 3000, reason: "server_restarting", message: "", reconnect: true, retry_after_ms: 250 });
+    server.handlers?.notice({ type: "disconnecting", code: 3000, reason: "server_restarting", message: "", reconnect: true, retry_after_ms: 250, detail: "" });
     server.breakWire();
     time.advance(249);
     expect(server.dials).toBe(1);

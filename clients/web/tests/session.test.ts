@@ -94,7 +94,7 @@ class Tab {
   }
 
   end(reason: string, code: number): void {
-    this.server.handlers?.notice({ type: "disconnecting", code: code as 3513, reason, message: "", reconnect: false, retry_after_ms: null });
+    this.server.handlers?.notice({ type: "disconnecting", code: code as 3513, reason, message: "", reconnect: false, retry_after_ms: null, detail: "" });
     this.server.breakWire();
   }
 }
@@ -141,6 +141,16 @@ describe("before joining", () => {
     await reloaded.session.start("");
     expect(reloaded.swaps).toBe(0);
     expect(reloaded.server.handlers?.auth()).toEqual(first);
+  });
+
+  test("whoever reloads before the Welcome is the same person, also with a link for everybody", async () => {
+    const tab = new Tab();
+    await tab.session.start(`#${TOKEN}`);
+    tab.session.join("Ana");
+    const reloaded = new Tab(tab.storage);
+    await reloaded.session.start(`#${TOKEN}`);
+    expect(reloaded.swaps).toBe(0);
+    expect(reloaded.server.handlers?.auth()).toMatchObject({ token: "fixture", name: "Ana", resume: null });
   });
 
   test("declining is one press and leaves nothing but the link", async () => {

@@ -5,17 +5,17 @@ import {
   type Connect,
   type Event,
   LOBBY,
-  type Notice,
   type Participant,
   PROTOCOL_VERSION,
   type RoomMessage,
 } from "../protocol/messages.ts";
 import { Connection, type Ending } from "./connection.ts";
 import type { Media, MediaPorts } from "./media.ts";
-import { applyMessage, type Mirror } from "./mirror.ts";
+import type { Mirror } from "./mirror.ts";
 import { PatientPolicy } from "./reconnect.ts";
 import { later, newId, now } from "./runtime.ts";
-import { Store } from "./store.ts";
+import { offersBy, Seat } from "./seat.ts";
+import { type Readable, Store } from "./store.ts";
 import type { WireFactory } from "./wire.ts";
 
 export interface RoomOptions {
@@ -42,26 +42,30 @@ export interface RoomOptions {
  */
 export class Room {
   /** Null until the first Welcome. */
-  readonly mirror = new Store<Mirror | null>(null);
+  readonly mirror: Readable<Mirror | null>;
   /** Nothing in the room can change for now; sound and video go on. */
-  readonly readOnly = new Store(false);
+  readonly readOnly: Readable<boolean>;
   /** Why it is over; null: it is not. */
   readonly ending = new Store<Ending | null>(null);
   readonly connection: Connection;
   readonly media: Media | null;
   private readonly claim = newId() + newId();
+  private readonly seat: Seat;
   private secret: string | null = null;
-  private resyncing = false;
 
   constructor(private readonly options: RoomOptions) {
     const ports = { wire: options.wire, policy: new PatientPolicy(), now, later, newId };
     this.connection = new Connection(ports, {
       auth: () => this.auth(),
       message: (message) => this.received(message),
-      notice: (notice) => this.noticed(notice),
+      notice: (notice) => this.seat.noticed(notice),
       ended: (ending) => this.over(ending),
     });
-    this.media = options.createMedia?.((offer, sdp) => this.sendOffer(offer, sdp)) ?? null;
+    const command = (wish: ClientCommand): Promise<Acknowledgement> => this.connection.command(wish);
+    this.media = options.createMedia?.(offersBy(command)) ?? null;
+    this.seat = new Seat(command, this.media);
+    this.mirror = this.seat.mirror;
+    this.readOnly = this.seat.readOnly;
   }
 
   /** Resolves when the person is in the room or its lobby; rejects with why they were not let in. */
@@ -113,42 +117,11 @@ export class Room {
   }
 
   private received(message: RoomMessage): void {
-    if (message.type === "welcome") {
-      this.secret = message.secret;
-      this.readOnly.set(false);
-      this.media?.configure(message.ice_servers, message.relay_only);
-    }
-    const { mirror, events, gap } = applyMessage(this.mirror.get(), message);
-    if (gap) void this.resync();
-    if (!mirror) return;
-    this.mirror.set(mirror);
-    for (const event of events) this.options.event?.(event, mirror);
-    if (this.self && this.self.placement !== LOBBY) this.follow(message.type === "welcome");
-  }
-
-  private follow(welcomed: boolean): void {
-    if (welcomed && this.media?.state.get() === "connecting") void this.media.restart();
-    else void this.media?.connect();
-  }
-
-  private async resync(): Promise<void> {
-    if (this.resyncing) return;
-    this.resyncing = true;
-    await this.command({ type: "resync" });
-    this.resyncing = false;
-  }
-
-  private async sendOffer(offer: number, sdp: string): Promise<{ taken: boolean; retryMs: number }> {
-    const answer = await this.command({ type: "media_offer", offer, sdp });
-    return { taken: answer.type === "ok", retryMs: answer.type === "reject" ? (answer.retry_after_ms ?? 0) : 0 };
-  }
-
-  private noticed(notice: Notice): void {
-    if (notice.type === "read_only") this.readOnly.set(notice.on);
-    else if (notice.type === "media_answer") void this.media?.answered(notice);
-    else if (notice.type === "media_lost") void this.media?.lost(notice.offer);
-    else if (notice.type === "slots") this.media?.assign(notice.slots);
-    else if (notice.type === "ice_servers") this.media?.configure(notice.ice_servers);
+    if (message.type === "welcome") this.secret = message.secret;
+    const taken = this.seat.take(message);
+    if (!taken) return;
+    for (const event of taken.events) this.options.event?.(event, taken.mirror);
+    if (this.self && this.self.placement !== LOBBY) this.seat.connect(message.type === "welcome");
   }
 
   private over(ending: Ending): void {

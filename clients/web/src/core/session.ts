@@ -17,15 +17,16 @@ import {
 import { LogClock } from "./clock.ts";
 import { Connection, type ConnectionPorts, type Ending } from "./connection.ts";
 import type { Devices } from "./devices.ts";
-import type { Media, MediaPorts, OfferFate } from "./media.ts";
+import type { Media, MediaPorts } from "./media.ts";
 import type { Mesh, MeshPorts } from "./mesh.ts";
-import { applyMessage, type Mirror } from "./mirror.ts";
+import type { Mirror } from "./mirror.ts";
 import { narrate, type Line } from "./narrator.ts";
 import { PlaybackReporter } from "./playback.ts";
 import { Publisher } from "./publisher.ts";
+import { offersBy, Seat } from "./seat.ts";
 import { companyOf } from "./select.ts";
 import { RecentSpeakers } from "./speakers.ts";
-import { Store } from "./store.ts";
+import { type Readable, Store } from "./store.ts";
 import { claimed, type SeatMemory, TicketRefused, tokenOf, withoutSeat } from "./tickets.ts";
 import { Together } from "./together.ts";
 import { type Trouble, troubleOf } from "./trouble.ts";
@@ -68,7 +69,7 @@ const MAX_PINS = 2;
 /** Everything between the page and the server, without a page: one person's way through one session. */
 export class Session {
   readonly stage = new Store<Stage>({ kind: "opening" });
-  readonly mirror = new Store<Mirror | null>(null);
+  readonly mirror: Readable<Mirror | null>;
   readonly voices = new Store<ReadonlySet<ParticipantId>>(new Set());
   /** Who spoke lately, the last of them first. */
   readonly recent = new Store<readonly ParticipantId[]>([]);
@@ -78,12 +79,13 @@ export class Session {
   /** What is the matter with the person's own connection; null: it is good. */
   readonly trouble = new Store<Trouble | null>(null);
   /** The servers cannot reach their log: nothing in the room can change for now, sound and video go on. */
-  readonly readOnly = new Store(false);
+  readonly readOnly: Readable<boolean>;
   readonly clock: LogClock;
   readonly connection: Connection;
   /** What is received, and how it does, whichever way it comes. */
   readonly media: Media;
   readonly watcher: Watcher;
+  private readonly seat: Seat;
   private readonly speakers = new RecentSpeakers();
   private readonly together: Together;
   private readonly playback: PlaybackReporter;
@@ -91,7 +93,6 @@ export class Session {
   private readonly mesh: Mesh;
   private quality: ConnectionQuality | null = null;
   private overworked = false;
-  private resyncing = false;
   private reactionCount = 0;
   private lastVoices = 0;
 
@@ -103,7 +104,11 @@ export class Session {
       notice: (notice) => this.noticed(notice),
       ended: (ending) => this.ended(ending),
     });
-    this.media = ports.createMedia((offer, sdp) => this.sendOffer(offer, sdp));
+    const command = (wish: ClientCommand): Promise<Acknowledgement> => this.connection.command(wish);
+    this.media = ports.createMedia(offersBy(command));
+    this.seat = new Seat(command, this.media);
+    this.mirror = this.seat.mirror;
+    this.readOnly = this.seat.readOnly;
     const sources = (): readonly ParticipantId[] | null => (this.way === this.media ? this.media.sources() : null);
     this.together = new Together({ mirror: this.mirror, sources, take: (message) => this.take(message), later: ports.later });
     this.mesh = ports.createMesh((signal) => void this.connection.command(signal), this.media);
@@ -136,14 +141,15 @@ export class Session {
     return this.ports.devices;
   }
 
-  /** Opens the link in `fragment`, or what this tab remembers: with a seat straight back to it, else to pre-join. */
+  /** Opens the link in `fragment`, or what this tab remembers: whoever has joined goes straight back, else to pre-join. */
   async start(fragment: string): Promise<void> {
     const token = tokenOf(fragment);
     const remembered = this.ports.memory.read();
     if (token && token !== remembered?.token) this.ports.memory.write({ token });
     const memory = this.ports.memory.read();
     if (!memory) return this.finish("no_link");
-    if ((memory.secret || memory.claim) && memory.ticket) return this.enter();
+    // Also without a Welcome: a link for everybody would be swapped for another person, and the first one left as a ghost.
+    if (memory.ticket) return this.enter();
     await this.prepare(memory.token);
   }
 
@@ -256,16 +262,10 @@ export class Session {
   }
 
   private take(message: RoomMessage): void {
-    if (message.type === "welcome") {
-      this.remember(message.secret);
-      this.readOnly.set(false);
-      this.media.configure(message.ice_servers, message.relay_only);
-    }
-    const before = this.mirror.get();
-    const { mirror, events, gap } = applyMessage(before, message);
-    if (gap) void this.resync();
-    if (!mirror || mirror === before) return;
-    this.mirror.set(mirror);
+    if (message.type === "welcome") this.remember(message.secret);
+    const taken = this.seat.take(message);
+    if (!taken) return;
+    const { before, mirror, events } = taken;
     if (before) for (const line of narrate(before.view, mirror.view, events, mirror.me)) this.ports.narrate(line);
     for (const event of events) this.react(event);
     if (message.type === "welcome") {
@@ -281,13 +281,6 @@ export class Session {
     if (memory) this.ports.memory.write({ ...memory, secret });
   }
 
-  private async resync(): Promise<void> {
-    if (this.resyncing) return;
-    this.resyncing = true;
-    await this.connection.command({ type: "resync" });
-    this.resyncing = false;
-  }
-
   /** Sound and video follow the seat: none in the lobby, one connection everywhere else. */
   private follow({ view, me }: Mirror, welcomed: boolean): void {
     const self = view.participants[me];
@@ -295,45 +288,33 @@ export class Session {
     this.publisher.recorded(inside ? self : undefined);
     if (!inside) return;
     if (this.way === this.mesh) return this.mesh.meet(self.id, companyOf(view, me)[0] ?? null, welcomed);
-    if (welcomed && this.media.state.get() === "connecting") void this.media.restart();
-    else void this.media.connect();
-  }
-
-  private async sendOffer(offer: number, sdp: string): Promise<OfferFate> {
-    const answer = await this.connection.command({ type: "media_offer", offer, sdp });
-    return { taken: answer.type === "ok", retryMs: answer.type === "reject" ? (answer.retry_after_ms ?? 0) : 0 };
+    this.seat.connect(welcomed);
   }
 
   private noticed(notice: Notice): void {
+    this.seat.noticed(notice);
     switch (notice.type) {
       case "media_answer":
-        void this.media.answered(notice);
         this.judge(null, this.overworked);
         this.watcher.again();
         break;
       case "peer_said":
         void this.mesh.said(notice);
         break;
-      case "media_lost":
-        void this.media.lost(notice.offer);
-        break;
       case "quality":
         this.judge(notice, this.overworked);
         break;
       case "ice_servers":
-        this.media.configure(notice.ice_servers);
         this.mesh.configure(notice.ice_servers);
         break;
       case "slots":
-        this.media.assign(notice.slots);
         this.together.release();
         break;
       case "voices":
         this.heard(notice.levels.filter((item) => item.level < AUDIBLE_LEVEL).map((item) => item.participant));
         break;
+      case "media_lost":
       case "read_only":
-        this.readOnly.set(notice.on);
-        break;
       case "servers":
       case "disconnecting":
         break;
@@ -388,8 +369,7 @@ export class Session {
     this.devices.turnOff("microphone");
     this.devices.turnOff("camera");
     this.together.forget();
-    this.mirror.set(null);
-    this.readOnly.set(false);
+    this.seat.forget();
     this.voices.set(new Set());
     this.playback.stop();
     this.judge(null, false);

@@ -4,6 +4,7 @@ import type { Ticket, TicketRequest } from "../protocol/messages.ts";
 /** What this tab remembers over a reload; gone when the tab is closed. */
 export interface Remembered {
   readonly token: string;
+  /** From Join on. */
   readonly ticket?: Ticket;
   readonly name?: string;
   /** Shown with a ticket for one use: it may be shown again while no Welcome has come. */
