@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -13,7 +14,7 @@ from loadtest.measure.metrics import METRICS
 from loadtest.measure.nodes import QUANTITIES, Moment, NodeFigures, NodePoint, certain_growth, figures_of
 from loadtest.measure.summary import Distribution, Summary, of_counter, of_trend
 from loadtest.measure.totals import Totals
-from loadtest.plan.scenario import Scenario
+from loadtest.plan.scenario import OF_NODES, Scenario
 from loadtest.plan.thresholds import Requirement, Verdict, judge
 from loadtest.report.data import Environment, Outcome, Run
 
@@ -44,7 +45,9 @@ def assemble(
     nodes: Mapping[str, Sequence[NodePoint]],
 ) -> Run:
     """All of it."""
-    settled_s = settled_from(totals.present(), facts.duration_s)
+    struck = any(step.do in OF_NODES for step in scenario.steps)
+    # Where nodes are struck the others take their people over, and grow with them.
+    settled_s = math.inf if struck else settled_from(totals.present(), facts.duration_s)
     figures = tuple(figures_of(name, tuple(points), settled_s) for name, points in nodes.items())
     metrics = {**totals.summaries(facts.duration_s), **_growths(figures, facts.duration_s)}
     metrics = {name: metrics[name] for name in METRICS if name in metrics}
