@@ -130,6 +130,11 @@ class RoomRunner:
         self._pipeline.catch_up()
         self._pump()
 
+    def give_up(self) -> None:
+        """The log is away: answer BUSY to all that waits. What is on its way may still take effect."""
+        self._pipeline.expire(self._env.clock.now_ms() + 1)
+        self._publish()
+
     def close(self, error: Exception) -> None:
         """End this runner. What waits for an answer gets this error; what is on its way may still be committed."""
         if self._closed is not None:

@@ -197,6 +197,8 @@ class Gateway:
                 frame = notice_frame(ReadOnly(hall.read_only))
                 for client in hall.delivery.clients.values():
                     client.link.send(frame)
+                if hall.read_only:
+                    hall.runner.give_up()
 
     def tell_others(self) -> None:
         """Tell everybody of the other servers, if they have changed: a Welcome knows those of its moment only."""

@@ -64,6 +64,32 @@ def test_while_the_log_is_away_nothing_is_acknowledged() -> None:
     virtually(scenario())
 
 
+def test_what_waits_is_given_up_when_the_log_is_known_to_be_away() -> None:
+    """Authors are told BUSY at once; what was on its way has its one effect, and the same id is told of it."""
+
+    async def scenario() -> None:
+        log = faulty()
+        runner = await start(log)
+        log.faults.append(Fault.LATE)
+        on_its_way = press(runner, "a")
+        await asyncio.sleep(0.001)
+        log.down = True
+        waiting = press(runner, "b")
+        runner.give_up()
+        outcomes = await asyncio.gather(on_its_way, waiting, return_exceptions=True)
+        assert [refusal_of(outcome) for outcome in outcomes] == [RejectCode.BUSY, RejectCode.BUSY]
+        assert asyncio.get_running_loop().time() < 0.1
+        log.down = False
+        for run in log.late:
+            await run()
+        assert await press(runner, "a") == 1
+        assert effects(runner.state) == "a"
+        await asyncio.sleep(1)
+        assert runner.idle
+
+    virtually(scenario())
+
+
 def test_a_hint_answers_before_the_reply() -> None:
     """What is known to be committed is shown and acknowledged at once."""
 

@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
+from server.cluster.memory import MemoryLog
 from server.errors import RejectCode
 from server.ports import Watch
 from server.rooms.commands import RaiseHand
@@ -37,6 +40,30 @@ async def test_people_are_told_and_nothing_is_promised(venue: Venue) -> None:
     await ann.until(lambda: told(ann) == [True, False])
     await ann.do(RaiseHand())
     assert venue.runner.seq == before + 1
+
+
+async def test_a_command_under_way_is_answered_with_the_notice(venue: Venue, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has sent one when the log went away does not wait for a time-out: the room is read-only, try again."""
+    ann, gateway = await venue.join("ann"), venue.server.gateway
+
+    async def unanswered(*_: object, **__: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(MemoryLog, "append", unanswered)
+    sending = asyncio.create_task(ann.send(RaiseHand()))
+    try:
+        async with asyncio.timeout(5):
+            while venue.runner.idle:  # noqa: ASYNC110 - a frame of a real connection
+                await asyncio.sleep(0.01)
+        gateway.set_read_only(lambda _: True)
+        async with asyncio.timeout(1):
+            answer = await sending
+        assert isinstance(answer, Reject)
+        assert answer.code is RejectCode.BUSY
+        assert told(ann) == [True]
+    finally:
+        monkeypatch.undo()
+        gateway.set_read_only(lambda _: False)
 
 
 async def test_who_comes_meanwhile_is_told_too(venue: Venue) -> None:
