@@ -47,7 +47,7 @@ from server.runner.settings import RESEED_MS, Environment, RunnerSettings
 from server.signaling import origins
 from server.signaling.door import Doorkeeper
 from server.signaling.gateway import Gateway, nowhere_else
-from server.signaling.handshake import FOREIGN, refusal
+from server.signaling.handshake import FOREIGN, SOCKET_PATH, refusal
 from server.signaling.joining import Joining, Opening
 from server.signaling.relays import REFRESH_S, Relays, is_turn_url
 from server.signaling.tokens import TokenKey
@@ -55,7 +55,6 @@ from server.signaling.transport import SignalingServer
 from server.webhooks.office import courier_of, rules_of
 from server.webhooks.ports import NewsStand
 
-SOCKET_PATH: Final = "/socket.io/"
 GOODBYE_S: Final = 2.5
 """How long clients have to hear why they are disconnected; a little longer than the transport waits for each."""
 HAND_OVER_S: Final = 3.0
@@ -106,12 +105,9 @@ class Server:
             self.system.log.on_away(self._away)
             self.system.nodes.on_buried(self._buried)
             self.system.nodes.on_look(self.gateway.tell_others)
+        application = self._application(joining)
         self._runner = web.AppRunner(
-            self._application(joining),
-            access_log=None,
-            logger=http_log(),
-            handle_signals=False,
-            shutdown_timeout=GOODBYE_S,
+            application, access_log=None, logger=http_log(), handle_signals=False, shutdown_timeout=GOODBYE_S
         )
         self.port = 0
         self.media_path = ""

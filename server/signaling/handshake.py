@@ -11,6 +11,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Struct
 
+SOCKET_PATH: Final = "/socket.io/"
 ENGINE_VERSION: Final = "4"
 
 
