@@ -143,6 +143,24 @@ ROWS: Final[dict[str, tuple[Panel, ...]]] = {
             "Share of the time that their pages played sound, as they tell.",
             0.03,
         ),
+        Panel(
+            "Media connected",
+            "s",
+            quantiles("holdspace_media_connect_seconds"),
+            "From an offer to ICE, DTLS and SRTP being up.",
+            2.0,
+        ),
+        Panel("Offers of media", "ops", {"{{outcome}}": rate("holdspace_media_offers_total", "outcome")}),
+        Panel(
+            "Packets of people that never arrived",
+            "percentunit",
+            {
+                "lost": f"sum(rate(holdspace_media_source_packets_lost_total{{{NODES}}}[1m]))"
+                f" / sum(rate(holdspace_media_source_packets_total{{{NODES}}}[1m]))"
+            },
+            "Repair included.",
+            0.05,
+        ),
         Panel("Slots that changed", "ops", {NODE: f"rate(holdspace_media_slot_switches_total{{{NODES}}}[5m])"}),
         Panel("Round trip to people", "s", {NODE: each("holdspace_media_rtt_p50_seconds")}, "Median."),
         Panel(

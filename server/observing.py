@@ -16,6 +16,9 @@ class Meter(Protocol):
     def answered(self, command: str, outcome: str, seconds: float) -> None:
         """A command of this kind was answered after so long; `outcome`: ok, or the reason."""
 
+    def media(self, outcome: str, seconds: float) -> None:
+        """What came of an offer of media after so long; `outcome`: connected, gone, or the reason."""
+
     def disconnected(self, reason: str) -> None:
         """The server has ended a connection."""
 

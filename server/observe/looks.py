@@ -45,7 +45,9 @@ class Looks(Collector):
 
     def __init__(self, look: Callable[[], Look]) -> None:
         self._look = look
-        self._switches = Switches()
+        self._switches = Sums(lambda peer: sum(slot.switches for slot in peer.slots))
+        self._arrived = Sums(lambda peer: sum(layer.packets for layer in peer.layers))
+        self._lost = Sums(lambda peer: sum(layer.lost for layer in peer.layers))
 
     def describe(self) -> Iterable[Metric]:
         """Nothing is asked when it is registered: the node has not started yet."""
@@ -59,18 +61,23 @@ class Looks(Collector):
         yield from _peers(look.peers)
         text = "Changes of what a slot shows: another person, or another layer of the same one."
         yield _counter("media_slot_switches", text, self._switches.total(look.peers))
+        text = "Packets that people have sent and that arrived, repaired ones included."
+        yield _counter("media_source_packets", text, self._arrived.total(look.peers))
+        text = "Packets that people have sent and that never arrived, also not when asked for again."
+        yield _counter("media_source_packets_lost", text, self._lost.total(look.peers))
 
 
-class Switches:
+class Sums:
     """Sums up what each peer has counted since the last look, also of peers that are gone by now."""
 
-    def __init__(self) -> None:
+    def __init__(self, count: Callable[[PeerStats], int]) -> None:
+        self._count = count
         self._known: dict[PeerId, int] = {}
         self._total = 0
 
     def total(self, peers: Iterable[PeerStats]) -> int:
         """As of now; what a peer counts after it was looked at last, and before it goes, is missing."""
-        now = {peer.peer: sum(slot.switches for slot in peer.slots) for peer in peers}
+        now = {peer.peer: self._count(peer) for peer in peers}
         self._total += sum(max(0, count - self._known.get(peer, 0)) for peer, count in now.items())
         self._known = now
         return self._total

@@ -25,6 +25,7 @@ from prometheus_client.exposition import choose_encoder
 from server.rooms.events import Event
 
 NAMESPACE: Final = "holdspace"
+CONNECTED: Final = "connected"
 ANSWER_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 """Buckets of what a person waits for; 0.3 s is when they notice."""
 APPEND_S: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
@@ -42,6 +43,8 @@ class Metrics:
         self._join = self._histogram("join_seconds", "From the Socket.IO CONNECT to the seat in the log.", ANSWER_S)
         self._commands = self._counter("commands", "Commands of people, by kind and outcome.", "command", "outcome")
         self._command = self._histogram("command_seconds", "From reading a command to its answer.", ANSWER_S, "command")
+        self._offers = self._counter("media_offers", "Offers of media, by what came of them.", "outcome")
+        self._media = self._histogram("media_connect_seconds", "From an offer to media being up.", ANSWER_S)
         self._deliver = self._histogram(
             "deliver_seconds", "From a decision to telling everybody on this node.", ANSWER_S
         )
@@ -65,6 +68,11 @@ class Metrics:
     def answered(self, command: str, outcome: str, seconds: float) -> None:
         _child(self._commands, command, outcome).inc()
         _observer(self._command, command).observe(seconds)
+
+    def media(self, outcome: str, seconds: float) -> None:
+        _child(self._offers, outcome).inc()
+        if outcome == CONNECTED:
+            self._media.observe(seconds)
 
     def delivered(self, seconds: float) -> None:
         self._deliver.observe(seconds)

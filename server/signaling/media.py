@@ -8,6 +8,7 @@ connection of the same client hears of it again.
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable
 from operator import is_
 from typing import Final, assert_never
@@ -68,14 +69,19 @@ class Peer(Struct):
     playback: Playback | None = None
     span: Span | None = None
     """From the offer to the connection, while its time is taken."""
+    since_s: float | None = None
+    """When the offer came, until it is known what it came to."""
 
     @property
     def offer(self) -> int:
         """The number of the offer that this peer answers, as its client counts."""
         return int(self.id.partition(".")[2])
 
-    def traced(self, outcome: str) -> None:
+    def came_to(self, outcome: str, meter: Meter | None) -> None:
         """What came of the offer, if that is not known yet."""
+        since_s, self.since_s = self.since_s, None
+        if since_s is not None and meter is not None:
+            meter.media(outcome, time.perf_counter() - since_s)
         span, self.span = self.span, None
         if span is not None:
             span.end(outcome)
@@ -131,6 +137,7 @@ class MediaDesk:
             self._excuse(participant)
             raise
         self._keep(participant, peer)
+        self._peers[participant].since_s = time.perf_counter()
         if self.tracer is not None:
             self._peers[participant].span = self.tracer.begin("media", request, parent)
         if participant in self._watches:
@@ -191,7 +198,7 @@ class MediaDesk:
         peer = self._peers.pop(participant, None)
         if peer is not None:
             del self._owners[peer.id]
-            peer.traced("gone")
+            peer.came_to("gone", self.meter)
         return peer
 
     # -- listening to the room -----------------------------------------------------------------------------------------
@@ -207,7 +214,7 @@ class MediaDesk:
     def closed(self, _error: Exception) -> None:
         """The room is over."""
         for peer in self._peers.values():
-            peer.traced("gone")
+            peer.came_to("gone", self.meter)
         self._peers.clear()
         self._owners.clear()
         self._plane.close_room(self._room)
@@ -263,13 +270,13 @@ class MediaDesk:
                 peer.slots = (report.revision, report.slots)
                 self._notify(participant, Slots(report.revision, report.slots))
             case PeerRefused() | PeerClosed():
-                peer.traced(report.reason)
+                peer.came_to(report.reason, self.meter)
                 self._forget(participant)
                 if report.reason in OUR_REASONS:
                     self._excuse(participant)
                 self._notify(participant, MediaLost(report.reason, peer.offer))
             case PeerConnected():
-                peer.traced("connected")
+                peer.came_to("connected", self.meter)
             case QualityChanged(up=up, down=down, reason=reason):
                 peer.quality = ConnectionQuality(up, down, reason)
                 self._notify(participant, peer.quality)

@@ -33,6 +33,8 @@ QUIET: Final = {
     "Round trip to people",
     "What people really had",
     "Webhooks",
+    "Offers of media",
+    "Packets of people that never arrived",
 }
 """Panels that show nothing for people who send no media, come to no harm and stay together."""
 

@@ -17,13 +17,15 @@ from server.app import Server
 from server.config import Config, ConfigError
 from server.ids import PeerId, RoomId
 from server.media.channel import PeerStats, SlotStats
-from server.observe.looks import Switches
+from server.observe.looks import Sums
 from server.ports import Quality
 from server.rooms.commands import SendChat
 from server.rooms.state import Role
+from server.signaling.messages import MediaOffer
 from tests.signaling.clients import Venue, config
 
 CANARY = "canaryword"
+CHROMIUM = (Path(__file__).parents[1] / "media" / "offers" / "chromium.sdp").read_text()
 
 
 @pytest_asyncio.fixture
@@ -88,10 +90,22 @@ def test_changes_of_slots_are_summed_up() -> None:
             PeerId(name), RoomId("tue"), 0, 0, 0, 0, Quality.GOOD, Quality.GOOD, refused=0, layers=(), slots=slots
         )
 
-    switches = Switches()
+    switches = Sums(lambda peer: sum(slot.switches for slot in peer.slots))
     assert switches.total([peer("a", 2, 3), peer("b", 1)]) == 6
     assert switches.total([peer("a", 2, 5)]) == 8
     assert switches.total([peer("a", 1), peer("b", 4)]) == 12
+
+
+async def test_offers_of_media_are_counted_by_what_came_of_them(server: Server) -> None:
+    """One that another one replaces is gone; only those that came up are timed."""
+    venue = Venue(server)
+    ann = await venue.join("ann", Role.MODERATOR)
+    await ann.do(MediaOffer(1, CHROMIUM))
+    await ann.do(MediaOffer(2, CHROMIUM))
+    found = samples(await scrape(server))
+    await venue.close()
+    assert found["holdspace_media_offers_total", "gone"] == 1
+    assert found["holdspace_media_connect_seconds_count",] == 0
 
 
 async def test_no_name_gets_into_a_metric(server: Server) -> None:

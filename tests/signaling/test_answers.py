@@ -31,6 +31,9 @@ class Counted:
     def delivered(self, seconds: float) -> None:
         raise AssertionError(seconds)
 
+    def media(self, outcome: str, seconds: float) -> None:
+        raise AssertionError(outcome, seconds)
+
     def played(self, freezes: int, frozen_ms: int, concealed_ms: int, played_ms: int) -> None:
         raise AssertionError(freezes, frozen_ms, concealed_ms, played_ms)
 
