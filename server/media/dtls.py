@@ -18,7 +18,8 @@ from aiortc.rtcdtlstransport import (
     SRTP_AES128_CM_SHA1_80,
     RTCCertificate,
 )
-from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512
 from OpenSSL import SSL
 from pylibsrtp import ERRORS, Policy, Session, _binding
 from pylibsrtp import Error as SrtpError
@@ -207,6 +208,9 @@ def _policy(key: bytes, profile: int, ssrc_type: int) -> Policy:
     return policy
 
 
+_HASHES: Final = (SHA256(), SHA384(), SHA512())
+
+
 class DtlsSession:
     """One DTLS association in the server role. `send` puts a datagram on the selected path."""
 
@@ -244,7 +248,7 @@ class DtlsSession:
             self._connection = None
             raise HandshakeFailed from error
         certificate = connection.get_peer_certificate(as_cryptography=True)
-        if certificate is None or certificate.fingerprint(SHA256()).hex(":").upper() != self._fingerprint.upper():
+        if certificate is None or not _proves(certificate, self._fingerprint):
             self._connection = None
             raise HandshakeFailed
         keys = _exported(connection)
@@ -324,6 +328,12 @@ class DtlsSession:
                 sent.append(connection.bio_read(MAX_DATAGRAM))
                 self._send(sent[-1])
         return tuple(sent)
+
+
+def _proves(certificate: x509.Certificate, fingerprint: str) -> bool:
+    """Which hash it is of, its length tells."""
+    algorithm = {3 * each.digest_size - 1: each for each in _HASHES}[len(fingerprint)]
+    return certificate.fingerprint(algorithm).hex(":").upper() == fingerprint.upper()
 
 
 def _exported(connection: SSL.Connection) -> SrtpPair:

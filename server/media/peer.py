@@ -199,11 +199,16 @@ class Peer:
 
     def _latch(self, packet: Packet) -> Layer | None:
         value = next((mid for identifier in self._mid_ids if (mid := packet.extension(identifier))), None)
-        source = self._mids.get(value) if value is not None else None
+        source = self._mids.get(value) if value is not None else self._only_with(packet.payload_type)
         layer = source.latch(packet) if source is not None else None
         if layer is not None:
             self._layers[packet.ssrc] = layer
         return layer
+
+    def _only_with(self, payload_type: int) -> Source | None:
+        """The source with this format if it is but one: a client that names no sections is known by that."""
+        formats = [source for source in self.sources.values() if source.takes(payload_type)]
+        return formats[0] if len(formats) == 1 else None
 
 
 def forwarded(peer: Peer) -> tuple[Source, ...]:

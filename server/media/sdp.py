@@ -8,13 +8,23 @@ ICE-lite agent answers the checks it gets and sends none (RFC 8445 section 2.5).
 from __future__ import annotations
 
 import re
+import sys
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
 from msgspec import Struct
 
 from server.media.sdp_codecs import Codec, MediaKind, codecs_of
-from server.media.sdp_lines import Block, OfferProblem, OfferRefused, bounded_lines, integer, split
+from server.media.sdp_lines import (
+    MOST_SHARED,
+    Block,
+    OfferProblem,
+    OfferRefused,
+    bounded_lines,
+    integer,
+    split,
+)
 from server.media.sdp_simulcast import Rid, rids_of
 
 __all__ = [
@@ -91,31 +101,51 @@ class Section(Struct, frozen=True):
 
 
 class Offer(Struct, frozen=True):
-    """All that is needed to answer a client and to let its media in. `origin`: user and session id of the `o=` line."""
+    """All that is needed to answer a client and to let its media in. `origin`: user and session id of the `o=` line.
+
+    `fingerprint`: of SHA-256, or of SHA-384 or SHA-512, which its length tells. `active`: the client insists on being
+    the DTLS client, as one that already is may do. `bundle`: mids, those of all sections that are offered among them.
+    """
 
     origin: str
     ufrag: str
     pwd: str
     fingerprint: str
+    active: bool
+    bundle: tuple[str, ...]
     sections: tuple[Section, ...]
 
     def renegotiates(self, earlier: Offer) -> bool:
         """Whether both come from one RTCPeerConnection.
 
-        Its certificate stays, and so does its session id (RFC 8829 section 5.2.2); aiortc makes a new session id for
-        each offer, but restarts no ICE.
+        Its certificate stays, and so does its session id (RFC 8829 section 5.2.2). Aiortc and werift make a new
+        session id for each offer; the one restarts no ICE, the other goes on as the DTLS client that it was.
         """
         same_session = self.origin == earlier.origin or self.ufrag == earlier.ufrag
-        return same_session and self.fingerprint == earlier.fingerprint
+        same_streams = self.active and bool(self.sources) and self.sources == earlier.sources
+        return (same_session or same_streams) and self.fingerprint == earlier.fingerprint
+
+    @property
+    def sources(self) -> frozenset[int]:
+        """The SSRCs that the client sends with, as far as it tells them."""
+        ssrcs = (ssrc for section in self.sections for ssrc in (section.ssrc, section.rtx_ssrc))
+        return frozenset(ssrc for ssrc in ssrcs if ssrc is not None)
 
 
 _SENDING: Final = (Direction.SENDONLY, Direction.SENDRECV)
 _KINDS: Final = {"audio": MediaKind.AUDIO, "video": MediaKind.VIDEO}
-_RTP_PROFILE: Final = "UDP/TLS/RTP/SAVPF"
+_RTP_PROFILES: Final = frozenset(
+    f"{transport}RTP/{profile}" for transport in ("UDP/TLS/", "TCP/DTLS/", "") for profile in ("SAVPF", "SAVP")
+)
+"""All mean the same: the fingerprint says that it is DTLS-SRTP (RFC 8829 section 5.1.2)."""
+
 _TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`{|}~-]{1,16}")
 _ICE_UFRAG: Final = re.compile(r"[A-Za-z0-9+/]{4,256}")
 _ICE_PWD: Final = re.compile(r"[A-Za-z0-9+/]{22,256}")
-_SHA256: Final = re.compile(r"(?:[0-9A-Fa-f]{2}:){31}[0-9A-Fa-f]{2}")
+_HASHES: Final = {"sha-256": 32, "sha-384": 48, "sha-512": 64}
+"""Those that are not broken, in our order, and how many bytes they have (RFC 8122 section 5)."""
+
+_FINGERPRINT: Final = re.compile(r"(?:[0-9A-F]{2}:)+[0-9A-F]{2}")
 _SUFFIX: Final = re.compile(r"(?:/(?:sendonly|recvonly|sendrecv|inactive))?")
 _URI: Final = re.compile(r"[!-~]{1,128}")
 _FORMATS: Final = re.compile(r"[A-Za-z0-9-]{1,32}(?: [A-Za-z0-9-]{1,32}){0,63}")
@@ -124,16 +154,33 @@ _FORMATS: Final = re.compile(r"[A-Za-z0-9-]{1,32}(?: [A-Za-z0-9-]{1,32}){0,63}")
 def parse_offer(text: str) -> Offer:
     """The typed form of an offer of at most 128 KiB, or `OfferRefused`."""
     lines = bounded_lines(text)
-    session, *sections = split(lines)
-    offers = tuple(_parse_section(section) for section in sections)
-    _check_sections(session, offers)
+    session, *blocks = split(lines)
+    sections = tuple(_parse_section(block, session) for block in blocks)
+    bundle = _check_sections(session, sections)
+    if "ice-lite" in session.attributes:
+        raise OfferRefused(OfferProblem.BOTH_LITE)
+    tagged = blocks[_tagged(sections, bundle)]
     return Offer(
         origin=_origin(lines),
-        ufrag=_ice(session, sections, "ice-ufrag", _ICE_UFRAG),
-        pwd=_ice(session, sections, "ice-pwd", _ICE_PWD),
-        fingerprint=_fingerprint(session, sections),
-        sections=offers,
+        ufrag=_ice(session, tagged, "ice-ufrag", _ICE_UFRAG),
+        pwd=_ice(session, tagged, "ice-pwd", _ICE_PWD),
+        fingerprint=_fingerprint(session, tagged),
+        active=_active(session, tagged),
+        bundle=tuple(bundle),
+        sections=sections,
     )
+
+
+def _tagged(sections: tuple[Section, ...], bundle: list[str]) -> int:
+    """Index of the section whose transport all use: the bundle's first of those that are accepted (RFC 8843, 7.3.1).
+
+    Clients that could also go without a bundle offer a transport in each section; the others are not used then.
+    """
+    usable = {section.mid: at for at, section in enumerate(sections) if not section.rejected}
+    wanted = [mid for mid in bundle if mid in usable and sections[usable[mid]].codecs]
+    if not usable:
+        raise OfferRefused(OfferProblem.NO_MEDIA)
+    return usable[next(iter(wanted or [mid for mid in bundle if mid in usable]))]
 
 
 def _origin(lines: list[str]) -> str:
@@ -141,28 +188,26 @@ def _origin(lines: list[str]) -> str:
     return " ".join(line[2:].split(" ")[:2])
 
 
-def _parse_section(block: Block) -> Section:
+def _parse_section(block: Block, session: Block) -> Section:
     media, port, protocol, formats = _media_line(block.media)
-    kind = _KINDS.get(media, MediaKind.OTHER) if protocol == _RTP_PROFILE else MediaKind.OTHER
-    mid = block.first("mid")
-    if mid is None or not _TOKEN.fullmatch(mid):
-        raise OfferRefused(OfferProblem.NO_MID)
-    direction = _direction(block)
+    kind = _KINDS.get(media, MediaKind.OTHER) if protocol in _RTP_PROFILES else MediaKind.OTHER
+    # Port 0 with bundle-only is an offered section (RFC 8843 section 6), and so Firefox writes it.
+    rejected = port == 0 and "bundle-only" not in block.attributes
+    direction = _direction(block, session)
     codecs = codecs_of(block, kind, formats)
     rids = rids_of(block, codecs) if direction in _SENDING else ()
     ssrc, rtx_ssrc = _ssrcs(block)
     return Section(
-        mid=mid,
+        mid=sys.intern(_mid(block, rejected=rejected)),
         kind=kind,
         direction=direction,
-        # Port 0 with bundle-only is an offered section (RFC 8843 section 6), and so Firefox writes it.
-        rejected=port == 0 and "bundle-only" not in block.attributes,
+        rejected=rejected,
         media=media,
         protocol=protocol,
         formats=formats,
         codecs=codecs,
         rids=rids,
-        extensions=_extensions(block),
+        extensions=_extensions((*session.all("extmap"), *block.all("extmap"))),
         # Of several streams the SSRC lines do not say which is which; the RIDs do (RFC 8853 section 5.5).
         ssrc=None if rids else ssrc,
         rtx_ssrc=None if rids else rtx_ssrc,
@@ -170,6 +215,7 @@ def _parse_section(block: Block) -> Section:
     )
 
 
+@lru_cache(MOST_SHARED)
 def _media_line(line: str) -> tuple[str, int, str, str]:
     parts = line.split(" ", 3)
     if len(parts) != 4:
@@ -182,15 +228,29 @@ def _media_line(line: str) -> tuple[str, int, str, str]:
     return media, integer(port, 0, 65_535), protocol, formats
 
 
-def _direction(block: Block) -> Direction:
-    found = [direction for direction in Direction if direction.value in block.attributes]
-    if len(found) > 1:
-        raise OfferRefused(OfferProblem.MALFORMED)
-    return found[0] if found else Direction.SENDRECV
+def _mid(block: Block, *, rejected: bool) -> str:
+    """A line that is not used any more need not have a name (RFC 8829 section 5.2.2): "" then."""
+    mid = block.first("mid")
+    if mid is None and rejected:
+        return ""
+    if mid is None or not _TOKEN.fullmatch(mid):
+        raise OfferRefused(OfferProblem.NO_MID)
+    return mid
 
 
-def _extensions(block: Block) -> tuple[Extension, ...]:
-    values = block.all("extmap")
+def _direction(block: Block, session: Block) -> Direction:
+    """Its own, or that of the session (RFC 8866 section 6.7)."""
+    for attributes in (block.attributes, session.attributes):
+        found = [direction for direction in Direction if direction.value in attributes]
+        if len(found) > 1:
+            raise OfferRefused(OfferProblem.MALFORMED)
+        if found:
+            return found[0]
+    return Direction.SENDRECV
+
+
+@lru_cache(MOST_SHARED)
+def _extensions(values: tuple[str, ...]) -> tuple[Extension, ...]:
     if len(values) > MAX_EXTENSIONS_PER_SECTION:
         raise OfferRefused(OfferProblem.TOO_MANY_EXTENSIONS)
     return tuple(_extension(value) for value in values)
@@ -219,21 +279,28 @@ def _ssrcs(block: Block) -> tuple[int | None, int | None]:
     return (ssrcs[0] if ssrcs else None), None
 
 
-def _check_sections(session: Block, sections: tuple[Section, ...]) -> None:
-    mids = [section.mid for section in sections]
+def _check_sections(session: Block, sections: tuple[Section, ...]) -> list[str]:
+    """The mids of the bundle that all are in, in its order."""
+    mids = [section.mid for section in sections if section.mid]
     if len(set(mids)) != len(mids):
         raise OfferRefused(OfferProblem.DUPLICATE_MID)
     ssrcs = [ssrc for section in sections for ssrc in (section.ssrc, section.rtx_ssrc) if ssrc is not None]
     if len(set(ssrcs)) != len(ssrcs):
         raise OfferRefused(OfferProblem.DUPLICATE_SSRC)
     groups = [value.split(" ")[1:] for value in session.all("group") if value.startswith("BUNDLE ")]
-    bundled = set(groups[0]) if len(groups) == 1 else set()
-    if not {section.mid for section in sections if not section.rejected} <= bundled <= set(mids):
+    bundle = groups[0] if len(groups) == 1 else []
+    if not {section.mid for section in sections if not section.rejected} <= set(bundle) <= set(mids):
         raise OfferRefused(OfferProblem.NOT_BUNDLED)
+    return bundle
 
 
-def _ice(session: Block, sections: list[Block], name: str, shape: re.Pattern[str]) -> str:
-    values = {value for block in (session, *sections) for value in block.all(name)}
+def _values(session: Block, section: Block, name: str) -> list[str]:
+    """What the section says, or the session for all of them."""
+    return section.all(name) or session.all(name)
+
+
+def _ice(session: Block, tagged: Block, name: str, shape: re.Pattern[str]) -> str:
+    values = set(_values(session, tagged, name))
     if not values:
         raise OfferRefused(OfferProblem.NO_ICE_CREDENTIALS)
     if len(values) > 1:
@@ -244,24 +311,24 @@ def _ice(session: Block, sections: list[Block], name: str, shape: re.Pattern[str
     return value
 
 
-def _fingerprint(session: Block, sections: list[Block]) -> str:
-    """The sha-256 fingerprint (RFC 8122), the same wherever it stands; weaker hashes do not count."""
-    blocks = (session, *sections)
-    if any(value not in ("actpass", "active") for block in blocks for value in block.all("setup")):
+def _active(session: Block, tagged: Block) -> bool:
+    """We wait for the handshake, and never begin it (RFC 8842 section 5.3)."""
+    values = set(_values(session, tagged, "setup"))
+    if len(values) != 1 or not values <= {"actpass", "active"}:
         raise OfferRefused(OfferProblem.BAD_SETUP)
-    if not any("setup" in block.attributes for block in blocks):
-        raise OfferRefused(OfferProblem.BAD_SETUP)
-    if any("rtcp-mux" not in block.attributes for block in sections if block.media.startswith(("audio", "video"))):
+    return values == {"active"}
+
+
+def _fingerprint(session: Block, tagged: Block) -> str:
+    """The one with the first of our hashes (RFC 8122); weaker ones do not count."""
+    if "rtcp-mux" not in tagged.attributes:
         raise OfferRefused(OfferProblem.NO_RTCP_MUX)
-    values = {
-        value.partition(" ")[2].upper()
-        for block in blocks
-        for value in block.all("fingerprint")
-        if value.lower().startswith("sha-256 ")
-    }
-    if len(values) > 1:
-        raise OfferRefused(OfferProblem.MIXED_FINGERPRINTS)
-    value = values.pop() if values else ""
-    if not _SHA256.fullmatch(value):
-        raise OfferRefused(OfferProblem.NO_FINGERPRINT)
-    return value
+    offered = [value.partition(" ") for value in _values(session, tagged, "fingerprint")]
+    for name, size in _HASHES.items():
+        values = {value.upper() for algorithm, _, value in offered if algorithm.lower() == name}
+        if len(values) > 1:
+            raise OfferRefused(OfferProblem.MIXED_FINGERPRINTS)
+        value = values.pop() if values else ""
+        if _FINGERPRINT.fullmatch(value) and len(value) == 3 * size - 1:
+            return value
+    raise OfferRefused(OfferProblem.NO_FINGERPRINT)

@@ -162,7 +162,7 @@ def answer(offer: Offer, local: Local, ssrcs: tuple[SlotSsrcs, ...]) -> str:
         if pair.video is not None:
             tail = _slot_video(index, slot, pair.video)
             accepted[pair.video.section.mid] = _accepted(pair.video, local, "sendonly", tail)
-    bundle = " ".join(section.mid for section in offer.sections if section.mid in accepted)
+    bundle = " ".join(mid for mid in offer.bundle if mid in accepted)
     lines = ["v=0", f"o=- {local.session} {local.version} IN IP4 127.0.0.1", "s=-", "t=0 0", "a=ice-lite"]
     lines += [f"a=group:BUNDLE {bundle}"] if bundle else []
     lines.append("a=msid-semantic: WMS *")
@@ -174,7 +174,8 @@ def answer(offer: Offer, local: Local, ssrcs: tuple[SlotSsrcs, ...]) -> str:
 def _refused(section: Section) -> list[str]:
     """Port 0, and out of the bundle (RFC 8843 section 7.3.3)."""
     head = f"m={section.media} 0 {section.protocol} {section.formats}"
-    return [head, "c=IN IP4 0.0.0.0", f"a=mid:{section.mid}", "a=inactive"]
+    name = [f"a=mid:{section.mid}"] if section.mid else []
+    return [head, "c=IN IP4 0.0.0.0", *name, "a=inactive"]
 
 
 def _accepted(line: MediaLine, local: Local, direction: str, tail: list[str]) -> list[str]:
@@ -211,7 +212,7 @@ def _codec_lines(section: Section, codec: Codec) -> list[str]:
     payload_type, rtx = codec.payload_type, codec.rtx_payload_type
     lines = [f"a=rtpmap:{payload_type} {codec.rtpmap}"]
     lines += [f"a=rtcp-fb:{payload_type} {each}" for each in _FEEDBACK[section.kind] if each in codec.feedback]
-    parameters = _parameters(section, codec)
+    parameters = _parameters(codec)
     if parameters:
         lines.append(f"a=fmtp:{payload_type} {parameters}")
     if rtx is not None:
@@ -219,9 +220,12 @@ def _codec_lines(section: Section, codec: Codec) -> list[str]:
     return lines
 
 
-def _parameters(section: Section, codec: Codec) -> str:
-    """As offered; for a microphone what we would like to get (RFC 7587 section 6.1)."""
-    if codec.name is not CodecName.OPUS or section.direction is Direction.RECVONLY:
+def _parameters(codec: Codec) -> str:
+    """As offered; of Opus what we would like to get from a microphone (RFC 7587 section 6.1).
+
+    In slots, too, where it means nothing: in a bundle one payload type has one configuration (RFC 8843 section 9.1).
+    """
+    if codec.name is not CodecName.OPUS:
         return codec.parameters
     parts = [part.strip() for part in codec.parameters.split(";")]
     return ";".join([*(part for part in parts if part.startswith("minptime=")), _VOICE])

@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
 from msgspec import Struct
 
-from server.media.sdp_lines import Block, OfferProblem, OfferRefused, integer, numbered
+from server.media.sdp_lines import MOST_SHARED, Block, integer, numbered
 
 
 class MediaKind(StrEnum):
@@ -62,6 +63,9 @@ _PREFERRED: Final = {
 """Our order. VP8 is what every endpoint has (RFC 7742 section 5), so that nobody is left without a picture."""
 
 _RTX: Final = "rtx/90000"
+_BASELINE: Final = "42"
+"""Its profiles; the one that holds where none is named (RFC 6184 section 8.1) is of them."""
+
 _CONSTRAINED_BASELINE: Final = "42e0"
 """The H.264 profile that every endpoint has (RFC 7742 section 6.2), as `profile-level-id` begins with it."""
 
@@ -70,11 +74,19 @@ def codecs_of(block: Block, kind: MediaKind, formats: str) -> tuple[Codec, ...]:
     """The formats we know, at most one of each name, those we prefer first. RED counts beside its Opus only."""
     if kind is MediaKind.OTHER:
         return ()
+    lines = (tuple(block.all(name)) for name in ("rtpmap", "fmtp", "rtcp-fb"))
+    return _known(kind, formats, *lines)
+
+
+@lru_cache(MOST_SHARED)
+def _known(
+    kind: MediaKind, formats: str, rtpmap: tuple[str, ...], fmtp: tuple[str, ...], feedback: tuple[str, ...]
+) -> tuple[Codec, ...]:
     listed = {integer(payload_type, 0, 127) for payload_type in formats.split(" ")}
-    encodings = dict(numbered(value) for value in block.all("rtpmap"))
-    if not encodings.keys() <= listed:
-        raise OfferRefused(OfferProblem.MALFORMED)
-    parameters = dict(numbered(value) for value in block.all("fmtp"))
+    # A format that was taken out of the m-line may have left its lines behind.
+    mapped = (numbered(value) for value in rtpmap)
+    encodings = {payload_type: encoding for payload_type, encoding in mapped if payload_type in listed}
+    parameters = dict(numbered(value) for value in fmtp)
     chosen: dict[CodecName, int] = {}
     for payload_type, encoding in encodings.items():
         name = _NAMES.get(encoding.lower())
@@ -95,7 +107,7 @@ def codecs_of(block: Block, kind: MediaKind, formats: str) -> tuple[Codec, ...]:
             name=name,
             payload_type=chosen[name],
             clock_rate=int(_ENCODINGS[name].split("/")[1]),
-            feedback=_feedback(block, chosen[name]),
+            feedback=_feedback(feedback, chosen[name]),
             parameters=parameters.get(chosen[name], ""),
             rtx_payload_type=retransmissions.get(str(chosen[name])),
         )
@@ -108,14 +120,15 @@ def _understood(name: CodecName | None, parameters: str) -> bool:
     """Only forms that we can read and that others can decode (RFC 6184 section 8.2.2, RFC 9628 section 6.1)."""
     attributes = _attributes(parameters)
     if name is CodecName.H264:
-        return attributes.get("packetization-mode") == "1" and attributes.get("profile-level-id", "").startswith("42")
+        profile = attributes.get("profile-level-id", _BASELINE)
+        return attributes.get("packetization-mode") == "1" and profile.startswith(_BASELINE)
     if name is CodecName.VP9:
         return attributes.get("profile-id", "0") == "0"
     return True
 
 
 def _rank(parameters: dict[int, str], payload_type: int) -> int:
-    profile = _attributes(parameters.get(payload_type, "")).get("profile-level-id", _CONSTRAINED_BASELINE)
+    profile = _attributes(parameters.get(payload_type, "")).get("profile-level-id", "")
     return 0 if profile.startswith(_CONSTRAINED_BASELINE) else 1
 
 
@@ -130,6 +143,6 @@ def _attributes(parameters: str) -> dict[str, str]:
     return {name: value for name, _, value in pairs}
 
 
-def _feedback(block: Block, payload_type: int) -> frozenset[str]:
+def _feedback(lines: tuple[str, ...], payload_type: int) -> frozenset[str]:
     prefixes = (f"{payload_type} ", "* ")
-    return frozenset(value.partition(" ")[2] for value in block.all("rtcp-fb") if value.startswith(prefixes))
+    return frozenset(value.partition(" ")[2] for value in lines if value.startswith(prefixes))

@@ -12,6 +12,10 @@ MAX_LINES: Final = 4_096
 MAX_LINE_LENGTH: Final = 1_024
 MAX_SECTIONS: Final = 64
 
+MOST_SHARED: Final = 64
+"""Parts of offers that are kept in one piece for all who offer the same: the sections of one client differ in hardly
+anything, and clients of one kind in nothing else."""
+
 
 class OfferProblem(StrEnum):
     """Why an offer is refused; stable words, safe to log and to show."""
@@ -36,6 +40,7 @@ class OfferProblem(StrEnum):
     NO_ICE_CREDENTIALS = "no_ice_credentials"
     MIXED_ICE_CREDENTIALS = "mixed_ice_credentials"
     BAD_SETUP = "bad_setup"
+    BOTH_LITE = "both_lite"
 
 
 class OfferRefused(ValueError):
@@ -47,7 +52,7 @@ class OfferRefused(ValueError):
 
 
 _UNSAFE: Final = re.compile(r"[^\x20-\x7e\r\n]")
-_PARAMETERS: Final = re.compile(r"[ -~]{1,256}")
+_PARAMETERS: Final = re.compile(r"[ -~]{1,1024}")
 
 
 class Block:

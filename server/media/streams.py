@@ -243,6 +243,10 @@ class Source:
             else (entry.layer(self, 0, "", section.ssrc, section.rtx_ssrc),)
         )
 
+    def takes(self, payload_type: int) -> bool:
+        """Whether it is a format of this source, or one in which that is sent again."""
+        return payload_type in self.formats or payload_type in self.rtx_formats
+
     def latch(self, packet: Packet) -> Layer | None:
         """The layer that a stream with a new SSRC belongs to, which then is known by it; None for one too many.
 
