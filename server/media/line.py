@@ -12,6 +12,8 @@ from server.media.sdp_codecs import CodecName, MediaKind
 from server.ports import PauseReason
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from server.media.congestion.history import SendHistory
     from server.media.peer import Peer
     from server.media.streams import Layer, Source
@@ -56,7 +58,7 @@ class Line:
     )
 
     def __init__(
-        self, peer: Peer, rewriter: Rewriter, rtx_ssrc: int, formats: dict[CodecName, tuple[int, int | None]]
+        self, peer: Peer, rewriter: Rewriter, rtx_ssrc: int, formats: Mapping[CodecName, tuple[int, int | None]]
     ) -> None:
         self.peer = peer
         self.leg = peer.leg

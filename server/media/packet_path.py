@@ -83,7 +83,7 @@ class PacketPath(Protocol):
     def history(self) -> SendHistory:
         """Of what leaves to one subscriber with transport-wide numbers."""
 
-    def leg(self, put: Send, history: SendHistory | None) -> LegPort:
+    def leg(self, put: Send, history: Any) -> LegPort:  # noqa: ANN401 - a history of the same packet path, or None
         """Of one subscriber; `history` is of its transport-wide numbers."""
 
     def rewriter(self, leg: Any, ssrc: int, clock_rate: int, extension_id: int, start: tuple[int, int]) -> Rewriter:  # noqa: ANN401 - a leg of the same packet path
@@ -92,7 +92,7 @@ class PacketPath(Protocol):
     def fan(self, layer: Layer, packet: Packet, now_ns: int) -> int:
         """Send one packet to every line of the layer; returns how many left."""
 
-    def estimator(self, history: SendHistory) -> Estimator:
+    def estimator(self, history: Any) -> Estimator:  # noqa: ANN401 - a history of the same packet path
         """Of what one subscriber's link bears."""
 
 

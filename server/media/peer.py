@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from server.ids import ParticipantId, PeerId, RoomId
@@ -18,6 +19,8 @@ from server.media.rtcp import PublisherClock, receiver_report
 from server.media.rtp import Packet
 from server.media.sdp import MID_URI, TRANSPORT_CC_URI, Offer
 from server.media.sdp_answer import LinePlan, MediaLine, SendLine, SlotSsrcs
+from server.media.sdp_codecs import Codec, CodecName
+from server.media.sdp_lines import MOST_SHARED
 from server.media.statistics import Reported
 from server.media.streams import Layer, Source
 
@@ -57,10 +60,10 @@ class Peer:
         self.room = room
         self.participant = participant
         self.offer = offer
-        self._fresh_ssrcs = _fresh_ssrcs(
+        fresh = _fresh_ssrcs(
             {ssrc for section in offer.sections for ssrc in (section.ssrc, section.rtx_ssrc) if ssrc is not None}
         )
-        self.ssrc = next(self._fresh_ssrcs)
+        self.ssrc = next(fresh)
         """Ours, in the feedback we send."""
         self.ice: IceSession[Peer] | None = None
         self.dtls_receive: Callable[[bytes], None] | None = None
@@ -83,7 +86,7 @@ class Peer:
         self._clocks_told_ns = 0
         self._outlet = outlet
         self.sources = {purpose: Source(self, line) for purpose, line in plan.send.items()}
-        self.slots = tuple((self._line(pair.audio), self._line(pair.video)) for pair in plan.slots)
+        self.slots = tuple((self._line(pair.audio, fresh), self._line(pair.video, fresh)) for pair in plan.slots)
         self.pictures = sum(pair.video is not None for pair in plan.slots)
         """So many of the slots, the first ones, have a line for a picture."""
         self.lines = {line.rewriter.ssrc: line for slot in self.slots for line in slot}
@@ -184,18 +187,17 @@ class Peer:
             # A receiver that looks at the first report only, whether it is of its stream, has to go on here.
             self.send_rtcp(receiver_report(self.ssrc, []) + b"".join(reports[at : at + _MOST_REPORTS]))
 
-    def _line(self, media: MediaLine | None) -> Line:
+    def _line(self, media: MediaLine | None, fresh: Iterator[int]) -> Line:
         """Without a section one that takes no codec, so that nothing ever flows in it."""
         codecs = media.codecs if media is not None else ()
         rewriter = self._outlet.packets.rewriter(
             self.leg,
-            ssrc=next(self._fresh_ssrcs),
+            ssrc=next(fresh),
             clock_rate=codecs[0].clock_rate if codecs else _PICTURE_CLOCK,
             extension_id=_extension_id(media) if media is not None else 0,
             start=(secrets.randbits(15), secrets.randbits(32)),
         )
-        formats = {codec.name: (codec.payload_type, codec.rtx_payload_type) for codec in codecs}
-        return Line(self, rewriter, next(self._fresh_ssrcs), formats)
+        return Line(self, rewriter, next(fresh), _formats(codecs))
 
     def _latch(self, packet: Packet) -> Layer | None:
         value = next((mid for identifier in self._mid_ids if (mid := packet.extension(identifier))), None)
@@ -214,6 +216,11 @@ class Peer:
 def forwarded(peer: Peer) -> tuple[Source, ...]:
     """The sources of a peer that routes may name."""
     return tuple(peer.sources[line] for line in _FORWARDED if line in peer.sources)
+
+
+@lru_cache(MOST_SHARED)
+def _formats(codecs: tuple[Codec, ...]) -> Mapping[CodecName, tuple[int, int | None]]:
+    return {codec.name: (codec.payload_type, codec.rtx_payload_type) for codec in codecs}
 
 
 def _received(plan: LinePlan) -> tuple[MediaLine, ...]:

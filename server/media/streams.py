@@ -84,7 +84,8 @@ class Layer:
         self.arrived_ns = 0
         self.height = 0
         self.keyframes = 0
-        self.history: list[Packet | None] = [None] * HISTORY if source.kind is MediaKind.VIDEO else []
+        self.history: list[Packet | None] = []
+        """Of pictures, by number; empty until there is something to keep."""
 
     def bitrate_bps(self, now_ns: int) -> int:
         """Over about the last second, 0 when nothing comes."""
@@ -161,12 +162,16 @@ class Layer:
             self.height = picture.height or self.height
             self.pacer.fulfilled()
         if self.lines or self.pending:
+            if not self.history:
+                self.history = self._places()
             self.history[packet.extended % HISTORY] = packet
 
     def forget(self) -> None:
         """Nobody gets this layer any more: of hundreds of cameras only those that are watched keep packets."""
-        if self.kind is MediaKind.VIDEO:
-            self.history = [None] * HISTORY
+        self.history = []
+
+    def _places(self) -> list[Packet | None]:
+        return [None] * HISTORY
 
     def begin_pending(self, packet: Packet, now_ns: int) -> tuple[Line, ...]:
         """The lines that start with this packet, if they can; they are in `lines` now."""

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from array import array
 from typing import Final
 
 SIZE: Final = 2048
@@ -50,15 +49,3 @@ class SendHistory:
         """The latest number given out whose low 16 bits are these; below zero if none was."""
         newest = self.state[0] - 1
         return newest - (newest - sequence16 & 0xFFFF)
-
-
-class SharedHistory(SendHistory):
-    """The same in memory that compiled code writes, too."""
-
-    __slots__ = ()
-
-    def __init__(self, first: int = 1) -> None:
-        # Arrays are no lists, but nothing else is done with these than both can.
-        self.state = array("q", [first, 0])  # type: ignore[assignment]
-        self.times = array("q", bytes(8 * SIZE))  # type: ignore[assignment]
-        self.sizes = array("H", bytes(2 * SIZE))  # type: ignore[assignment]

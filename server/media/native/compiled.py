@@ -12,7 +12,6 @@ from pathlib import Path as File
 from typing import TYPE_CHECKING, Any, Final
 
 from server.media.congestion.estimator import Estimator
-from server.media.congestion.history import SendHistory, SharedHistory
 from server.media.dtls import SrtpError, SrtpPair, unprotect_function
 from server.media.ice import Path
 from server.media.inbox import Inbox
@@ -23,6 +22,7 @@ from server.media.native.fields import integer
 from server.media.native.intake import CompiledEntry, CompiledInbox, CompiledIntake, CompiledLayer
 from server.media.native.library import ffi, load
 from server.media.native.seal import CompiledKeys, keys_of
+from server.media.native.stream import SharedHistory
 from server.media.outbox import segments_of, socket_address
 from server.media.packet_path import Send
 from server.media.picture import NO_PICTURE
@@ -55,14 +55,14 @@ class CompiledLeg:
     """See `server.media.outbox.Leg`. `lines` point to `struct`, and it to the outbox and the history."""
 
     __slots__ = (
-        "_arrays", "_functions", "_keys", "_path", "_put", "_refused", "_rerouted", "_srtp", "box", "lines", "struct",
+        "_functions", "_history", "_keys", "_path", "_put", "_refused", "_rerouted", "_srtp", "box", "lines", "struct",
     )  # fmt: skip
 
     def __init__(
         self,
         functions: Any,  # noqa: ANN401
         put: Send,
-        history: SendHistory | None,
+        history: SharedHistory | None,
         rerouted: Callable[[], None],
     ) -> None:
         self.struct = ffi.new("struct leg *")
@@ -75,14 +75,9 @@ class CompiledLeg:
         self._srtp: SrtpPair | None = None
         self._keys: CompiledKeys | None = None
         self.lines: list[Any] = []
-        self._arrays: tuple[Any, ...] = ()
+        self._history = history
         if history is not None:
-            self._arrays = (
-                ffi.from_buffer("int64_t[]", history.state, require_writable=True),
-                ffi.from_buffer("int64_t[]", history.times, require_writable=True),
-                ffi.from_buffer("uint16_t[]", history.sizes, require_writable=True),
-            )
-            self.struct.state, self.struct.times, self.struct.sizes = self._arrays
+            history.lend(self.struct)
 
     @property
     def refused(self) -> int:
@@ -228,7 +223,7 @@ class CompiledPath:
         """See `PacketPath`."""
         return SharedHistory()
 
-    def leg(self, put: Send, history: SendHistory | None) -> CompiledLeg:
+    def leg(self, put: Send, history: SharedHistory | None) -> CompiledLeg:
         """See `PacketPath`."""
         return CompiledLeg(self._functions, put, history, self._rerouted)
 
@@ -251,7 +246,7 @@ class CompiledPath:
             forms.setdefault(redundancy.form(line), []).append(line)
         return sum(self._send(_Route(lines, self._version), form, now_ns) for form, lines in forms.items())
 
-    def estimator(self, history: SendHistory) -> Estimator:
+    def estimator(self, history: SharedHistory) -> Estimator:
         """See `PacketPath`."""
         return self._feedback.estimator(history)
 

@@ -9,9 +9,10 @@ from server.media.congestion.acknowledged import Batch
 from server.media.congestion.delay import Usage
 from server.media.congestion.estimator import Estimator
 from server.media.congestion.feedback import MalformedFeedback
-from server.media.congestion.history import SIZE, SendHistory
+from server.media.congestion.history import SIZE
 from server.media.congestion.trains import NS
 from server.media.native.library import ffi
+from server.media.native.stream import SharedHistory
 
 _USAGES: Final = (Usage.UNDER, Usage.NORMAL, Usage.OVER)
 
@@ -30,7 +31,7 @@ class CompiledFeedback:
         self.ticks = _view(self.batch.ticks, 8, "q")
         self.sizes = _view(self.batch.sizes, 2, "H")
 
-    def estimator(self, history: SendHistory) -> Estimator:
+    def estimator(self, history: SharedHistory) -> Estimator:
         """For one subscriber."""
         acknowledger = CompiledAcknowledger(self, history)
         return Estimator(history, acknowledger, lambda: CompiledTrend(self), lambda: CompiledTrains(self))
@@ -56,17 +57,13 @@ class CompiledBatch(Batch):
 class CompiledAcknowledger:
     """See `server.media.congestion.acknowledged.Acknowledger`. A batch is good until any other is read."""
 
-    __slots__ = ("_arrays", "_shared", "struct")
+    __slots__ = ("_history", "_shared", "struct")
 
-    def __init__(self, shared: CompiledFeedback, history: SendHistory) -> None:
+    def __init__(self, shared: CompiledFeedback, history: SharedHistory) -> None:
         self._shared = shared
+        self._history = history
         self.struct = ffi.new("struct acknowledger *")
-        self._arrays = (
-            ffi.from_buffer("int64_t[]", history.state, require_writable=True),
-            ffi.from_buffer("int64_t[]", history.times, require_writable=True),
-            ffi.from_buffer("uint16_t[]", history.sizes, require_writable=True),
-        )
-        self.struct.state, self.struct.times, self.struct.sizes = self._arrays
+        history.lend(self.struct)
         self.struct.told = history.state[0] - 1
 
     def read(self, message: bytes) -> Batch | None:

@@ -130,7 +130,6 @@ class CompiledLayer(Layer):
             self.struct.budget = source.budget.struct
         if isinstance(source.voice, CompiledVoice):
             source.voice.feed(self.struct)
-        self.forget()
 
     @property
     def codec(self) -> CodecName:
@@ -178,8 +177,9 @@ class CompiledLayer(Layer):
         """See `Layer`."""
         super().forget()
         self._functions.stream_forget(self.struct)
-        if self.kind is MediaKind.VIDEO:
-            self.history = _History(self._functions.stream_pass, self.struct)
+
+    def _places(self) -> _History:
+        return _History(self._functions.stream_pass, self.struct)
 
     def recall(self, extended: int) -> Packet | None:
         """See `Layer`."""

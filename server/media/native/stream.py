@@ -9,9 +9,11 @@ from typing import Any, Final
 from server.ids import ParticipantId
 from server.media.budget import Budget
 from server.media.congestion.arrivals import MAX_PENDING, Arrivals
+from server.media.congestion.history import SIZE, SendHistory
 from server.media.meter import Meter
 from server.media.native.fields import integer, real
 from server.media.native.library import ffi
+from server.media.native.memory import zeroed
 from server.media.receive import WINDOW, ReceiveStatistics
 from server.media.speakers import Talker
 from server.media.voices import Voice
@@ -174,8 +176,8 @@ class CompiledArrivals(Arrivals):
     def __init__(self) -> None:
         super().__init__()
         self.state = ffi.new("int64_t[]", 1)
-        self.numbers = ffi.new("uint16_t[]", MAX_PENDING)
-        self.times = ffi.new("int64_t[]", MAX_PENDING)
+        self.numbers = zeroed("uint16_t", MAX_PENDING)
+        self.times = zeroed("int64_t", MAX_PENDING)
 
     def record(self, sequence16: int, now_ns: int) -> None:
         """See `Arrivals`."""
@@ -190,3 +192,18 @@ class CompiledArrivals(Arrivals):
         count = int(self.state[0])
         self.state[0] = 0
         return ffi.unpack(self.numbers, count), ffi.unpack(self.times, count)
+
+
+class SharedHistory(SendHistory):
+    """See `SendHistory`. Arrays are no lists, but nothing else is done with these than both can."""
+
+    __slots__ = ()
+
+    def __init__(self, first: int = 1) -> None:
+        self.state = ffi.new("int64_t[]", [first, 0])
+        self.times = zeroed("int64_t", SIZE)
+        self.sizes = zeroed("uint16_t", SIZE)
+
+    def lend(self, struct: Any) -> None:  # noqa: ANN401
+        """C writes it by this struct from now on, which must not outlive it."""
+        struct.state, struct.times, struct.sizes = self.state, self.times, self.sizes

@@ -11,10 +11,11 @@ from server.media.congestion.acknowledged import Acknowledger, AcknowledgerPort,
 from server.media.congestion.arrivals import Arrivals
 from server.media.congestion.delay import Trend
 from server.media.congestion.feedback import MalformedFeedback
-from server.media.congestion.history import SendHistory, SharedHistory
+from server.media.congestion.history import SendHistory
 from server.media.congestion.trains import Trains
 from server.media.native.feedback import CompiledAcknowledger, CompiledFeedback, CompiledTrains, CompiledTrend
 from server.media.native.library import load
+from server.media.native.stream import SharedHistory
 from tests.media.congestion.simulation import MS, Scenario, World
 from tests.media.paths import compiled_library, compiled_path
 
