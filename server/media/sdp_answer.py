@@ -167,15 +167,15 @@ def answer(offer: Offer, local: Local, ssrcs: tuple[SlotSsrcs, ...]) -> str:
     lines += [f"a=group:BUNDLE {bundle}"] if bundle else []
     lines.append("a=msid-semantic: WMS *")
     for section in offer.sections:
-        lines += accepted.get(section.mid) or _refused(section)
+        lines += accepted.get(section.mid) or _refused(section, local)
     return "\r\n".join(lines) + "\r\n"
 
 
-def _refused(section: Section) -> list[str]:
-    """Port 0, and out of the bundle (RFC 8843 section 7.3.3)."""
+def _refused(section: Section, local: Local) -> list[str]:
+    """Port 0, and out of the bundle (RFC 8843 section 7.3.3). GStreamer wants a transport even of such a line."""
     head = f"m={section.media} 0 {section.protocol} {section.formats}"
     name = [f"a=mid:{section.mid}"] if section.mid else []
-    return [head, "c=IN IP4 0.0.0.0", *name, "a=inactive"]
+    return [head, "c=IN IP4 0.0.0.0", *name, *_transport(local), "a=inactive"]
 
 
 def _accepted(line: MediaLine, local: Local, direction: str, tail: list[str]) -> list[str]:
@@ -188,10 +188,7 @@ def _accepted(line: MediaLine, local: Local, direction: str, tail: list[str]) ->
         f"m={section.media} {first.port} {section.protocol} {formats}",
         f"c=IN IP{_version(first.address)} {first.address}",
         f"a=mid:{section.mid}",
-        f"a=ice-ufrag:{local.ufrag}",
-        f"a=ice-pwd:{local.pwd}",
-        f"a=fingerprint:sha-256 {local.fingerprint}",
-        "a=setup:passive",
+        *_transport(local),
         f"a={direction}",
         "a=rtcp-mux",
     ]
@@ -201,6 +198,15 @@ def _accepted(line: MediaLine, local: Local, direction: str, tail: list[str]) ->
     lines += _extension_lines(section) + tail
     lines += [_candidate(index, candidate) for index, candidate in enumerate(local.candidates)]
     return [*lines, "a=end-of-candidates"]
+
+
+def _transport(local: Local) -> list[str]:
+    return [
+        f"a=ice-ufrag:{local.ufrag}",
+        f"a=ice-pwd:{local.pwd}",
+        f"a=fingerprint:sha-256 {local.fingerprint}",
+        "a=setup:passive",
+    ]
 
 
 def _payload_types(codec: Codec) -> tuple[int, ...]:
