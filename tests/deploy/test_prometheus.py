@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+import pytest_asyncio
 import yaml
 from aiohttp import ClientConnectionError, ClientSession
 
@@ -100,9 +101,10 @@ class Watched:
         await until(lambda: self.ask(query))
 
 
-@pytest.fixture
-async def watched(tmp_path: Path) -> AsyncIterator[Watched]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def watched(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Watched]:
     """Two people do a little at a server on a Redis, while a Prometheus looks every half second."""
+    tmp_path = tmp_path_factory.mktemp("watched")
     async with AsyncExitStack() as stack:
         redis = await stack.enter_async_context(redis_server("redis"))
         server = await stack.enter_async_context(Server(config(tmp_path / "server", ops_port=0, redis=redis.url)))
@@ -136,6 +138,7 @@ def queries() -> Iterator[tuple[str, str]]:
             yield panel["title"], target["expr"].replace("$instance", ".*")
 
 
+@pytest.mark.asyncio(loop_scope="module")
 async def test_the_dashboard_shows_a_real_session(watched: Watched) -> None:
     """No query is wrong, and every panel shows something that there is to show."""
     shown: dict[str, int] = {}
@@ -144,6 +147,7 @@ async def test_the_dashboard_shows_a_real_session(watched: Watched) -> None:
     assert {title for title, count in shown.items() if not count} <= QUIET
 
 
+@pytest.mark.asyncio(loop_scope="module")
 async def test_nothing_is_missed_on_a_good_day(watched: Watched) -> None:
     """People who come and act are no lost hints: the alert would cry wolf."""
     (gaps,) = await watched.ask("holdspace_hint_gaps_total")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+import pytest_asyncio
 from aiohttp import ClientConnectionError, ClientSession
 from socketio.exceptions import ConnectionError as ConnectionRefused
 
@@ -22,6 +23,8 @@ from server.rooms.state import Role
 from tests.cluster.servers import redis_server
 from tests.deploy.tools import DEPLOY, free_port, running, tool, until
 from tests.signaling.clients import Person, Refused, config, fresh_room, plain, token
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 ALONE: Final = "{\n\tadmin off\n\tauto_https disable_redirects\n\tskip_install_trust\n}\n"
 """Global options: this Caddy touches nothing of the machine."""
@@ -78,9 +81,10 @@ def nginx(folder: Path, port: int, servers: list[Server]) -> AbstractAsyncContex
     return running(folder, tool("nginx"), "-p", str(folder), "-e", "stderr", "-c", "nginx.conf")
 
 
-@pytest.fixture(params=[caddy, nginx], ids=["caddy", "nginx"])
-async def site(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Site]:
-    """Two servers on one Redis, and a proxy that knows both."""
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=[caddy, nginx], ids=["caddy", "nginx"])
+async def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
+    """Two servers on one Redis, and a proxy that knows both; one of them drains in the last test."""
+    tmp_path = tmp_path_factory.mktemp("site")
     async with AsyncExitStack() as stack:
         redis = await stack.enter_async_context(redis_server("redis"))
         servers = [
