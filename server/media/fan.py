@@ -16,7 +16,7 @@ from typing import Any, Final
 from server.media.congestion.history import SIZE, SendHistory
 from server.media.dtls import Sender, protect_in_place
 from server.media.line import Line
-from server.media.outbox import LENGTH_BYTES, MAX_PACKET, PLACES, Destination, Leg
+from server.media.outbox import LENGTH_BYTES, MAX_PACKET, PLACES, Leg, Tray
 from server.media.red import Redundancy
 from server.media.rtp import NUMBERED, Packet
 from server.media.run import Run, RunningRewriter, run_of
@@ -30,16 +30,16 @@ _ENTRY: Final = SIZE - 1
 _PAYLOAD_AT: Final = LENGTH_BYTES + NUMBERED.size
 
 Lane = tuple[
-    int, int, int, int, bytes, RunningRewriter | None, Destination, list[tuple[int, Any, Any]], bytearray, memoryview,
+    int, int, int, int, bytes, RunningRewriter | None, Tray, list[tuple[int, Any, Any]], bytearray, memoryview,
     Any, int, list[int], list[int], list[int],
 ]  # fmt: skip
 """A line by datagrams and with transport-wide numbers, taken apart: its offsets of sequence and timestamp; payload
-types, plain and redundant; the constant part of the header; its rewriter, if that changes the payload; destination, its
+types, plain and redundant; the constant part of the header; its rewriter, if that changes the payload; tray, its
 places, memory and lengths; libsrtp's session and what it adds to a packet; state, times and sizes of the history.
 """
 
 
-Running = tuple[Line, RunningRewriter, Destination, Sender, SendHistory]
+Running = tuple[Line, RunningRewriter, Tray, Sender, SendHistory]
 """What a lane is made of; a session of libsrtp lives as long as its sender."""
 
 
@@ -75,14 +75,14 @@ def _running(line: Line) -> Running | None:
         return None
     if leg.to is None or leg.sender is None or history is None:
         return None
-    return line, rewriter, leg.to, leg.sender, history
+    return line, rewriter, leg.to.tray(rewriter.ssrc), leg.sender, history
 
 
-def _lane(_: Line, rewriter: RunningRewriter, to: Destination, sender: Sender, history: SendHistory) -> Lane:
+def _lane(_: Line, rewriter: RunningRewriter, tray: Tray, sender: Sender, history: SendHistory) -> Lane:
     renames = rewriter.picture_offset or rewriter.tl0_offset
     return (
         rewriter.sequence_offset, rewriter.timestamp_offset, rewriter.payload_type, rewriter.redundant_type,
-        rewriter.numbered, rewriter if renames else None, to, to.places, to.memory, to.lengths,
+        rewriter.numbered, rewriter if renames else None, tray, tray.places, tray.memory, tray.lengths,
         sender.pointer, sender.overhead, history.state, history.times, history.sizes,
     )  # fmt: skip
 
@@ -149,12 +149,12 @@ def put(lanes: Iterable[Lane], packet: Packet, now_ns: int) -> int:
     write, protect = _layout(len(payload)), protect_in_place
     sent = known = left = 0
     for (
-        sequence_offset, timestamp_offset, payload_type, redundant_type, numbered, rewriter, to, places, memory,
+        sequence_offset, timestamp_offset, payload_type, redundant_type, numbered, rewriter, tray, places, memory,
         lengths, session, overhead, state, times, sizes,
     ) in lanes:  # fmt: skip
-        place = to.count
+        place = tray.count
         if place == PLACES:
-            to.box.flush()
+            tray.to.box.flush()
             place = 0
         at, pointer, length = places[place]
         number = state[0]
@@ -170,7 +170,7 @@ def put(lanes: Iterable[Lane], packet: Packet, now_ns: int) -> int:
             )
         entry = number & _ENTRY
         if protect(session, pointer, length):
-            to.leg.refused += 1
+            tray.to.leg.refused += 1
             times[entry] = 0
             continue
         if overhead != known:
@@ -178,8 +178,8 @@ def put(lanes: Iterable[Lane], packet: Packet, now_ns: int) -> int:
             known, left = overhead, size + overhead
         lengths[place] = left
         if not place:
-            to.box.wait(to)
-        to.count = place + 1
+            tray.to.box.wait(tray.to)
+        tray.count = place + 1
         times[entry] = now_ns
         sizes[entry] = left
         state[1] += left

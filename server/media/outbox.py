@@ -12,9 +12,8 @@ import errno
 import ipaddress
 import socket
 import struct
-from collections.abc import Callable
-from itertools import islice
-from typing import Any, Final
+from collections.abc import Callable, Iterator
+from typing import Final
 
 from cffi import FFI
 
@@ -39,11 +38,11 @@ _PACKET_AT: Final = 16
 """In its place: its length stands right before it, and behind it is room for what libsrtp adds."""
 
 LENGTH_BYTES: Final = 4
-_VECTOR: Final = struct.Struct("@PN")
-_WORD: Final = 8
+_VECTOR_BYTES: Final = struct.calcsize("@PN")
 _CONTROL: Final = struct.Struct("@NiiH0N")
 """A struct cmsghdr with the size of a segment."""
 _CONTROL_LENGTH: Final = struct.calcsize("@NiiH")
+_SIZE_AT: Final = struct.calcsize("@Nii")
 _SOL_UDP: Final = 17
 _UDP_SEGMENT: Final = 103
 _TOO_LARGE: Final = frozenset((errno.EINVAL, errno.EMSGSIZE))
@@ -57,30 +56,19 @@ _ffi.cdef("int sendmmsg(int, void *, unsigned int, int);")
 _libc: Final = _ffi.dlopen(None)
 
 
-def _controls() -> tuple[Any, int]:
-    """What tells the kernel to cut up a message, for each size of a segment: memory, and where it lies."""
-    owner, at, view = memory(_PLACE * _CONTROL.size)
-    for size in range(_PLACE):
-        _CONTROL.pack_into(view, size * _CONTROL.size, _CONTROL_LENGTH, _SOL_UDP, _UDP_SEGMENT, size)
-    return owner, at
+class Tray:
+    """Packets of one kind to one destination that wait. `count` of its `places` are taken.
 
-
-_CONTROLS, _CONTROLS_AT = _controls()
-
-
-class Destination:
-    """An address that packets of one leg go to from one socket.
-
-    `count` of its `places` are taken. A place is: where in `memory` the length of its packet stands, as a C int, and
-    pointers for libsrtp to the packet behind it and to that length. `lengths` are those of the encrypted packets.
+    A place is: where in `memory` the length of its packet stands, as a C int, and pointers for libsrtp to the packet
+    behind it and to that length. `lengths` are those of the encrypted packets.
     """
 
-    __slots__ = ("_alone", "_name", "_raw", "_vectors", "address", "box", "count", "leg", "lengths", "memory", "places")
+    __slots__ = (
+        "_controls", "_known", "_name", "_sizes", "_starts", "_vectors", "count", "lengths", "memory", "places", "to",
+    )  # fmt: skip
 
-    def __init__(self, leg: Leg, box: Outbox, address: tuple[str, int]) -> None:
-        self.leg = leg
-        self.box = box
-        self.address = address
+    def __init__(self, to: Destination, name: tuple[int, int]) -> None:
+        self.to = to
         self.count = 0
         self.memory = bytearray(PLACES * _PLACE)
         start = _ffi.from_buffer(self.memory)
@@ -88,45 +76,114 @@ class Destination:
             (at - LENGTH_BYTES, start + at, _ffi.cast("int *", start + at - LENGTH_BYTES))
             for at in range(_PACKET_AT, PLACES * _PLACE, _PLACE)
         ]
-        self._raw = _ffi.from_buffer(socket_address(*address))
-        self._name = address_of(self._raw), len(self._raw)
-        owner, vectors, view = memory(PLACES * _VECTOR.size)
+        self._name = name
+        # One more than there are places, for a guest.
+        owner, vectors, view = memory((PLACES + 1) * _VECTOR_BYTES)
         self._vectors = owner, vectors
-        for index in range(PLACES):
-            _VECTOR.pack_into(view, index * _VECTOR.size, address_of(start) + _PACKET_AT + index * _PLACE, 0)
+        self._starts = view.cast("Q")[::2]
         self.lengths = view.cast("Q")[1::2]
-        self._alone = [self._message(first, 1, 0) for first in range(PLACES)]
+        for index in range(PLACES):
+            self._starts[index] = address_of(start) + _PACKET_AT + index * _PLACE
+        owner, controls, view = memory((PLACES + 1) * _CONTROL.size)
+        self._controls = owner, controls
+        for index in range(PLACES + 1):
+            _CONTROL.pack_into(view, index * _CONTROL.size, _CONTROL_LENGTH, _SOL_UDP, _UDP_SEGMENT, 0)
+        self._sizes = view.cast("H")[_SIZE_AT // 2 :: _CONTROL.size // 2]
+        self._known: dict[tuple[int, int], bytes] = {}
 
-    def spans(self, *, joined: bool) -> list[tuple[int, int, int]]:
-        """Packets of one size make one message, if joined: first, how many, size. The last may be shorter."""
-        if not joined:
-            return [(at, 1, 0) for at in range(self.count)]
-        sizes = self.lengths[: self.count].tolist()
+    def join(self, guest: Tray) -> None:
+        """Have the first packet of another tray behind those of this one."""
+        self._starts[self.count], self.lengths[self.count] = guest._starts[0], guest.lengths[0]
+
+    def leave(self) -> None:
+        """That place is for our own packets again."""
+        self._starts[self.count] = self._starts[0] + self.count * _PLACE
+
+    def alone(self) -> list[bytes]:
+        """What waits, in the kernel's form: a message for each packet."""
+        return [self._message(at, 1) for at in range(self.count)]
+
+    def messages(self, first: int, end: int) -> list[bytes]:
+        """What waits in these places. Packets of one size make one message; its last may be shorter."""
+        sizes = self.lengths[first:end].tolist()
         found = []
-        first, total = 0, len(sizes)
-        while first < total:
-            size, end = sizes[first], first + 1
-            while end < total and sizes[end] == size:
-                end += 1
-            if end < total and sizes[end] < size:
-                end += 1
-            found.append((first, end - first, size))
-            first = end
+        at, total = 0, len(sizes)
+        while at < total:
+            begun, size = at, sizes[at]
+            at += 1
+            while at < total and sizes[at] == size:
+                at += 1
+            if at < total and sizes[at] < size:
+                at += 1
+            self._sizes[first + begun] = size
+            found.append(self._message(first + begun, at - begun))
         return found
+
+    def packets(self) -> Iterator[bytearray]:
+        """What waits, as it goes out."""
+        for (at, *_), length in zip(self.places[: self.count], self.lengths, strict=False):
+            yield self.memory[at + LENGTH_BYTES : at + LENGTH_BYTES + length]
+
+    def _message(self, first: int, count: int) -> bytes:
+        """Of these packets; one that is alone is not to be cut up."""
+        message = self._known.get((first, count))
+        if message is None:
+            control = (self._controls[1] + first * _CONTROL.size, _CONTROL.size) if count > 1 else (0, 0)
+            vectors = self._vectors[1] + first * _VECTOR_BYTES
+            message = self._known[first, count] = MESSAGE.pack(*self._name, vectors, count, *control, 0, 0)
+        return message
+
+
+class Destination:
+    """An address that packets of one leg go to from one socket.
+
+    Voices wait apart from pictures: what is between two parts of a picture would end the message of the picture.
+    """
+
+    __slots__ = ("_joined", "_raw", "address", "box", "leg", "pictures", "voices", "waits")
+
+    def __init__(self, leg: Leg, box: Outbox, address: tuple[str, int]) -> None:
+        self.leg = leg
+        self.box = box
+        self.address = address
+        self.waits = False
+        """Whether the outbox knows that packets wait here."""
+        self._joined = False
+        self._raw = _ffi.from_buffer(socket_address(*address))
+        name = address_of(self._raw), len(self._raw)
+        self.pictures = Tray(self, name)
+        self.voices = Tray(self, name)
+
+    def tray(self, ssrc: int) -> Tray:
+        """Where packets of this SSRC wait, always the same: so they keep their order."""
+        return self.voices if ssrc in self.leg.voices else self.pictures
 
     def messages(self, *, joined: bool) -> list[bytes]:
         """What waits, in the kernel's form."""
-        if self.count == 1 or not joined:
-            return self._alone[: self.count]
-        return [
-            self._message(first, count, size) if count > 1 else self._alone[first]
-            for first, count, size in self.spans(joined=True)
-        ]
+        pictures, voices = self.pictures, self.voices
+        if not joined:
+            return pictures.alone() + voices.alone()
+        if not pictures.count:
+            return voices.messages(0, voices.count)
+        if not voices.count:
+            return pictures.messages(0, pictures.count)
+        # The first voice ends the message of the last picture, mostly: one message less.
+        pictures.join(voices)
+        self._joined = True
+        return pictures.messages(0, pictures.count + 1) + voices.messages(1, voices.count)
 
-    def _message(self, first: int, count: int, size: int) -> bytes:
-        # A message of one packet is not to be cut up.
-        control = (_CONTROLS_AT + size * _CONTROL.size, _CONTROL.size) if count > 1 else (0, 0)
-        return MESSAGE.pack(*self._name, self._vectors[1] + first * _VECTOR.size, count, *control, 0, 0)
+    def packets(self) -> Iterator[bytearray]:
+        """What waits, as it goes out."""
+        yield from self.pictures.packets()
+        yield from self.voices.packets()
+
+    def clear(self) -> None:
+        """Nothing waits any more."""
+        if self._joined:
+            self.pictures.leave()
+            self._joined = False
+        self.pictures.count = self.voices.count = 0
+        self.waits = False
 
 
 def socket_address(host: str, port: int) -> bytes:
@@ -150,7 +207,7 @@ class Outbox:
     """Packets of one socket that wait for `flush`; `begun` is called when the first of a batch does.
 
     `send` is how a packet gets in; `server.media.fan` does the same in its loop, by these rules: it is written and
-    encrypted in the next free place of its destination, its length noted; the first there says `wait`.
+    encrypted in the next free place of its tray, its length noted; the first there says `wait`.
     """
 
     __slots__ = ("_begun", "_joins", "_messages", "_messages_view", "_socket", "_waiting", "dropped")
@@ -164,34 +221,37 @@ class Outbox:
         self._messages, _, self._messages_view = memory(MESSAGES * MESSAGE.size)
         self._waiting: list[Destination] = []
 
-    def send(self, sender: Sender, to: Destination, head: bytes, tail: bytes) -> int:
+    def send(self, sender: Sender, tray: Tray, head: bytes, tail: bytes) -> int:
         """Take one RTP packet, in two parts; returns its length on the wire.
 
         0 when libsrtp refuses it (a number used before, or too old) and when it is too long.
         """
-        if to.count == PLACES:
+        if tray.count == PLACES:
             self.flush()
         start = len(head)
         size = start + len(tail)
         if size > MAX_PACKET:
             return 0
-        place = to.count
-        at, packet, length = to.places[place]
+        place = tray.count
+        at, packet, length = tray.places[place]
         at += LENGTH_BYTES
-        to.memory[at : at + start] = head
-        to.memory[at + start : at + size] = tail
+        tray.memory[at : at + start] = head
+        tray.memory[at + start : at + size] = tail
         length[0] = size
         if protect_in_place(sender.pointer, packet, length):
             return 0
         size += sender.overhead
-        to.lengths[place] = size
+        tray.lengths[place] = size
         if not place:
-            self.wait(to)
-        to.count = place + 1
+            self.wait(tray.to)
+        tray.count = place + 1
         return size
 
     def wait(self, to: Destination) -> None:
         """Packets wait there."""
+        if to.waits:
+            return
+        to.waits = True
         if not self._waiting:
             self._begun()
         self._waiting.append(to)
@@ -204,10 +264,9 @@ class Outbox:
         if BATCHES:
             self._send_all(waiting, joined=self._joins)
         else:
-            for to in waiting:
-                self._send_each(to, 0, to.count)
+            self._send_each(waiting)
         for to in waiting:
-            to.count = 0
+            to.clear()
         waiting.clear()
 
     def _send_all(self, waiting: list[Destination], *, joined: bool) -> None:
@@ -222,33 +281,31 @@ class Outbox:
             while done < len(part):
                 taken = _libc.sendmmsg(descriptor, self._messages + done * MESSAGE.size, len(part) - done, 0)
                 if taken <= 0:
-                    self._refused(_find(waiting, first + done, joined=joined), _ffi.errno)
+                    self._refused(done * MESSAGE.size, _ffi.errno)
                 done += max(taken, 1)
 
-    def _refused(self, span: tuple[Destination, int, int], error: int) -> None:
-        """A message the kernel did not take: cut it up here if that was the reason."""
-        to, first, count = span
+    def _refused(self, at: int, error: int) -> None:
+        """The kernel did not take the message that lies there: cut it up here if that was the reason."""
+        view = self._messages_view
+        name, name_bytes, vectors, count, *_ = MESSAGE.unpack_from(view, at)
         if error in _UNABLE:
             self._joins = False
         elif count == 1 or error not in _TOO_LARGE:
             self.dropped += count
             return
-        self._send_each(to, first, count)
-
-    def _send_each(self, to: Destination, first: int, count: int) -> None:
-        """Packet by packet."""
-        for index in range(first, first + count):
-            at = to.places[index][0] + LENGTH_BYTES
-            try:
-                self._socket.sendto(to.memory[at : at + to.lengths[index]], to.address)
-            except OSError:
+        for vector in range(vectors, vectors + count * _VECTOR_BYTES, _VECTOR_BYTES):
+            MESSAGE.pack_into(view, at, name, name_bytes, vector, 1, 0, 0, 0, 0)
+            if _libc.sendmmsg(self._socket.fileno(), self._messages + at, 1, 0) <= 0:
                 self.dropped += 1
 
-
-def _find(waiting: list[Destination], index: int, *, joined: bool) -> tuple[Destination, int, int]:
-    """The packets of one message of all these: where they wait, the first place, how many."""
-    spans = ((to, first, count) for to in waiting for first, count, _ in to.spans(joined=joined))
-    return next(islice(spans, index, None))
+    def _send_each(self, waiting: list[Destination]) -> None:
+        """Packet by packet."""
+        for to in waiting:
+            for packet in to.packets():
+                try:
+                    self._socket.sendto(packet, to.address)
+                except OSError:
+                    self.dropped += 1
 
 
 class Leg:
@@ -257,11 +314,13 @@ class Leg:
     `rerouted` is called when keys or path change: what was made of them is good no more.
     """
 
-    __slots__ = ("_path", "_put", "_rerouted", "refused", "sender", "to")
+    __slots__ = ("_path", "_put", "_rerouted", "refused", "sender", "to", "voices")
 
     def __init__(self, put: Callable[[bytes, Path], None], rerouted: Callable[[], None]) -> None:
         self.refused = 0
         """Packets that libsrtp would not protect: too long, or a number used before."""
+        self.voices: set[int] = set()
+        """SSRCs of what is heard."""
         self.to: Destination | None = None
         """Where datagrams go; None for a path of another kind."""
         self._put = put
@@ -281,14 +340,14 @@ class Leg:
         self.to = Destination(self, box, path[1]) if path is not None and box is not None else None
         self._rerouted()
 
-    def send(self, ssrc: int, head: bytes, tail: bytes) -> int:  # noqa: ARG002 - libsrtp reads it in the packet
+    def send(self, ssrc: int, head: bytes, tail: bytes) -> int:
         """One RTP packet of this SSRC in two parts; returns its length on the wire, 0 if it could not leave."""
         sender, to = self.sender, self.to
         if sender is None:
             return 0
         if to is None:
             return self._send_alone(sender, head + tail)
-        size = to.box.send(sender, to, head, tail)
+        size = to.box.send(sender, to.tray(ssrc), head, tail)
         if not size:
             self.refused += 1
         return size

@@ -14,7 +14,7 @@ from pylibsrtp import Policy, Session
 
 from server.media import outbox
 from server.media.dtls import SrtpPair
-from server.media.outbox import MAX_PACKET, MAX_SEGMENTS, PLACES
+from server.media.outbox import MAX_PACKET, MAX_SEGMENTS, PLACES, Leg
 from server.media.packet_path import LegPort, PacketPath, PurePath
 from server.media.rtp import HEADER
 from tests.media.paths import Chosen, compiled_path
@@ -23,6 +23,7 @@ SO_NO_CHECK = 11
 KEY = b"k" * 28
 PROFILE = Policy.SRTP_PROFILE_AEAD_AES_128_GCM
 SSRC = 7
+VOICE = 9
 TAG = 16
 MANY = 2_049
 """More than any outbox holds."""
@@ -100,6 +101,60 @@ def test_everything_arrives_as_it_was_and_in_order(make: Callable[[], PacketPath
         assert [on.arrived(to) for to in range(3)] == wanted
         assert bool(on.begun) == bool(sent)
         assert not on.box.dropped
+
+
+sizes = st.sampled_from([0, 40, 41, 700, 1_400])
+
+
+@pytest.mark.parametrize("make", [PurePath, compiled_path], ids=["pure", "compiled"])
+@given(batches=st.lists(st.lists(st.tuples(st.booleans(), sizes), max_size=20), max_size=4))
+def test_voices_and_pictures_share_messages(
+    make: Callable[[], PacketPath], batches: list[list[tuple[bool, int]]]
+) -> None:
+    """Streams may overtake each other on their way; the packets of one do not, and each arrives as it was."""
+    with stand(make()) as on:
+        voice = on.path.rewriter(on.legs[0], VOICE, 48_000, 0, (0, 0)).ssrc
+        wanted: dict[int, list[bytes]] = {SSRC: [], VOICE: []}
+        for batch in batches:
+            for heard, size in batch:
+                ssrc = voice if heard else SSRC
+                packet = HEADER.pack(0x80, 96, len(wanted[ssrc]), 0, ssrc) + bytes([len(wanted[ssrc])]) * size
+                assert on.legs[0].send(ssrc, packet[:12], packet[12:])
+                wanted[ssrc].append(packet)
+            on.box.flush()
+        arrived = on.arrived()
+        assert {ssrc: [each for each in arrived if HEADER.unpack_from(each)[4] == ssrc] for ssrc in wanted} == wanted
+        assert not on.box.dropped
+
+
+def test_a_voice_between_pictures_costs_no_message() -> None:
+    """The parts of a picture leave together, and the first voice at their end."""
+    with stand(PurePath()) as on:
+        leg = on.legs[0]
+        assert isinstance(leg, Leg)
+        assert leg.to is not None
+        leg.voices.add(VOICE)
+        for number in range(3):
+            on.send(number, bytes(1_000))
+            leg.send(VOICE, HEADER.pack(0x80, 96, number, 0, VOICE), bytes(100))
+        assert len(leg.to.messages(joined=True)) == 2
+        on.box.flush()
+        assert [HEADER.unpack_from(packet)[4] for packet in on.arrived()] == [SSRC] * 3 + [VOICE] * 3
+
+
+@pytest.mark.parametrize("voice_bytes", [100, 1_200])
+def test_a_full_tray_has_room_for_a_guest(voice_bytes: int) -> None:
+    """Whether the voice ends the last message or is one of its own, and the next batch has all places again."""
+    with stand(PurePath()) as on:
+        leg = on.legs[0]
+        assert isinstance(leg, Leg)
+        leg.voices.add(VOICE)
+        for batch in range(2):
+            leg.send(VOICE, HEADER.pack(0x80, 96, batch, 0, VOICE), bytes(voice_bytes))
+            for number in range(PLACES):
+                on.send(batch * PLACES + number, bytes(1_000))
+            on.box.flush()
+            assert [HEADER.unpack_from(each)[4] for each in on.arrived()] == [SSRC] * PLACES + [VOICE]
 
 
 def test_a_full_destination_empties_the_box() -> None:
