@@ -239,12 +239,17 @@ async def test_only_who_has_the_secret_may_use_it(server: Server) -> None:
                 assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
-@pytest.mark.parametrize("examples", [6, pytest.param(60, marks=pytest.mark.slow)])
-async def test_the_description_is_true(server: Server, tmp_path: Path, examples: int) -> None:
+@pytest.mark.parametrize(
+    ("phases", "examples"),
+    [("fuzzing,stateful", 6), pytest.param("examples,coverage,fuzzing,stateful", 60, marks=pytest.mark.slow)],
+    ids=["by chance", "at every bound"],
+)
+async def test_the_description_is_true(server: Server, tmp_path: Path, phases: str, examples: int) -> None:
     """Schemathesis asks whatever the description allows, and some that it does not; every answer is as described."""
     run = await asyncio.create_subprocess_exec(
         Path(sys.executable).with_name("schemathesis"),
         *("run", f"http://127.0.0.1:{server.port}/api/v1/openapi.json", "--max-examples", f"{examples}", "--seed", "7"),
+        *("--phases", phases),
         *("--header", f"Authorization: Bearer {api_token(KEY, int(time.time()), 600)}"),
         *("--generation-database", "none", "--no-color"),
         cwd=tmp_path,
