@@ -162,7 +162,7 @@ def _held(nodes: Sequence[NodeFigures], held: _Held, x: list[int]) -> Chart:
     for node in nodes:
         lines.append(_of_node(node, held.field, x, held.what))
         if (growth := node.growth.get(held.field)) is not None:
-            lines.append(Line(f"{node.name} {held.what}, trend", tuple(_along(growth, second) for second in x)))
+            lines.append(Line(f"{node.name} {held.what}, trend", _ends(growth, x)))
     return Chart(
         held.id,
         "time",
@@ -175,11 +175,10 @@ def _held(nodes: Sequence[NodeFigures], held: _Held, x: list[int]) -> Chart:
     )
 
 
-def _along(growth: Growth, second: int) -> float | None:
-    """The value of its line."""
-    if not growth.since_s <= second <= growth.until_s:
-        return None
-    return growth.first + growth.per_hour * (second - growth.since_s) / 3_600
+def _ends(growth: Growth, x: list[int]) -> tuple[float | None, ...]:
+    """Where its line begins and where it ends; what is between them is drawn."""
+    ends = {round(growth.since_s): growth.first, round(growth.until_s): growth.last}
+    return tuple(ends.get(second) for second in x)
 
 
 def _of_node(node: NodeFigures, attribute: str, x: list[int], what: str) -> Line:
