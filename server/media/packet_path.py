@@ -6,7 +6,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from server.media.congestion.estimator import Estimator
 from server.media.congestion.history import SendHistory
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from server.media.forwarder import Forwarder
 
 Send = Callable[[bytes, Path], None]
+
+PICTURE_CLOCK: Final = 90_000
+"""Of every video codec, and of none for voices."""
 
 
 class OutboxPort(Protocol):
@@ -127,8 +130,10 @@ class PurePath:
         """See `PacketPath`."""
         return Leg(put, self._fan.rerouted)
 
-    def rewriter(self, leg: LegPort, ssrc: int, clock_rate: int, extension_id: int, start: tuple[int, int]) -> Rewriter:  # noqa: ARG002
+    def rewriter(self, leg: Any, ssrc: int, clock_rate: int, extension_id: int, start: tuple[int, int]) -> Rewriter:  # noqa: ANN401
         """See `PacketPath`."""
+        if clock_rate != PICTURE_CLOCK:
+            leg.voices.add(ssrc)
         return RunningRewriter(ssrc, clock_rate, *start, extension_id)
 
     def fan(self, layer: Layer, packet: Packet, now_ns: int) -> int:

@@ -15,7 +15,7 @@ from pylibsrtp import Policy, Session
 from server.media import outbox
 from server.media.dtls import SrtpPair
 from server.media.outbox import MAX_PACKET, MAX_SEGMENTS, PLACES, Leg
-from server.media.packet_path import LegPort, PacketPath, PurePath
+from server.media.packet_path import PICTURE_CLOCK, LegPort, PacketPath, PurePath
 from server.media.rtp import HEADER
 from tests.media.paths import Chosen, compiled_path
 
@@ -133,7 +133,8 @@ def test_a_voice_between_pictures_costs_no_message() -> None:
         leg = on.legs[0]
         assert isinstance(leg, Leg)
         assert leg.to is not None
-        leg.voices.add(VOICE)
+        on.path.rewriter(leg, SSRC, PICTURE_CLOCK, 0, (0, 0))
+        on.path.rewriter(leg, VOICE, 48_000, 0, (0, 0))
         for number in range(3):
             on.send(number, bytes(1_000))
             leg.send(VOICE, HEADER.pack(0x80, 96, number, 0, VOICE), bytes(100))
