@@ -101,6 +101,7 @@ class Connections:
         if peer.ice is not None:
             self._ice.remove(peer.ice)
         self._left(peer)
+        peer.let_go()
 
     def close_all(self) -> None:
         """Close every peer."""

@@ -26,6 +26,9 @@ class Entry:
     def keys(self, srtp: SrtpPair | None) -> None:
         """Nothing gets in without keys."""
 
+    def let_go(self) -> None:
+        """Nothing will come in any more: see `Peer.let_go`."""
+
     def arrivals(self, number_id: int) -> Arrivals:  # noqa: ARG002 - who parses packets elsewhere needs it
         """Of packets with a transport-wide number in the header extension with this id."""
         return Arrivals()

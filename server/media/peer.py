@@ -118,6 +118,14 @@ class Peer:
         if self.downlink is not None:
             self.downlink.moved()
 
+    def let_go(self) -> None:
+        """It is closed for good: cut the circles, which the collector finds very late among so many old objects."""
+        for source in self.sources.values():
+            source.let_go()
+        self.entry.let_go()
+        self.ice = self.dtls_receive = self.downlink = None
+        self.sources, self._mids, self._layers, self.lines, self.slots = {}, {}, {}, {}, ()
+
     @property
     def dropped(self) -> int:
         """Packets that libsrtp would not protect."""

@@ -275,6 +275,10 @@ class Source:
         value = packet.extension(identifier) if identifier is not None else None
         return next((layer for layer in self.layers if layer.rid.encode() == value), None)
 
+    def let_go(self) -> None:
+        """See `Peer.let_go`."""
+        self.layers = ()
+
     def detach(self) -> None:
         """Nobody gets this any more."""
         for layer in self.layers:

@@ -2,8 +2,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import secrets
 import socket
+import weakref
 
 import pytest
 
@@ -20,6 +22,9 @@ from server.media.channel import (
     SlotsChanged,
     WorkerReady,
 )
+from server.media.line import Line
+from server.media.rewriter import Rewriter
+from server.media.streams import Layer, Source
 from tests.media.offers import CAMERA_SSRC, MICROPHONE_SSRC, OPUS, make_offer
 from tests.media.packets import rtp
 from tests.media.peer import RawPeer, sha256_of
@@ -57,6 +62,29 @@ async def test_a_closed_peer_neither_sends_nor_receives(stage: Stage) -> None:
     ana.speak(b"late")
     await asyncio.sleep(0.05)
     assert bo.packets == []
+
+
+async def test_a_closed_peer_is_let_go(stage: Stage) -> None:
+    """Nothing of it stays, and no collector has to find it: in a worker full of old objects that comes very late."""
+    ana, bo = await stage.join("ana", "bo")
+    stage.route(group("ana", "bo"))
+    ana.speak(b"heard")
+    await bo.until(lambda: bo.heard() == [b"heard"])
+    peer = weakref.ref(stage.service.connections.peers[PeerId("p-ana")])
+    gc.collect()
+    gc.disable()
+    try:
+        before = _parts()
+        stage.service.apply(ClosePeer(peer=PeerId("p-ana")))
+        # Its handshake was a task, and its upkeep a turn of the timer.
+        await until(lambda: peer() is None)
+        assert _parts() == before / 2
+    finally:
+        gc.enable()
+
+
+def _parts() -> int:
+    return sum(isinstance(each, (Layer, Line, Rewriter, Source)) for each in gc.get_objects())
 
 
 async def test_a_closed_room_is_empty(stage: Stage) -> None:

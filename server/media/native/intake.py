@@ -61,6 +61,11 @@ class CompiledEntry(Entry):
         self.struct.session = srtp.receiver if srtp is not None else ffi.NULL
         self._srtp = srtp
 
+    def let_go(self) -> None:
+        """See `Entry`."""
+        self.struct.count = 0
+        self._kept = [each for each in self._kept if not isinstance(each, CompiledLayer)]
+
     def arrivals(self, number_id: int) -> CompiledArrivals:
         """See `Entry`."""
         arrivals = CompiledArrivals()
