@@ -16,7 +16,7 @@ from tests.faults.checker.history import Run, Sent, Told
 from tests.faults.checker.limits import percentile
 from tests.faults.checker.verdict import check, tally
 from tests.faults.client import resume_ms
-from tests.faults.seeds import kind_of
+from tests.faults.seeds import Topology, kind_of
 
 ROOT: Final = Path(__file__).parents[2]
 ROWS: Final = ROOT / "build" / "faults"
@@ -25,6 +25,10 @@ BEGIN: Final = "<!-- faults: begin -->"
 END: Final = "<!-- faults: end -->"
 NOTHING: Final[dict[str, Any]] = {"lost": None, "duplicated": None, "two_places": None, "resume_ms": None}
 """What the naive server made of a fault that it has nothing for."""
+ELSEWHERE: Final[dict[Topology, str]] = {
+    "sentinel": "on a primary with a replica and three Sentinels",
+    "cluster": "on a Cluster of three primaries, each with a replica",
+}
 COUNTS: Final = ("lost", "duplicated", "two_places", "commands", "messages")
 
 
@@ -67,9 +71,9 @@ def _chats(message: RoomMessage) -> list[int]:
     return [event.message.id for event in events if isinstance(event, ChatSent)]
 
 
-def record(fault: int, name: str, run: Run, *, seed: int, **more: object) -> None:
+def record(fault: int, name: str, run: Run, *, seed: int, topology: Topology = "single", **more: object) -> None:
     """Keep the numbers of this fault for the table, and print them."""
-    keep("ours", {"fault": fault, "name": name, "seed": seed, **numbers(run), **more})
+    keep("ours", {"fault": fault, "name": name, "topology": topology, "seed": seed, **numbers(run), **more})
 
 
 def keep(column: str, row: dict[str, Any]) -> None:
@@ -78,20 +82,26 @@ def keep(column: str, row: dict[str, Any]) -> None:
     if "FAULT_MUTANT" in os.environ:
         return  # what a broken server does is not for the table
     ROWS.mkdir(parents=True, exist_ok=True)
-    name = hashlib.sha256(row["name"].encode()).hexdigest()[:6]
+    name = hashlib.sha256(f"{row['name']} {row.get('topology')}".encode()).hexdigest()[:6]
     (ROWS / f"{row['fault']:02}-{column}-{name}-{row['seed']}.json").write_text(json.dumps(row, indent=1))
 
 
 def gathered() -> list[dict[str, Any]]:
-    """One row for each fault and way to strike it, over all seeds, with what the naive server made of it inside."""
+    """One row for each fault, way to strike it and topology, over all seeds, with what the naive server made of it."""
     rows = [json.loads(path.read_text()) for path in sorted(ROWS.glob("*-ours-*.json"))]
     naive = [json.loads(path.read_text()) for path in sorted(ROWS.glob("*-naive-*.json"))]
     found = []
-    for fault, name in sorted({(row["fault"], row["name"]) for row in rows}):
-        ours = merged([row for row in rows if (row["fault"], row["name"]) == (fault, name)])
+    for which in sorted({_which(row) for row in rows}):
+        fault, name, topology = which
+        ours = merged([row for row in rows if _which(row) == which])
         theirs = [row for row in naive if row["fault"] == fault]
-        found.append({"fault": fault, "name": name, **ours, "naive": merged(theirs) if theirs else NOTHING})
+        told = {"fault": fault, "name": name, "topology": topology}
+        found.append({**told, **ours, "naive": merged(theirs) if theirs else NOTHING})
     return found
+
+
+def _which(row: dict[str, Any]) -> tuple[int, str, Topology]:
+    return row["fault"], row["name"], row["topology"]
 
 
 def merged(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -102,22 +112,43 @@ def merged(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     whole["people"] = max(row["people"] for row in rows)
     media = [gap for row in rows for gap in row.get("media_gaps_ms", ())]
     whole["media_ms"] = spread(media)
-    known = {*whole, *COUNTS, "fault", "name", "seed", "gaps_ms", "media_gaps_ms"}
+    known = {*whole, *COUNTS, "fault", "name", "topology", "seed", "gaps_ms", "media_gaps_ms"}
     others = {key for row in rows for key in row} - known
     return whole | {key: [row.get(key) for row in rows] for key in sorted(others)}
 
 
 def table(rows: Sequence[dict[str, Any]]) -> str:
     """Markdown: lost / duplicated / in two places, the time until people were back, and the naive server."""
+    single = [row for row in rows if row["topology"] == "single"]
     lines = [
         "| # | fault | lost | duplicated | in two places | back, p50 / p99 | media silent, p50 / p99 | naive |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
-    for row in rows:
-        counts = f"{row['lost']} | {row['duplicated']} | {row['two_places']}"
-        times = f"{_times(row['resume_ms'], 'nobody was away')} | {_times(row['media_ms'], '')}"
-        lines.append(f"| {row['fault']} | {row['name']} | {counts} | {times} | {_naive(row['naive'])} |")
-    return "\n".join((*lines, "", _extent(rows)))
+    lines += [f"{_ours(row)} | {_naive(row['naive'])} |" for row in single]
+    return "\n".join((*lines, "", _extent(single), *_elsewhere(rows)))
+
+
+def _ours(row: dict[str, Any]) -> str:
+    counts = f"{row['lost']} | {row['duplicated']} | {row['two_places']}"
+    times = f"{_times(row['resume_ms'], 'nobody was away')} | {_times(row['media_ms'], '')}"
+    return f"| {row['fault']} | {row['name']} | {counts} | {times}"
+
+
+def _elsewhere(rows: Sequence[dict[str, Any]]) -> tuple[str, ...]:
+    """The same faults, where "Redis" is the primary that has the room; a table for each topology."""
+    lines: list[str] = []
+    for topology, title in ELSEWHERE.items():
+        there = [row for row in rows if row["topology"] == topology]
+        if there:
+            lines += ["", f"The same {title}; killed, paused or emptied is the primary that has the room:", ""]
+            lines += [
+                "| # | fault | lost | duplicated | in two places | back, p50 / p99 | media silent, p50 / p99 |",
+                "| --- | --- | --- | --- | --- | --- | --- |",
+                *(f"{_ours(row)} |" for row in there),
+                "",
+                _counted(there),
+            ]
+    return tuple(lines)
 
 
 def _times(times: dict[str, float], otherwise: str) -> str:
@@ -132,15 +163,21 @@ def _naive(row: dict[str, Any]) -> str:
 
 
 def _extent(rows: Sequence[dict[str, Any]]) -> str:
-    seeds = sorted({seed for row in rows for seed in row["seeds"]})
+    return (
+        f"{_counted(rows)} *Naive* is python-socketio with its AsyncRedisManager (`tests/faults/naive.py`); "
+        "where its field is empty it has nothing that this fault could strike."
+    )
+
+
+def _counted(rows: Sequence[dict[str, Any]]) -> str:
+    ran = sorted({(seed, row["topology"]) for row in rows for seed in row["seeds"]})
     runs = sum(len(row["seeds"]) for row in rows)
-    servers = " and ".join(sorted({kind_of(seed).capitalize() for seed in seeds}))
+    seeds = ", ".join(str(seed) for seed in sorted({seed for seed, _ in ran}))
+    servers = " and ".join(sorted({kind_of(*run).capitalize() for run in ran}))
     commands, messages = (sum(row[key] for row in rows) for key in ("commands", "messages"))
     return (
-        f"{runs} runs with seeds {', '.join(map(str, seeds))} on {servers}, up to {max(row['people'] for row in rows)} "
-        f"people in the room; {commands:,} commands, {messages:,} messages received. "
-        "*Naive* is python-socketio with its AsyncRedisManager (`tests/faults/naive.py`); "
-        "where its field is empty it has nothing that this fault could strike."
+        f"{runs} runs with seeds {seeds} on {servers}, up to {max(row['people'] for row in rows)} "
+        f"people in the room; {commands:,} commands, {messages:,} messages received."
     )
 
 

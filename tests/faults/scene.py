@@ -24,6 +24,7 @@ from tests.faults.checker.words import states
 from tests.faults.client import Client, now_ms
 from tests.faults.nodes import PROGRAM, SOURCE, Node, fresh_key, token
 from tests.faults.report import ROWS, record
+from tests.faults.seeds import Topology
 from tests.faults.workload import SECRET, lead, take_part
 from tests.vocabulary import as_
 
@@ -56,7 +57,7 @@ class Scene:
     """`async with Scene(folder, seed=seed) as scene`. `options` of `serve` are for all nodes.
 
     `each` has the options of one node, `environments` what it alone sees, `sources` where its code is (none: here).
-    `truth` reads the log.
+    `truth` reads the log, which is kept in this `topology`.
     """
 
     def __init__(
@@ -68,9 +69,11 @@ class Scene:
         sources: tuple[Path, ...] = (),
         truth: Reader | None = None,
         seed: int,
+        topology: Topology = "single",
     ) -> None:
         print(f"seed {seed}")
         self.seed = seed
+        self.topology = topology
         self.key = fresh_key()
         shared = ("--capacity", "400", "--media-workers", "1", "--media-port", "0", *options)
         program = PROGRAM if MUTANT is None else (*MUTATED, MUTANT)
@@ -167,7 +170,7 @@ class Scene:
         run = await self.finish()
         run = msgspec.structs.replace(run, gauges=(*run.gauges, *gauges))
         settled = {} if self._truth is None else {"converged_ms": self.converged_ms}
-        record(fault, name, run, seed=self.seed, **settled, **(more or {}))
+        record(fault, name, run, seed=self.seed, topology=self.topology, **settled, **(more or {}))
         assert_survived(run)
         return run
 

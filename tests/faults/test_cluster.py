@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Faults of a Redis Cluster under three nodes; the numbers are those of the fault list."""
+"""Faults that only several Redis servers have, under three nodes; the numbers are those of the fault list."""
 
 from __future__ import annotations
 
@@ -9,38 +9,66 @@ from typing import Final
 
 import pytest
 
-from server.cluster.keys import SLOTS, Keys
+from holdspace_client.protocol.rooms.state import Role
 from tests.cluster.servers import HOST, RunningRedis
 from tests.cluster.topologies import Cluster
-from tests.faults.scene import ROOM
-from tests.faults.stages import three_nodes_on_a_cluster
+from tests.faults.scene import until
+from tests.faults.seeds import TOPOLOGIES, Topology
+from tests.faults.stages import PEOPLE, empty_stage, owner, slot_of, three_nodes
+from tests.faults.workload import split, take_part
 
 pytestmark = pytest.mark.slow
 
+SEVERAL: Final = [topology for topology in TOPOLOGIES if topology != "single"]
 MIGRATIONS: Final = 4
 LAG_S: Final = 0.3
 """For so long the replica had heard nothing when its primary died."""
 
 
-async def test_17_a_primary_fails_over(tmp_path: Path, seed: int) -> None:
+@pytest.mark.parametrize("topology", SEVERAL)
+async def test_17_a_primary_fails_over(tmp_path: Path, seed: int, topology: Topology) -> None:
     """Its replica, which lagged, takes over: what was acknowledged is put back by the nodes that know it."""
-    async with three_nodes_on_a_cluster(tmp_path, seed) as (scene, servers):
-        number = owner(servers, slot_of(servers))
-        servers.replicas[number].pause()
+    async with three_nodes(tmp_path, seed, topology) as (scene, redis, _, ground):
+        replica, *_ = ground.others
+        replica.pause()
         await asyncio.sleep(LAG_S)
-        servers.primaries[number].kill()
-        servers.replicas[number].resume()
+        redis.kill()
+        replica.resume()
         await asyncio.sleep(6)
-        run = await scene.conclude(17, "a Cluster primary killed, its replica 0.3 s behind")
+        run = await scene.conclude(17, "a primary killed, its replica 0.3 s behind")
         assert len(run.lives) <= 2
 
 
+@pytest.mark.parametrize("topology", SEVERAL)
+@pytest.mark.parametrize("delay_ms", [0, 3, 30])
+async def test_33_a_failover_in_the_middle_of_a_split(
+    tmp_path: Path, seed: int, topology: Topology, delay_ms: int
+) -> None:
+    """The primary dies while breakouts open: all are in their rooms, or nobody is, and the moderator knows which."""
+    async with empty_stage(tmp_path, seed, topology) as (scene, redis, *_):
+        moderator = await scene.gather(PEOPLE)
+        for client in scene.clients[1:]:
+            scene.start(take_part(client, 0.5))
+        opening = asyncio.create_task(split(moderator))
+        await asyncio.sleep(delay_ms / 1000)
+        redis.kill()
+        opened = await opening
+        await until(lambda: moderator.connected and bool(moderator.view.breakouts.rooms) is opened, 10)
+        people = moderator.view.participants.values()
+        placed = [person.placement for person in people if person.role is Role.PARTICIPANT]
+        assert ("main" not in placed) if opened else set(placed) == {"main"}
+        await scene.conclude(33, f"a primary killed {delay_ms} ms after the moderator opens breakouts")
+
+
+@pytest.mark.skipif("cluster" not in TOPOLOGIES, reason="another topology is wanted")
 async def test_19_slots_migrate(tmp_path: Path, seed: int) -> None:
     """The room's slot goes round the primaries while people are at work: nothing is lost on the way.
 
     Each primary has a history of writes of its own, so that the room begins a new life with each at most.
     """
-    async with three_nodes_on_a_cluster(tmp_path, seed) as (scene, servers):
+    async with three_nodes(tmp_path, seed, "cluster") as (scene, _, _, ground):
+        servers = ground.cluster
+        assert servers is not None
         slot = slot_of(servers)
         at = owner(servers, slot)
         for _ in range(MIGRATIONS):
@@ -50,18 +78,6 @@ async def test_19_slots_migrate(tmp_path: Path, seed: int) -> None:
             await asyncio.sleep(1.5)
         run = await scene.conclude(19, "the room's slot migrates, four times")
         assert len(run.lives) <= 1 + MIGRATIONS
-
-
-def slot_of(servers: Cluster) -> int:
-    """The slot of the room."""
-    with servers.primaries[0].admin() as admin:
-        return int(admin.execute_command("CLUSTER", "KEYSLOT", Keys().key(ROOM, "room")))
-
-
-def owner(servers: Cluster, slot: int) -> int:
-    """The primary that a slot begins at."""
-    bounds = [SLOTS * number // len(servers.primaries) for number in range(len(servers.primaries))]
-    return max(number for number, first in enumerate(bounds) if first <= slot)
 
 
 def migrate(servers: Cluster, slot: int, source: int, target: int) -> None:

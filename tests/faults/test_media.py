@@ -25,6 +25,7 @@ from tests.faults.client import now_ms
 from tests.faults.nodes import Node
 from tests.faults.on_air import Air, go_on_air, mark, settled, silences
 from tests.faults.scene import ROOM, Scene, until
+from tests.faults.seeds import Topology
 from tests.faults.stages import Stage, empty_stage
 from tests.faults.workload import take_part
 
@@ -36,9 +37,9 @@ NOTICE_MS: Final = 2_000
 FLOWING_MS: Final = 1_000
 
 
-async def test_01_the_node_that_carries_the_media_is_killed(tmp_path: Path, seed: int) -> None:
+async def test_01_the_node_that_carries_the_media_is_killed(tmp_path: Path, seed: int, topology: Topology) -> None:
     """In the middle of breakouts: everybody is heard and seen again in their own breakout, and nowhere else."""
-    async with empty_stage(tmp_path, seed) as stage:
+    async with empty_stage(tmp_path, seed, topology) as stage:
         air = await _in_breakouts(stage)
         mark(air)
         await (await carrier(stage)).kill()
@@ -47,9 +48,9 @@ async def test_01_the_node_that_carries_the_media_is_killed(tmp_path: Path, seed
         await _conclude(stage.scene, air, 1, "the node that carries the media killed (-9)")
 
 
-async def test_39_the_media_worker_killed(tmp_path: Path, seed: int) -> None:
+async def test_39_the_media_worker_killed(tmp_path: Path, seed: int, topology: Topology) -> None:
     """Signaling lives: nobody leaves the room, and media is back where it was."""
-    async with empty_stage(tmp_path, seed) as stage:
+    async with empty_stage(tmp_path, seed, topology) as stage:
         air = await _in_breakouts(stage)
         mark(air)
         for worker in (await carrier(stage)).workers():
@@ -120,7 +121,7 @@ def acknowledged(history: History, node: str, since_ms: int) -> int:
 
 async def carrier(stage: Stage) -> Node:
     """The node whose worker carries the room."""
-    client = client_of(stage.redis.url)
+    client = client_of(stage.ground.url)
     try:
         place = await Placements(client, lambda room: Keys().key(room, "place")).find(ROOM)
         (url,) = [info.url for info in await Registry(client).nodes() if place and info.node == place.node]

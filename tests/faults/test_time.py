@@ -21,6 +21,7 @@ from tests.faults.checker.history import Ended, Gauge, Run
 from tests.faults.client import Client, now_ms
 from tests.faults.nodes import Node
 from tests.faults.scene import Scene, until
+from tests.faults.seeds import Topology
 from tests.faults.stages import PEOPLE, empty_stage
 from tests.faults.workload import take_part
 
@@ -56,11 +57,11 @@ class WallClock:
         }
 
 
-async def test_10_a_wall_clock_that_jumps(tmp_path: Path, seed: int) -> None:
+async def test_10_a_wall_clock_that_jumps(tmp_path: Path, seed: int, topology: Topology) -> None:
     """By an hour either way, and by 30 s back and forth: nobody is disconnected, and timers keep their moment."""
     assert FAKE, "libfaketime is missing (Debian: apt-get install libfaketime)"
     wall = WallClock(tmp_path)
-    async with empty_stage(tmp_path, seed, environments=(wall.environment,)) as (scene, _, _):
+    async with empty_stage(tmp_path, seed, topology, environments=(wall.environment,)) as (scene, *_):
         moderator = await _talking(scene)
         errors: list[int] = []
         for offset_s in (3_600, -3_600, 30, -30, 30, -30, 0):
@@ -78,9 +79,9 @@ async def test_10_a_wall_clock_that_jumps(tmp_path: Path, seed: int) -> None:
         await scene.conclude(10, "the wall clock of a node jumps (1 h, 30 s)", gauges=gauges, more=more)
 
 
-async def test_36_the_last_moderator_is_gone(tmp_path: Path, seed: int) -> None:
+async def test_36_the_last_moderator_is_gone(tmp_path: Path, seed: int, topology: Topology) -> None:
     """And the node they were at: at the end of the time everybody is back in main, whom nobody leads."""
-    async with empty_stage(tmp_path, seed) as (scene, _, _):
+    async with empty_stage(tmp_path, seed, topology) as (scene, *_):
         moderator = await _talking(scene)
         opened = await _open(scene, moderator, 5_000)
         assert isinstance(await moderator.insist(c.Leave()), Ok)
@@ -94,10 +95,10 @@ async def test_36_the_last_moderator_is_gone(tmp_path: Path, seed: int) -> None:
         assert transitions(run) == 1
 
 
-async def test_37_a_timer_fires_on_all_nodes_at_once(tmp_path: Path, seed: int) -> None:
+async def test_37_a_timer_fires_on_all_nodes_at_once(tmp_path: Path, seed: int, topology: Topology) -> None:
     """All of them wake up when it is over already: it is over once."""
     rounds = 4
-    async with empty_stage(tmp_path, seed) as (scene, _, _):
+    async with empty_stage(tmp_path, seed, topology) as (scene, *_):
         moderator = await _talking(scene)
         for _ in range(rounds):
             opened = await _open(scene, moderator, 1_000)

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import Final
 
 from server.cluster.connect import Client, connect, disconnect
@@ -15,6 +14,8 @@ from server.rooms.state import RoomState
 from tests.faults.checker.history import Life
 
 EVERY_S: Final = 0.1
+BACK_S: Final = 30.0
+"""How long a failover may take."""
 
 
 class _Growing:
@@ -62,17 +63,25 @@ class Truth:
             await disconnect(self._client)
 
     async def lives(self) -> tuple[Life, ...]:
-        """Everything until now."""
-        async with self._turn:
-            await self._look()
+        """Everything until now; once there is a Redis that tells."""
+        async with asyncio.timeout(BACK_S):
+            while not await self._looked():  # noqa: ASYNC110 - of another process
+                await asyncio.sleep(EVERY_S)
         return tuple(life.frozen() for life in self._lives)
 
     async def _read(self) -> None:
         while True:
-            with contextlib.suppress(LogUnavailable, TimeoutError):
-                async with self._turn:
-                    await self._look()
+            await self._looked()
             await asyncio.sleep(EVERY_S)
+
+    async def _looked(self) -> bool:
+        """Whether that could be done."""
+        try:
+            async with self._turn:
+                await self._look()
+        except (LogUnavailable, TimeoutError):
+            return False
+        return True
 
     async def _look(self) -> None:
         if self._log is None:
