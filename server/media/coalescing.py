@@ -13,11 +13,16 @@ from typing import Final
 BUSY: Final = 0.85
 """Share of a core from which on packets wait."""
 
-CALM: Final = 0.65
-"""And below which they do not any more: waiting itself takes up to a fifth off the load."""
+CALM: Final = 0.6
+"""And below which they do not any more: waiting itself takes up to a quarter off the load."""
 
-GAP_NS: Final = 4_000_000
-"""From the beginning of one reading to the next: a packet waits half of it. Two packets in place of one gain little."""
+PACKETS: Final = 64
+"""So many shall come together: half of what one reading takes, lest some are left over."""
+
+LONGEST_GAP_NS: Final = 8_000_000
+"""From the beginning of one reading to the next, at most: a packet waits half of it."""
+
+_NS: Final = 1_000_000_000
 
 
 class Coalescing:
@@ -29,10 +34,10 @@ class Coalescing:
         self.gap_ns = 0
         """Between the beginnings of two readings, at least."""
 
-    def update(self, busy: float) -> int:
-        """Feed the share of the core in use in the last second; returns `gap_ns`."""
-        if busy > BUSY:
-            self.gap_ns = GAP_NS
-        elif busy < CALM:
+    def update(self, busy: float, packets: int) -> int:
+        """Feed the share of the core in use in the last second, and what came in it; returns `gap_ns`."""
+        if busy > BUSY or (self.gap_ns and busy >= CALM):
+            self.gap_ns = min(LONGEST_GAP_NS, PACKETS * _NS // max(1, packets))
+        else:
             self.gap_ns = 0
         return self.gap_ns

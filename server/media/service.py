@@ -84,6 +84,7 @@ class MediaService:
         self._lag_ms = 0.0
         self._overload = Overload()
         self._coalescing = Coalescing()
+        self._received = 0
         self._upkeep: dict[Peer, Upkeep] = {}
         self._process_s = time.process_time()
         self._counted_ns = time.monotonic_ns()
@@ -220,7 +221,8 @@ class MediaService:
         busy = self._busy(now_ns)
         p50_ms, p99_ms = self.mux.latency.take_ms()
         self._overload.update(busy, self._lag_ms)
-        self.mux.gap_ns = self._coalescing.update(busy)
+        came, self._received = self.forwarder.received - self._received, self.forwarder.received
+        self.mux.gap_ns = self._coalescing.update(busy, came)
         self._shed(self._overload.shed)
         self._emit(
             WorkerStats(

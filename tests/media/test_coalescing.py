@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.media.coalescing import BUSY, CALM, Coalescing
+from server.media.coalescing import BUSY, CALM, LONGEST_GAP_NS, Coalescing
 from server.media.ice import Path
+from server.media.inbox import BATCH
 from server.media.packet_path import PurePath
 from server.media.udp import UdpMux
 
@@ -24,9 +25,17 @@ def test_it_waits_only_close_to_its_limit() -> None:
     """Below that a packet is read when it comes, and again when there is much less to do."""
     coalescing = Coalescing()
     loads = [0.0, 0.6, BUSY, BUSY + 0.01, BUSY, CALM, CALM - 0.01, BUSY, 1.2, 0.1]
-    assert [coalescing.update(busy) > 0 for busy in loads] == [
+    assert [coalescing.update(busy, 5_000) > 0 for busy in loads] == [
         False, False, False, True, True, True, False, False, True, False,
     ]  # fmt: skip
+
+
+@given(st.integers(0, 50_000))
+def test_a_reading_takes_all_that_came_together(packets: int) -> None:
+    """With twice as many packets there is nothing left over, and none waits for longer than people could notice."""
+    gap_ns = Coalescing().update(1.0, packets)
+    assert 0 < gap_ns <= LONGEST_GAP_NS
+    assert 2 * packets * gap_ns <= BATCH * 1e9
 
 
 @given(st.floats(0.3, 1.0), st.floats(0.0, BUSY - CALM))
@@ -35,7 +44,7 @@ def test_it_does_not_swing_to_and_fro(alone: float, saved: float) -> None:
     coalescing = Coalescing()
     gaps = [0]
     for _ in range(10):
-        gaps.append(coalescing.update(alone - saved if gaps[-1] else alone))
+        gaps.append(coalescing.update(alone - saved if gaps[-1] else alone, 5_000))
     assert len(set(gaps[1:])) == 1
 
 
