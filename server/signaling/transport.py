@@ -42,6 +42,7 @@ from server.signaling.codec import (
     no_namespace_frame,
     packet_bytes,
     read_packet,
+    websocket_frame,
 )
 from server.signaling.door import Strangers, address_behind
 from server.signaling.handshake import flaw_of, refusal
@@ -53,6 +54,7 @@ PING_INTERVAL_S: Final = 15
 PING_TIMEOUT_S: Final = 10
 AUTH_DEADLINE_S: Final = 5.0
 MAX_UNAUTHENTICATED: Final = 1000
+PING_FRAME: Final = websocket_frame(str(engine_packet.PING))
 WEBSOCKET_LIMIT: Final = 2 * MAX_FRAME_BYTES
 """aiohttp itself ends the connection (1009) above this; up to here the client is told why by us."""
 
@@ -118,12 +120,22 @@ class _EngineSocket(AsyncSocket):  # type: ignore[misc] # untyped base
     def __init__(self, server: engineio.AsyncServer, sid: str) -> None:
         super().__init__(server, sid)
         self.link = Link(server.gateway.meter)
+        self._ping: asyncio.TimerHandle | None = None
 
     async def check_ping_timeout(self) -> bool:
         """The read loop keeps time, on the monotonic clock."""
         if self.closed:
             raise SocketIsClosedError
         return True
+
+    def schedule_ping(self) -> None:
+        """A timer in place of a task: it ends with the connection, and keeps nothing of it in memory."""
+        if self._ping is None:
+            self._ping = asyncio.get_running_loop().call_later(PING_INTERVAL_S, self._say_ping)
+
+    def _say_ping(self) -> None:
+        self._ping = None  # the next one follows the answer
+        self.queue.write(PING_FRAME)
 
     async def serve(self, environ: dict[str, Any]) -> web.StreamResponse:
         """Run the connection from its handshake to its end."""
@@ -144,6 +156,8 @@ class _EngineSocket(AsyncSocket):  # type: ignore[misc] # untyped base
             await self._read(websocket)
         finally:
             deadline.cancel()
+            if self._ping is not None:
+                self._ping.cancel()
             self.link.lost()
             self.queue.release()
             await self.close(wait=False, abort=True, reason=self.server.reason.TRANSPORT_CLOSE)
