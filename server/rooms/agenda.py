@@ -99,13 +99,19 @@ def _skip(state: RoomState, command: SkipPhase, actor: Participant) -> Events:
     return (AgendaEdited(state.agenda.version + 1, tuple(phases.values()), actor.id),)
 
 
+_BOUNDS: Final = (
+    f"phases: id of 1 to {MAX_PHASE_ID}, title of 1 to {MAX_TITLE}, prompt of up to {MAX_PROMPT} characters, "
+    f"duration_ms and turn_ms from 0 to {MAX_PHASE_MS}"
+)
+
+
 def _edit(state: RoomState, command: EditAgenda, actor: Participant) -> Events:
     if command.version != state.agenda.version:
         raise CommandRejected(RejectCode.STALE_VERSION)
     phases = tuple(_clean(phase) for phase in command.phases)
     ids = {phase.id for phase in phases}
     if len(ids) != len(phases):
-        raise CommandRejected(RejectCode.BAD_MESSAGE)
+        raise CommandRejected(RejectCode.BAD_MESSAGE, detail="phases: two have the same id")
     if state.agenda.current is not None and state.agenda.current not in ids:
         raise CommandRejected(RejectCode.NOT_NOW)
     if phases == state.agenda.phases:
@@ -125,5 +131,5 @@ def _clean(phase: Phase) -> Phase:
         and 0 <= turn_ms <= MAX_PHASE_MS
     )
     if not within:
-        raise CommandRejected(RejectCode.BAD_MESSAGE)
+        raise CommandRejected(RejectCode.BAD_MESSAGE, detail=_BOUNDS)
     return clean

@@ -11,6 +11,7 @@ _UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 """Unicode categories that show nothing or change how the rest is shown."""
 _JOINERS: Final = frozenset("\u200c\u200d")
 """Zero-width joiners: needed to spell Persian and Indic names, and by many emoji."""
+NO_TEXT: Final = "text: nothing to be seen in it"
 _LINES: Final = frozenset("\n\t")
 
 

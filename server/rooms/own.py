@@ -28,7 +28,7 @@ from server.rooms.events import (
     Reacted,
     Renamed,
 )
-from server.rooms.names import clean_name, clean_text
+from server.rooms.names import NO_TEXT, clean_name, clean_text
 from server.rooms.people import require, require_moderation
 from server.rooms.state import ChatMessage, Goal, GoalVisibility, Hand, Participant, RoomState
 
@@ -84,7 +84,7 @@ def _rename(state: RoomState, command: Rename, actor: Participant) -> Events:
 def _chat(state: RoomState, command: SendChat, actor: Participant, ctx: Context) -> Events:
     text = clean_text(command.text)
     if not text:
-        raise CommandRejected(RejectCode.BAD_MESSAGE)
+        raise CommandRejected(RejectCode.BAD_MESSAGE, detail=NO_TEXT)
     message = ChatMessage(state.next_message, actor.id, actor.name, actor.placement, text, ctx.now_ms)
     return (ChatSent(message),)
 

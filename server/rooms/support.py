@@ -10,7 +10,7 @@ from server.ids import EVERYWHERE
 from server.rooms.commands import AcknowledgeHelp, Broadcast, CancelHelp, RequestHelp, SupportCommand
 from server.rooms.context import Context, Events
 from server.rooms.events import ChatSent, HelpAcknowledged, HelpCleared, HelpRequested
-from server.rooms.names import clean_text
+from server.rooms.names import NO_TEXT, clean_text
 from server.rooms.state import ChatMessage, HelpRequest, Participant, RoomState
 
 
@@ -37,5 +37,5 @@ def decide_support(state: RoomState, command: SupportCommand, actor: Participant
 def _broadcast(state: RoomState, command: Broadcast, actor: Participant, ctx: Context) -> Events:
     text = clean_text(command.text)
     if not text:
-        raise CommandRejected(RejectCode.BAD_MESSAGE)
+        raise CommandRejected(RejectCode.BAD_MESSAGE, detail=NO_TEXT)
     return (ChatSent(ChatMessage(state.next_message, actor.id, actor.name, EVERYWHERE, text, ctx.now_ms)),)
