@@ -68,7 +68,10 @@ ROWS: Final[dict[str, tuple[Panel, ...]]] = {
         Panel(
             "Rooms",
             "short",
-            {"{{status}}": f"max by (status) ({each('holdspace_rooms')})"},
+            {
+                "{{status}}": f"max by (status) ({each('holdspace_rooms')})",
+                "small groups": f"max({each('holdspace_breakouts')})",
+            },
             "Of the node that has most of them loaded: a room that several nodes share is loaded by each.",
         ),
         Panel(
@@ -132,7 +135,19 @@ ROWS: Final[dict[str, tuple[Panel, ...]]] = {
             "short",
             {"{{direction}} {{quality}}": total("holdspace_media_quality", "direction, quality", ', quality!="good"')},
         ),
-        Panel("Pictures paused", "short", {"{{reason}}": total("holdspace_media_paused", "reason")}),
+        Panel(
+            "Pictures that flow, and that are paused",
+            "short",
+            {"flow": total("holdspace_media_flowing"), "{{reason}}": total("holdspace_media_paused", "reason")},
+        ),
+        Panel(
+            "Freezes",
+            "ops",
+            {"all": f"sum(rate(holdspace_playback_freezes_total{{{NODES}}}[5m]))"},
+            "Pictures that stood still, as pages tell.",
+        ),
+        Panel("Peer connections", "short", {WORKER: each("holdspace_media_peers")}),
+        Panel("Lateness of the media workers' loops", "s", {WORKER: each("holdspace_media_loop_lag_seconds")}, "", 0.1),
         Panel(
             "What people really had",
             "percentunit",
@@ -162,7 +177,14 @@ ROWS: Final[dict[str, tuple[Panel, ...]]] = {
             0.05,
         ),
         Panel("Slots that changed", "ops", {NODE: f"rate(holdspace_media_slot_switches_total{{{NODES}}}[5m])"}),
-        Panel("Round trip to people", "s", {NODE: each("holdspace_media_rtt_p50_seconds")}, "Median."),
+        Panel(
+            "Round trip to people",
+            "s",
+            {
+                f"median {NODE}": each("holdspace_media_rtt_p50_seconds"),
+                f"longest {NODE}": each("holdspace_media_rtt_max_seconds"),
+            },
+        ),
         Panel(
             "Pictures asked anew",
             "ops",
@@ -171,7 +193,14 @@ ROWS: Final[dict[str, tuple[Panel, ...]]] = {
     ),
     "The log and the nodes": (
         Panel("A call of the log, p95", "s", {"{{call}}": quantile(0.95, "holdspace_log_seconds", "call")}, "", 0.1),
-        Panel("Appends", "ops", {"{{outcome}}": rate("holdspace_appends_total", "outcome")}),
+        Panel(
+            "Appends",
+            "ops",
+            {
+                "{{outcome}}": rate("holdspace_appends_total", "outcome"),
+                "entries": f"sum(rate(holdspace_entries_total{{{NODES}}}[5m]))",
+            },
+        ),
         Panel(
             "Redis",
             "short",
@@ -179,13 +208,26 @@ ROWS: Final[dict[str, tuple[Panel, ...]]] = {
                 "away": f"max({each('holdspace_log_away')})",
                 "hints lost {{instance}}": f"increase(holdspace_hint_gaps_total{{{NODES}}}[5m])",
                 "nodes alive": f"min({each('holdspace_nodes')})",
+                "deaf {{instance}}": f"increase(holdspace_deaf_total{{{NODES}}}[5m])",
+                "messages refused {{instance}}": f"increase(holdspace_node_messages_refused_total{{{NODES}}}[5m])",
             },
             "",
+        ),
+        Panel(
+            "Draining, and workers that are down",
+            "short",
+            {
+                f"draining {NODE}": each("holdspace_draining"),
+                f"down {NODE}": f"sum by (instance) (1 - holdspace_media_up{{{NODES}}})",
+            },
+            "",
+            1,
         ),
         Panel(
             "Lateness of the loop, p99", "s", {NODE: quantile(0.99, "holdspace_loop_lag_seconds", "instance")}, "", 0.1
         ),
         Panel("Webhooks", "ops", {"{{outcome}}": rate("holdspace_webhooks_total", "outcome")}),
+        Panel("Webhooks that wait", "short", {NODE: each("holdspace_webhooks_waiting")}),
         Panel(
             "The oldest webhook that waits",
             "s",

@@ -148,6 +148,16 @@ async def test_the_dashboard_shows_a_real_session(watched: Watched) -> None:
 
 
 @pytest.mark.asyncio(loop_scope="module")
+async def test_every_metric_is_on_the_dashboard(watched: Watched) -> None:
+    """What is counted and never shown is of no use at three in the morning."""
+    found = await watched.ask('group by (__name__) ({__name__=~"holdspace_.*"})')
+    names = {re.sub("_(bucket|count|sum|created)$", "", each["metric"]["__name__"]) for each in found}
+    shown = DASHBOARD.read_text()
+    assert "holdspace_tasks" in names
+    assert {name for name in names if f"{name}_total" not in names and name not in shown} == set()
+
+
+@pytest.mark.asyncio(loop_scope="module")
 async def test_nothing_is_missed_on_a_good_day(watched: Watched) -> None:
     """People who come and act are no lost hints: the alert would cry wolf."""
     (gaps,) = await watched.ask("holdspace_hint_gaps_total")
