@@ -90,6 +90,8 @@ class MediaService:
         self._counted_ns = time.monotonic_ns()
         self._timer: asyncio.TimerHandle | None = None
         self._probe_timer: asyncio.TimerHandle | None = None
+        self._probing: set[Downlink] = set()
+        """Whose link is being measured; that begins with a tick."""
 
     def start(self) -> None:
         """Announce the port and begin the timers."""
@@ -176,6 +178,8 @@ class MediaService:
             if upkeep is None:
                 upkeep = self._upkeep[peer] = Upkeep(peer, self.forwarder, self._emit)
             upkeep.tick(self._ticks, now_ns)
+            if peer.downlink is not None and peer.downlink.probing:
+                self._probing.add(peer.downlink)
         self._step += 1
         if self._step == self._steps:
             self._tick_all(now_ns)
@@ -196,15 +200,15 @@ class MediaService:
 
     def _probe(self) -> None:
         """Space the padding of probes more finely than the tick, while there are any."""
-        probing = [each for peer in self.connections.peers.values() if (each := peer.downlink) and each.probing]
-        if probing and self._probe_timer is None:
-            self._probe_timer = self._loop.call_later(_PROBE_S, self._probe_on, probing)
+        if self._probing and self._probe_timer is None:
+            self._probe_timer = self._loop.call_later(_PROBE_S, self._probe_on)
 
-    def _probe_on(self, probing: list[Downlink]) -> None:
+    def _probe_on(self) -> None:
         self._probe_timer = None
         now_ns = time.monotonic_ns()
-        for downlink in probing:
+        for downlink in self._probing:
             downlink.probe(now_ns)
+        self._probing = {downlink for downlink in self._probing if downlink.probing}
         self._probe()
 
     def _every_second(self, now_ns: int) -> None:

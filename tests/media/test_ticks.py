@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from types import SimpleNamespace
 from typing import Any
@@ -48,3 +49,41 @@ async def test_everybody_is_seen_to_once_in_a_tick_and_few_at_a_time(service: An
     assert set(turns.values()) == {1}
     assert len(turns) == people * 40
     assert most <= max(8, people // 12 + 1)
+
+
+class Linked:
+    """A peer with nothing but a link."""
+
+    dropped = 0
+
+    def __init__(self, downlink: object) -> None:
+        self.downlink = downlink
+
+
+async def test_a_link_that_is_measured_gets_its_padding_between_the_ticks(service: Any) -> None:  # noqa: ANN401
+    """Every 10 ms from the tick on with which it begins, until it is over; a link that is not measured gets none."""
+
+    class Link:
+        def __init__(self, turns: int) -> None:
+            self.turns = turns
+            self.asked = 0
+            self.shed = None
+
+        @property
+        def probing(self) -> bool:
+            return self.asked < self.turns
+
+        def probe(self, _: int) -> None:
+            self.asked += 1
+            if not any(link.probing for link in links):
+                over.set()
+
+    over = asyncio.Event()
+    links = [Link(3), Link(0), Link(1)]
+    for number, link in enumerate(links):
+        peer = service.connections.peers[number] = Linked(link)
+        service._upkeep[peer] = SimpleNamespace(tick=lambda *_: None)  # noqa: SLF001
+    async with asyncio.timeout(5):
+        service._tick(0.0)  # noqa: SLF001
+        await over.wait()
+    assert [link.asked for link in links] == [3, 0, 1]
