@@ -28,8 +28,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
 PORT ?= 8080
-# Tests at the same time; most of them wait, for a process or a clock. Browsers and what measures run after them, alone.
+# Tests at the same time; most of them wait, for a process or a clock. Browsers come after them, and at last, alone,
+# what measures.
 JOBS ?= 3
+BROWSERS ?= 2
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 
 VENV := .venv
@@ -37,7 +39,8 @@ BIN := $(VENV)/bin
 STAMPS := $(VENV)/.stamps
 PIP := $(BIN)/python -m pip -qq
 PYTEST := $(BIN)/python -m pytest
-SPREAD := --numprocesses=$(JOBS) --dist=loadfile
+SPREAD := --numprocesses=$(JOBS) --dist=loadfile --no-loadscope-reorder
+PAIRS := --numprocesses=$(BROWSERS) --dist=load --maxschedchunk=1
 WEB := clients/web
 NPM := scripts/npm --prefix $(WEB)
 NPM_FLAGS := --no-audit --no-fund --loglevel=error
@@ -52,15 +55,16 @@ run: install web $(if $(filter embedded,$(REDIS)),$(STAMPS)/valkey)
 test: compiler redis operations install-dev web browser
 	@status=0; $(MAKE) --keep-going lint || status=1; \
 	echo "==> tests"; HYPOTHESIS_PROFILE=quick $(PYTEST) -m "not slow and not e2e and not alone" $(SPREAD) || status=1; \
-	echo "==> tests that need the machine, and browsers"; \
-	HYPOTHESIS_PROFILE=quick $(PYTEST) -m "not slow and (e2e or alone)" || status=1; \
+	echo "==> browsers"; HYPOTHESIS_PROFILE=quick $(PYTEST) -m "not slow and e2e and not alone" $(PAIRS) || status=1; \
+	echo "==> tests that need the machine"; HYPOTHESIS_PROFILE=quick $(PYTEST) -m "not slow and alone" || status=1; \
 	exit $$status
 
 test-all: compiler redis operations install-dev web browser
 	@status=0; $(MAKE) --keep-going lint || status=1; \
 	echo "==> all tests"; HYPOTHESIS_PROFILE=full $(PYTEST) -m "not e2e and not alone" $(SPREAD) --timeout=3600 || status=1; \
-	echo "==> all tests that need the machine, and browsers"; \
-	HYPOTHESIS_PROFILE=full $(PYTEST) -m "e2e or alone" --timeout=3600 || status=1; \
+	echo "==> all browsers"; HYPOTHESIS_PROFILE=full $(PYTEST) -m "e2e and not alone" $(PAIRS) --timeout=3600 || status=1; \
+	echo "==> all tests that need the machine"; \
+	HYPOTHESIS_PROFILE=full $(PYTEST) -m "alone" --timeout=3600 || status=1; \
 	exit $$status
 
 # Each fault once for each of SEEDS, on Redis and Valkey in turns. The table is written even if one was not survived.

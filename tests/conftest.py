@@ -10,6 +10,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 CI: Final = os.environ.get("CI") == "true"
+LONGEST: Final = ("fuzz", "simulation", "runner", "congestion", "cluster", "loadtest", "media")
+"""Folders with the files that take longest: a process that is given one of them at last works on alone."""
 
 # No deadlines: the machine may be busy with browsers. The quick profile repeats itself, the full one explores.
 settings.register_profile("quick", max_examples=60, deadline=None, derandomize=True)
@@ -20,8 +22,16 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Browser tests run last: what is quick to fail fails first."""
-    items.sort(key=lambda item: item.get_closest_marker("e2e") is not None)
+    """Browser tests run last: what is quick to fail fails first. What takes longest begins, so that none ends late."""
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> tuple[bool, float]:
+    if item.get_closest_marker("e2e") is None:
+        folder = item.path.parent.name
+        return False, float(LONGEST.index(folder) if folder in LONGEST else len(LONGEST))
+    limit = item.get_closest_marker("timeout")
+    return True, 0.0 if limit is None else -float(limit.args[0])
 
 
 def _skipped(config: pytest.Config) -> list[pytest.TestReport]:

@@ -106,6 +106,7 @@ def complete(row: Row) -> None:
     assert row.us_per_packet > 0
 
 
+@pytest.mark.alone
 async def test_a_room_of_twelve_is_forwarded_by_our_worker() -> None:
     """Real handshakes with the worker process, then three seconds of media."""
     cores = two_cores()
@@ -116,6 +117,7 @@ async def test_a_room_of_twelve_is_forwarded_by_our_worker() -> None:
         await server.close()
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("janus") is None, reason="Janus is not installed")
 async def test_a_room_of_twelve_is_forwarded_by_janus() -> None:

@@ -29,6 +29,7 @@ def test_in_breakouts_everybody_gets_their_room() -> None:
         assert max(sizes) - 1 <= SLOTS
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 async def test_a_small_workshop_gets_exactly_its_budget() -> None:
     """Real handshakes, a plenary, breakouts and a plenary again: every packet that is due comes, and no other."""

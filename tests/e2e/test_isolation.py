@@ -12,7 +12,7 @@ from tests.e2e.crowd import crowd
 from tests.e2e.person import Person
 from tests.e2e.serving import Server
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.e2e, pytest.mark.alone, pytest.mark.timeout(180)]
 
 NAMES = ("Gus", "Hal", "Ida", "Jo")
 MODERATOR = {"Moderator"}

@@ -15,7 +15,7 @@ from tests.e2e.conftest import Meet
 from tests.e2e.person import Person, launch
 from tests.e2e.serving import Server
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.e2e, pytest.mark.alone, pytest.mark.timeout(900)]
 
 PARTICIPANTS = ("Ana", "Ben", "Cleo", "Dina", "Eli")
 CAUTIOUS = "Dina"

@@ -14,7 +14,7 @@ from tests.e2e.conftest import Meet
 from tests.e2e.person import Person, until
 from tests.e2e.serving import Server
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.e2e, pytest.mark.alone, pytest.mark.slow, pytest.mark.timeout(180)]
 
 PERIOD_MS: Final = 800
 ENOUGH: Final = 5

@@ -23,7 +23,7 @@ from tests.e2e.recovering import Back, Loss, Recovery
 from tests.e2e.serving import Cpu
 from tests.e2e.system import System, three_servers
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.alone, pytest.mark.slow, pytest.mark.timeout(300)]
 
 ROOM: Final = "nodes"
 HOMES: Final = {MODERATOR: 0, "Ana": 1, "Ben": 2, "Cleo": 2, "Dina": 0, "Eli": 1}

@@ -14,7 +14,7 @@ from loadtest.impairment.profile import PERFECT, adjusted
 from loadtest.offer import read_answer
 from tests.media.browser import Studio, studio
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+pytestmark = [pytest.mark.e2e, pytest.mark.alone, pytest.mark.slow]
 
 WARM_S = 8.0
 SECONDS = 20.0

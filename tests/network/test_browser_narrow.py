@@ -21,7 +21,7 @@ from server.media.channel import OpenPeer, PeerAnswered
 from tests.media.browser import ROOM, Studio, studio
 from tests.media.waiting import until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+pytestmark = [pytest.mark.e2e, pytest.mark.alone, pytest.mark.slow]
 
 PUBLISHERS = 3
 WIDE_BPS, NARROW_BPS = 1_500_000, 300_000

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import time
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -156,6 +157,7 @@ def test_desire_is_enough(wanted: list[Wanted]) -> None:
     assert all(isinstance(choice, int) for choice in allocate(1.2 * desired, wanted, before).choices)
 
 
+@pytest.mark.alone
 def test_cheap_for_twelve() -> None:
     """An allocation for twelve pictures costs little enough to run on every change."""
     wanted = [Wanted(THREE, 360, rank) for rank in range(12)]
