@@ -45,7 +45,7 @@ def test_each_answer_keeps_the_rules(name: str) -> None:
     offer = parse_offer(text)
     plan = plan_lines(offer)
     check_answer(text, answer(offer, LOCAL, ssrcs(len(plan.slots))))
-    assert set(plan.send) == set(SendLine)
+    assert {SendLine.MICROPHONE, SendLine.CAMERA} <= set(plan.send)
     assert plan.slots
 
 
