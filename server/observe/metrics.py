@@ -22,6 +22,7 @@ from prometheus_client import (
 )
 from prometheus_client.exposition import choose_encoder
 
+from server.observe.tallies import Spread, Tally
 from server.rooms.events import Event
 
 NAMESPACE: Final = "holdspace"
@@ -41,21 +42,19 @@ class Metrics:
             collector(registry=self.registry)
         self._joins = self._counter("joins", "Attempts to take a seat, by outcome.", "outcome")
         self._join = self._histogram("join_seconds", "From the Socket.IO CONNECT to the seat in the log.", ANSWER_S)
-        self._commands = self._counter("commands", "Commands of people, by kind and outcome.", "command", "outcome")
-        self._command = self._histogram("command_seconds", "From reading a command to its answer.", ANSWER_S, "command")
+        self._commands = self._tally("commands", "Commands of people, by kind and outcome.", "command", "outcome")
+        self._command = self._spread("command_seconds", "From reading a command to its answer.", ANSWER_S, "command")
         self._offers = self._counter("media_offers", "Offers of media, by what came of them.", "outcome")
         self._media = self._histogram("media_connect_seconds", "From an offer to media being up.", ANSWER_S)
-        self._deliver = self._histogram(
-            "deliver_seconds", "From a decision to telling everybody on this node.", ANSWER_S
-        )
+        self._deliver = self._spread("deliver_seconds", "From a decision to telling everybody on this node.", ANSWER_S)
         self._freezes = self._counter("playback_freezes", "Pictures that stood still, as pages have told.")
         text = "Seconds of sound that pages played and made up, and of pictures that stood still."
         self._playback = self._counter("playback_seconds", text, "what")
         self._disconnects = self._counter("disconnects", "Connections that the server ended, by reason.", "reason")
-        self._events = self._counter("events", "Events that this node put into the log, by kind.", "event")
-        self._appends = self._counter("appends", "Appends to the log, by outcome.", "outcome")
-        self._entries = self._counter("entries", "Entries that this node put into the log.")
-        self._log = self._histogram("log_seconds", "Time that a call of the log took.", APPEND_S, "call")
+        self._events = self._tally("events", "Events that this node put into the log, by kind.", "event")
+        self._appends = self._tally("appends", "Appends to the log, by outcome.", "outcome")
+        self._entries = self._tally("entries", "Entries that this node put into the log.")
+        self._log = self._spread("log_seconds", "Time that a call of the log took.", APPEND_S, "call")
         self._webhooks = self._counter("webhooks", "Webhooks, by outcome: sent, failed, dropped for good.", "outcome")
         self._waiting = self._gauge("webhooks_waiting", "Webhooks that wait in this node's share of the rooms.")
         self._oldest = self._gauge("webhooks_oldest_seconds", "For how long the oldest webhook at hand has waited.")
@@ -66,8 +65,8 @@ class Metrics:
         self._join.observe(seconds)
 
     def answered(self, command: str, outcome: str, seconds: float) -> None:
-        _child(self._commands, command, outcome).inc()
-        _observer(self._command, command).observe(seconds)
+        self._commands.add(command, outcome)
+        self._command.add(seconds, command)
 
     def media(self, outcome: str, seconds: float) -> None:
         _child(self._offers, outcome).inc()
@@ -75,7 +74,7 @@ class Metrics:
             self._media.observe(seconds)
 
     def delivered(self, seconds: float) -> None:
-        self._deliver.observe(seconds)
+        self._deliver.add(seconds)
 
     def played(self, freezes: int, frozen_ms: int, concealed_ms: int, played_ms: int) -> None:
         self._freezes.inc(freezes)
@@ -87,17 +86,17 @@ class Metrics:
 
     def called(self, call: str, seconds: float) -> None:
         """The log has answered, or not, after so long."""
-        _observer(self._log, call).observe(seconds)
+        self._log.add(seconds, call)
 
     def appended(self, outcome: str) -> None:
         """What came of an append."""
-        _child(self._appends, outcome).inc()
+        self._appends.add(outcome)
 
     def stored(self, entries: int, events: Iterable[Event]) -> None:
         """So much is new in the log, by this node."""
-        self._entries.inc(entries)
+        self._entries.add(count=entries)
         for event in events:
-            _child(self._events, kind_of(type(event))).inc()
+            self._events.add(kind_of(type(event)))
 
     def late(self, seconds: float) -> None:
         """How late the event loop was just now."""
@@ -116,8 +115,18 @@ class Metrics:
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(name, text, labels, namespace=NAMESPACE, registry=self.registry)
 
-    def _histogram(self, name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
-        return Histogram(name, text, labels, namespace=NAMESPACE, registry=self.registry, buckets=buckets)
+    def _histogram(self, name: str, text: str, buckets: tuple[float, ...]) -> Histogram:
+        return Histogram(name, text, namespace=NAMESPACE, registry=self.registry, buckets=buckets)
+
+    def _tally(self, name: str, text: str, *labels: str) -> Tally:
+        tally = Tally(f"{NAMESPACE}_{name}", text, *labels)
+        self.registry.register(tally)
+        return tally
+
+    def _spread(self, name: str, text: str, bounds: tuple[float, ...], *labels: str) -> Spread:
+        spread = Spread(f"{NAMESPACE}_{name}", text, bounds, *labels)
+        self.registry.register(spread)
+        return spread
 
 
 @cache
@@ -129,11 +138,6 @@ def kind_of(message: type) -> str:
 @cache
 def _child(counter: Counter, *labels: str) -> Counter:
     return counter.labels(*labels)
-
-
-@cache
-def _observer(histogram: Histogram, *labels: str) -> Histogram:
-    return histogram.labels(*labels)
 
 
 def exposition(registry: CollectorRegistry) -> Callable[[str], tuple[bytes, str]]:
