@@ -276,6 +276,8 @@ class Pipeline:
         members: list[_Member] = []
         states = [self.state]
         self._decide_timeout(entries, states)
+        if not self._queue and not entries:
+            return
         taken, self._queue = self._queue[: self._limits.batch], self._queue[self._limits.batch :]
         for submission in taken:
             if (seq := self._rules.recall(self.state, submission.key)) is not None:
@@ -329,7 +331,8 @@ class Pipeline:
 
     def _commit_all(self, base: Seq, entries: tuple[Entry, ...]) -> None:
         for seq, entry in enumerate(entries, base + 1):
-            self.commit(self.epoch, Seq(seq), entry)
+            if seq > self.seq:  # hints are ahead of the reply as a rule
+                self.commit(self.epoch, Seq(seq), entry)
 
     def _verdict(self, submission: Submission, seq: int, *, safe: bool = False) -> Acknowledged:
         """What only has to be in the log is safe there; for what is hard, somebody must have confirmed it."""

@@ -244,8 +244,9 @@ class RoomRunner:
             if isinstance(output, Committed):
                 run.append(output)
             else:
-                self._listeners.tell_run(run)
-                run = []
+                if run:
+                    self._listeners.tell_run(run)
+                    run = []
                 self._tell(output)
         self._listeners.tell_run(run)
         if self._pipeline.gone:

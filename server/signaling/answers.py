@@ -41,18 +41,18 @@ class Reply:
 
     def __call__(self, outcome: Acknowledged | Exception) -> None:
         """Answer; what is neither a position nor a refusal is a fault, and ends the connection."""
-        link = self._link
+        link, frame = self._link, None
         try:
             answer = acknowledgement(outcome)
             if self._packet is not None:
-                link.send(acknowledgement_frame(self._packet, answer))
+                frame = acknowledgement_frame(self._packet, answer)
             self._tell(answer)
         except Exception as error:  # noqa: BLE001 - no refusal, but a fault of the room
             link.fail(error)
             if self.span is not None:
                 self.span.end("fault")
         finally:
-            link.finish_command()
+            link.finish_command(frame)
 
     def _tell(self, answer: Acknowledgement) -> None:
         """Whoever watches this server."""

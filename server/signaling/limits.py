@@ -62,9 +62,10 @@ class TokenBucket:
 
     def wait_ms(self, cost: float, now_ms: int) -> int:
         """How long until `cost` can be taken; 0: now. Takes nothing."""
-        elapsed = max(0, now_ms - self._seen_ms)
-        self._level = min(self._rate.burst, self._level + elapsed * self._rate.per_second / 1000)
-        self._seen_ms = max(now_ms, self._seen_ms)
+        elapsed = now_ms - self._seen_ms
+        if elapsed > 0:
+            self._level = min(self._rate.burst, self._level + elapsed * self._rate.per_second / 1000)
+            self._seen_ms = now_ms
         missing = cost - self._level
         return 0 if missing <= 0 else int(missing * 1000 / self._rate.per_second) + 1
 

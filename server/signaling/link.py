@@ -92,9 +92,11 @@ class Link:
         self._busy = True
         self._commands += 1
 
-    def finish_command(self) -> None:
-        """The command is answered."""
+    def finish_command(self, answer: bytes | None = None) -> None:
+        """The command is answered, with this frame if its client waits for one."""
         self._busy = False
+        if answer is not None:
+            self._held.append(answer)
         self._flush()
         ending, self._ending = self._ending, None
         if ending is not None:
