@@ -16,8 +16,8 @@ BUSY: Final = 0.85
 CALM: Final = 0.6
 """And below which they do not any more: waiting itself takes up to a quarter off the load."""
 
-PACKETS: Final = 64
-"""So many shall come together: half of what one reading takes, lest some are left over."""
+PACKETS: Final = 96
+"""So many shall come together: three quarters of what one reading takes. After a full one nobody waits."""
 
 LONGEST_GAP_NS: Final = 8_000_000
 """From the beginning of one reading to the next, at most: a packet waits half of it."""

@@ -87,11 +87,13 @@ class Inbox:
             found.append((bytes(datagrams[start : start + length]), known.get(name) or meet(name)))
         return found
 
-    def deliver(self, on_datagram: Callable[[bytes, Path], None]) -> None:
-        """Hand over what is there, at most `BATCH`. Raises OSError as `recvfrom` does."""
-        for data, path in self.read():
+    def deliver(self, on_datagram: Callable[[bytes, Path], None]) -> bool:
+        """Hand over what is there, at most `BATCH`; whether it was so much. Raises OSError as `recvfrom` does."""
+        found = self.read()
+        for data, path in found:
             if data:
                 on_datagram(data, path)
+        return len(found) >= BATCH
 
     def _read_one(self) -> list[tuple[bytes, Path]]:
         try:

@@ -42,7 +42,7 @@ class OutboxPort(Protocol):
 class InboxPort(Protocol):
     """See `server.media.inbox.Inbox`."""
 
-    def deliver(self, on_datagram: Callable[[bytes, Path], None]) -> None: ...
+    def deliver(self, on_datagram: Callable[[bytes, Path], None]) -> bool: ...
 
 
 class Receiver(Protocol):

@@ -89,7 +89,8 @@ class UdpMux:
             self._read(inbox, sock)
             return
         began_ns = time.monotonic_ns()
-        self._read(inbox, sock)
+        if self._read(inbox, sock):
+            return
         rest_ms = (began_ns + self.gap_ns - time.monotonic_ns()) // 1_000_000
         if rest_ms > 0:
             self._loop.remove_reader(sock.fileno())
@@ -101,14 +102,15 @@ class UdpMux:
         if sock not in self._resting:
             self._listen(inbox, sock)
 
-    def _read(self, inbox: InboxPort, sock: socket.socket) -> None:
+    def _read(self, inbox: InboxPort, sock: socket.socket) -> bool:
+        """A batch, and what it causes; whether there may be more."""
         self._flushing = True
         since_ns = self.latency.begin(sock)
         try:
-            inbox.deliver(self._on_datagram)
+            return inbox.deliver(self._on_datagram)
         except OSError:
             # An ICMP error of an earlier datagram; the socket stays good, and is readable still.
-            pass
+            return False
         finally:
             self._flush()
             self.latency.end(since_ns)

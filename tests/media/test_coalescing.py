@@ -32,10 +32,10 @@ def test_it_waits_only_close_to_its_limit() -> None:
 
 @given(st.integers(0, 50_000))
 def test_a_reading_takes_all_that_came_together(packets: int) -> None:
-    """With twice as many packets there is nothing left over, and none waits for longer than people could notice."""
+    """With a third more packets there is nothing left over, and none waits for longer than people could notice."""
     gap_ns = Coalescing().update(1.0, packets)
     assert 0 < gap_ns <= LONGEST_GAP_NS
-    assert 2 * packets * gap_ns <= BATCH * 1e9
+    assert 4 * packets * gap_ns <= 3 * BATCH * 1e9
 
 
 @given(st.floats(0.3, 1.0), st.floats(0.0, BUSY - CALM))
@@ -111,6 +111,14 @@ async def test_it_listens_again_when_there_is_time(reader: Reader) -> None:
     for count in range(4, 20):
         reader.send(b"x")
         await reader.until(count)
+
+
+async def test_after_a_full_reading_nothing_waits(reader: Reader) -> None:
+    """More came than a reading takes: the rest of it is read at once."""
+    for _ in range(BATCH + 1):
+        reader.send(b"x")
+    reader.mux.gap_ns = 3_600_000_000_000
+    await reader.until(BATCH + 1)
 
 
 async def test_it_may_be_closed_meanwhile() -> None:

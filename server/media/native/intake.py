@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from server.media.budget import budget_of_peer, budget_of_source
 from server.media.entry import Entry
-from server.media.inbox import Names
+from server.media.inbox import BATCH, Names
 from server.media.native.fields import integer
 from server.media.native.library import ffi
 from server.media.native.stream import (
@@ -224,9 +224,10 @@ class CompiledIntake:
             self._decrypted(peer, verdict)
         self._count()
 
-    def read(self, descriptor: int, names: Names) -> None:
-        """Handle a batch of datagrams. Raises OSError as `recvfrom` does."""
+    def read(self, descriptor: int, names: Names) -> bool:
+        """Handle a batch of datagrams; whether it was a full one. Raises OSError as `recvfrom` does."""
         functions, pointer, forwarder = self._functions, self._pointer, self._forwarder
+        others = 0
         verdict = functions.intake_read(pointer, descriptor, names.index)
         while verdict > 0:
             path = names.path(bytes(ffi.buffer(self._handed.name))[: names.length])
@@ -234,11 +235,14 @@ class CompiledIntake:
             if peer is not None:
                 self._decrypted(peer, verdict)
             elif verdict == _RAW:
+                others += 1
                 forwarder.datagram(self._data(), path)
             verdict = functions.intake_next(pointer)
+        received: int = self._handed.received
         self._count()
         if verdict < 0:
             raise OSError(-verdict, "recvmmsg")
+        return received + others >= BATCH
 
     def _data(self) -> bytes:
         return bytes(ffi.buffer(self._handed.data, self._handed.length))
@@ -281,6 +285,6 @@ class CompiledInbox:
         self._socket = sock
         self._names = Names(sock.family, index)
 
-    def deliver(self, on_datagram: Callable[[bytes, Path], None]) -> None:  # noqa: ARG002 - the intake knows to whom
+    def deliver(self, on_datagram: Callable[[bytes, Path], None]) -> bool:  # noqa: ARG002 - the intake knows to whom
         """See `server.media.inbox.Inbox`."""
-        self._intake.read(self._socket.fileno(), self._names)
+        return self._intake.read(self._socket.fileno(), self._names)

@@ -10,6 +10,7 @@ import pytest
 from pylibsrtp import Policy
 
 from server.media.ice import IceSession
+from server.media.inbox import BATCH
 from server.media.packet_path import PacketPath, PurePath
 from server.media.sdp_codecs import MediaKind
 from tests.media.circle import KEY_BYTES, Circle, Seat, _session
@@ -71,11 +72,11 @@ class Port:
         """A check came through from there."""
         self.ice._checked(session, (0, sock.getsockname()), 0, nominated=False)  # noqa: SLF001
 
-    def send(self, sock: socket.socket, name: str, *packets: bytes) -> None:
-        """A batch from this socket, with the keys of this participant."""
+    def send(self, sock: socket.socket, name: str, *packets: bytes) -> bool:
+        """A batch from this socket, with the keys of this participant; whether the inbox says that it was full."""
         for packet in packets:
             sock.sendto(self.sessions[name].protect(packet), self.socket.getsockname())
-        self.inbox.deliver(self.circle.forwarder.datagram)
+        return self.inbox.deliver(self.circle.forwarder.datagram)
 
 
 @contextmanager
@@ -107,6 +108,22 @@ def test_only_a_checked_address_gets_in(make: Any) -> None:  # noqa: ANN401
         on.ice.remove(hers)
         on.send(home, "ana", *(next(packets) for _ in range(5)))
         assert len(bo.heard()) == 10
+
+
+@PATHS
+def test_it_tells_when_there_may_be_more(make: Any) -> None:  # noqa: ANN401
+    """A batch of media and of other datagrams together is a full one; all of it but one is not."""
+    with port(make) as on:
+        (ana, hers), (bo, _) = on.seat("ana"), on.seat("bo")
+        bo.audio().attach(ana.microphone)
+        home, stranger = on.circle.open_socket(), on.circle.open_socket()
+        on.own(hers, home)
+        packets = (steady(MediaKind.AUDIO, number) for number in range(1, 300))
+        assert not on.send(home, "ana", *(next(packets) for _ in range(10)))
+        for more in (False, True):
+            stranger.sendto(b"\x16dtls", on.socket.getsockname())
+            assert on.send(home, "ana", *(next(packets) for _ in range(BATCH - 2 + more))) is more
+            on.circle.wait(1_000)
 
 
 @PATHS
