@@ -7,6 +7,7 @@ more: every client made here repeats nothing.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any, Final, cast
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -31,6 +32,24 @@ Client = Redis | PrimaryPipes
 Options = Mapping[str, Any]
 
 _log: Final = structlog.get_logger("holdspace.redis")
+
+
+class Sentinels(Sentinel):
+    """Looks for the primary once at a time.
+
+    redis-py puts the Sentinel that knew it to the front, by its place when the search began: of two searches at once,
+    as in a failover, the second puts it twice into the list, and another Sentinel is forgotten for good.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - the library's
+        super().__init__(*args, **options)  # type: ignore[no-untyped-call]
+        self._turn = asyncio.Lock()
+
+    async def discover_master(self, service_name: str) -> tuple[str, int]:
+        """Address and port. Raises MasterNotFoundError."""
+        async with self._turn:
+            address: tuple[str, int] = await super().discover_master(service_name)
+            return address
 
 
 class UnsuitableRedis(Exception):
@@ -116,9 +135,7 @@ def _sentinel(url: str) -> Redis:
     if not service:
         raise ValueError("redis+sentinel://host:port,host:port/service names no service")
     tls = {key: value for key, value in login.items() if key == "ssl"}
-    sentinels = Sentinel(  # type: ignore[no-untyped-call]
-        hosts, sentinel_kwargs={**_options(), **tls}, **_options(), **login
-    )
+    sentinels = Sentinels(hosts, sentinel_kwargs={**_options(), **tls}, **_options(), **login)
     return cast("Redis", sentinels.master_for(service, max_connections=MAX_CONNECTIONS))
 
 

@@ -12,9 +12,12 @@ from itertools import count
 from typing import Final
 
 import pytest
+from redis.asyncio import Redis
+from redis.asyncio.sentinel import SentinelConnectionPool
 from redis.crc import key_slot
 
 from server.cluster.calls import FAULTS
+from server.cluster.connect import client_of, disconnect
 from server.cluster.keys import Keys
 from server.cluster.nodes import NodeInfo, Registry, fresh_node
 from server.cluster.primaries import PrimaryPipes
@@ -26,7 +29,7 @@ from tests.cluster.contract import CONTRACT, ROOM, A, B, C, Promise, entry, name
 from tests.cluster.heard import Heard
 from tests.cluster.nodes import Nodes, joined
 from tests.cluster.servers import HOST, KINDS, Kind, RunningRedis
-from tests.cluster.topologies import Cluster, Replicated, cluster, replicated, text, until
+from tests.cluster.topologies import SERVICE, Cluster, Replicated, cluster, replicated, text, until
 from tests.runner.toys import FIRST
 
 pytestmark = pytest.mark.slow
@@ -101,6 +104,24 @@ async def test_hard_batches_wait_for_a_replica(with_sentinels: Replicated) -> No
             assert await log.append(ROOM, epoch, Seq(2), (C,)) == Appended()
         finally:
             with_sentinels.replica.resume()
+
+
+async def test_searches_at_once_forget_no_sentinel(with_sentinels: Replicated) -> None:
+    """While the first Sentinel is silent many look for the primary: they find it, and know all Sentinels after."""
+    client = client_of(with_sentinels.url)
+    assert isinstance(client, Redis)
+    pool = client.connection_pool
+    assert isinstance(pool, SentinelConnectionPool)
+    manager = pool.sentinel_manager
+    before = set(manager.sentinels)
+    with_sentinels.sentinels[0].pause()
+    try:
+        found = await asyncio.gather(*(manager.discover_master(SERVICE) for _ in range(3)))
+    finally:
+        with_sentinels.sentinels[0].resume()
+        await disconnect(client)
+    assert {port for _, port in found} == {with_sentinels.primary.port}
+    assert set(manager.sentinels) == before
 
 
 @pytest.mark.parametrize("kind", KINDS)
