@@ -17,8 +17,11 @@ const room = new Room({
 });
 room.ending.subscribe((ending) => {
   if (!ending) return;
-  console.log("over:", ending.reason);
-  process.exit();
+  // What was answered before is told before.
+  setImmediate(() => {
+    console.log("over:", ending.reason);
+    process.exit();
+  });
 });
 
 const { view } = await room.join();
