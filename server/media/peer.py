@@ -14,7 +14,7 @@ from server.media.budget import budget_of_reports
 from server.media.dtls import SrtpError, SrtpPair
 from server.media.ice import IceSession, Path
 from server.media.line import Line
-from server.media.packet_path import Outlet
+from server.media.packet_path import PICTURE_CLOCK, Outlet
 from server.media.rtcp import PublisherClock, receiver_report
 from server.media.rtp import Packet
 from server.media.sdp import MID_URI, TRANSPORT_CC_URI, Offer
@@ -43,8 +43,6 @@ _FORWARDED: Final = (SendLine.MICROPHONE, SendLine.CAMERA)
 
 _MOST_REPORTS: Final = 40
 """In one datagram, which every path takes."""
-
-_PICTURE_CLOCK: Final = 90_000
 
 _TWO_BYTE_IDS: Final = 15
 """From here on a header extension does not fit the one-byte form (RFC 8285 section 4.2), and is not answered."""
@@ -201,7 +199,7 @@ class Peer:
         rewriter = self._outlet.packets.rewriter(
             self.leg,
             ssrc=next(fresh),
-            clock_rate=codecs[0].clock_rate if codecs else _PICTURE_CLOCK,
+            clock_rate=codecs[0].clock_rate if codecs else PICTURE_CLOCK,
             extension_id=_extension_id(media) if media is not None else 0,
             start=(secrets.randbits(15), secrets.randbits(32)),
         )
