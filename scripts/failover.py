@@ -53,7 +53,7 @@ async def _picture(browser: Browser, scheme: str, name: str, figures: tuple[str,
         await page.screenshot(path=IMAGES / name)
     else:
         others = "".join(f":not({figure})" for figure in figures)
-        hide = f"main > :not(figure), main > figure{others} {{ display: none }}"
+        hide = f"main > :not(figure), main > figure{others} {{ display: none !important }}"
         await page.add_style_tag(content=hide)
         await page.locator("main").screenshot(path=IMAGES / name)
     await page.close()
