@@ -15,7 +15,7 @@ from tests.simulation.many import outcomes
 from tests.simulation.mutants import BY_NAME, hunt
 
 ROOT: Final = Path(__file__).parents[2]
-QUICK: Final = 60
+QUICK: Final = 200
 ALL: Final = 10_000
 
 
