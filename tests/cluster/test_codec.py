@@ -17,7 +17,7 @@ from server.cluster.codec import (
     unpack_hint,
     unpack_state,
 )
-from server.ports import Epoch, Seq
+from server.ports import Entry, Epoch, Seq
 from server.rooms.recent import remember
 from tests.cluster.contract import LATER, entry
 
@@ -26,6 +26,20 @@ def test_entries_and_states_come_back() -> None:
     """Every field as it was."""
     assert unpack_entry(FIELD, pack_entry(entry("a:1", 7))) == entry("a:1", 7)
     assert unpack_state(pack_state(LATER)) == LATER
+
+
+def test_a_trace_costs_and_disturbs_nobody() -> None:
+    """It is left out where there is none, and a server of the release before reads the entry without it."""
+
+    class Before(msgspec.Struct):
+        command: str
+        at_ms: int
+        events: tuple[object, ...]
+
+    plain, traced = Entry("ann:1", 5, ()), Entry("ann:1", 5, (), "00-1-2-01")
+    assert b"trace" not in pack_entry(plain)
+    assert msgspec.msgpack.decode(pack_entry(traced), type=Before) == Before("ann:1", 5, ())
+    assert unpack_entry(FIELD, pack_entry(traced)) == traced
 
 
 def test_every_version_finds_the_last_commands_in_a_snapshot() -> None:
