@@ -48,6 +48,13 @@ describe("the one peer connection", () => {
     await media.connect();
   });
 
+  test("asks nothing of a browser without WebRTC", async () => {
+    const sendOffer = () => Promise.reject(new Error("an offer"));
+    const without = new Media({ createPeer: () => null, codecs: () => null, sendOffer, firstOffer: 1, now: time.now, later: time.later });
+    await without.connect();
+    expect([without.state.get(), without.connection]).toEqual(["impossible", null]);
+  });
+
   test("offers microphone, camera, a reserved line, then pairs of receive lines", () => {
     const lines = peers[0]!.lines.map((line) => `${line.kind} ${line.direction}`);
     expect(lines.slice(0, 3)).toEqual(["audio sendonly", "video sendonly", "video sendonly"]);

@@ -3,7 +3,8 @@ import { Media, type MediaPorts } from "./media.ts";
 import { Mesh, type MeshPorts } from "./mesh.ts";
 import { later, newId, now } from "./runtime.ts";
 
-const createPeer = (config: RTCConfiguration): RTCPeerConnection => new RTCPeerConnection(config);
+const createPeer = (config: RTCConfiguration): RTCPeerConnection | null =>
+  "RTCPeerConnection" in globalThis ? new RTCPeerConnection(config) : null;
 
 function codecs(kind: "audio" | "video"): readonly RTCRtpCodec[] | null {
   return RTCRtpReceiver.getCapabilities(kind)?.codecs ?? null;

@@ -12,8 +12,11 @@ export const RECEIVE_SLOTS = 12;
 
 const MICROPHONE_BITRATE = 32_000;
 
-/** `restoring`: it had worked, was interrupted, and is being brought back. */
-export type MediaState = "idle" | "connecting" | "connected" | "restoring" | "failed";
+/**
+ * `restoring`: it had worked, was interrupted, and is being brought back.
+ * `impossible`: this browser has no WebRTC; one reads and writes along.
+ */
+export type MediaState = "idle" | "connecting" | "connected" | "restoring" | "failed" | "impossible";
 
 /**
  * One pre-negotiated pair of receive lines. `changedMs`: when `source` last changed, on the page's clock.
@@ -40,7 +43,8 @@ export interface OfferFate {
 }
 
 export interface MediaPorts {
-  readonly createPeer: (config: RTCConfiguration) => RTCPeerConnection;
+  /** Null in a browser without WebRTC. */
+  readonly createPeer: (config: RTCConfiguration) => RTCPeerConnection | null;
   /** The receiver's codecs, for trimming the offer; null where the browser does not tell. */
   readonly codecs: (kind: "audio" | "video") => readonly RTCRtpCodec[] | null;
   readonly sendOffer: (offer: number, sdp: string) => Promise<OfferFate>;
@@ -99,6 +103,10 @@ export class Media {
     if (this.peer && this.state.get() !== "failed") return;
     this.close();
     const peer = this.ports.createPeer({ ...this.reach, bundlePolicy: "max-bundle" });
+    if (!peer) {
+      this.state.set("impossible");
+      return;
+    }
     this.peer = peer;
     this.state.set("connecting");
     this.recovery = new Recovery({

@@ -211,6 +211,10 @@ export class Mesh {
     this.drop();
     const polite = this.me > other.id;
     const peer = this.ports.createPeer({ ...this.configuration, bundlePolicy: "max-bundle" });
+    if (!peer) {
+      this.shown.state.set("impossible");
+      return;
+    }
     const name = this.ports.newName();
     const say = (word: Word): void => {
       const unsaid = { description: null, candidate: null };

@@ -103,7 +103,7 @@ export class Room {
   private auth(): Connect {
     const { token, name, agreement, singleUse } = this.options;
     const mirror = this.mirror.get();
-    const sending = this.media !== null && this.media.state.get() !== "idle";
+    const sending = this.media !== null && !["idle", "impossible"].includes(this.media.state.get());
     return {
       token,
       protocol: PROTOCOL_VERSION,

@@ -101,6 +101,7 @@ say-read-only-over = The group is fully connected again.
 not-yet-safe = Done, but not safely stored yet. Please look in a moment whether it still stands.
 reconnecting-stalled = The connection could not be restored yet.
 media-restoring = Sound and picture are being restored. You do not need to do anything.
+media-impossible = This browser cannot bring sound and picture. You can read along and write to the group, or come back with another browser.
 trouble-weak = Weak connection
 trouble-poor = Poor connection
 trouble-down-bandwidth = Your connection is slow right now. Sound comes first, so some pictures are smaller or paused.

@@ -101,6 +101,7 @@ say-read-only-over = El grupo vuelve a estar conectado del todo.
 not-yet-safe = Hecho, pero aún no está guardado de forma segura. Comprueba en un momento si sigue así.
 reconnecting-stalled = Todavía no se pudo recuperar la conexión.
 media-restoring = El sonido y la imagen se están restableciendo. No tienes que hacer nada.
+media-impossible = Este navegador no puede traer sonido ni imagen. Puedes leer y escribir al grupo, o volver con otro navegador.
 trouble-weak = Conexión débil
 trouble-poor = Conexión muy débil
 trouble-down-bandwidth = Tu conexión va lenta ahora. El sonido va primero: algunas imágenes se ven más pequeñas o en pausa.
