@@ -94,8 +94,10 @@ class _Room:
         for entry in entries:
             self.entries.append(entry)
             self.commands[entry.command] = self.seq
-        for command in tuple(islice(self.commands, max(0, len(self.commands) - KEPT_COMMANDS))):
-            del self.commands[command]
+        excess = len(self.commands) - KEPT_COMMANDS
+        if excess > 0:
+            for command in tuple(islice(self.commands, excess)):
+                del self.commands[command]
 
     def _replace(self, snapshot: RoomState) -> None:
         self.snapshot = snapshot
@@ -120,7 +122,9 @@ class MemoryNews:
         self._tell = callback
 
     def put(self, news: tuple[bytes, ...]) -> None:
-        """There is something to tell."""
+        """There is something to tell, as a rule nothing."""
+        if not news:
+            return
         for body in news:
             number = str(next(self._numbers))
             self._waiting[number] = Waiting(0, number, body)
@@ -128,7 +132,7 @@ class MemoryNews:
         for oldest in excess:
             del self._waiting[oldest]
         self.lost += len(excess)
-        if news and self._tell is not None:
+        if self._tell is not None:
             self._tell(0)
 
     async def news(self, limit: int, after: Mapping[int, str], partitions: Sequence[int]) -> Notices:

@@ -248,7 +248,8 @@ class RoomRunner:
                     self._listeners.tell_run(run)
                     run = []
                 self._tell(output)
-        self._listeners.tell_run(run)
+        if run:
+            self._listeners.tell_run(run)
         if self._pipeline.gone:
             self.close(JoinRefused(DisconnectCode.SESSION_OVER))
 

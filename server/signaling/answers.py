@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from functools import cache
 
 import structlog
 from msgspec import Struct
@@ -56,7 +57,7 @@ class Reply:
 
     def _tell(self, answer: Acknowledgement) -> None:
         """Whoever watches this server."""
-        kind = UNREADABLE if self._kind is None else str(self._kind.__struct_config__.tag)
+        kind = UNREADABLE if self._kind is None else _name_of(self._kind)
         outcome = "ok" if isinstance(answer, Ok) else answer.code.name.lower()
         if isinstance(answer, Reject):
             log.debug("rejected", request=self._link.request, code=int(answer.code), reason=outcome)
@@ -65,6 +66,11 @@ class Reply:
         if self.span is not None:
             self.span.about(kind)
             self.span.end(outcome)
+
+
+@cache
+def _name_of(kind: type[Struct]) -> str:
+    return str(kind.__struct_config__.tag)
 
 
 def acknowledgement(outcome: Acknowledged | Exception) -> Acknowledgement:
