@@ -214,9 +214,7 @@ class Server:
         if self.system is not None:
             away_for = self.system.log.away_for
             self.gateway.set_read_only(away_for)
-            for runner in self.rooms.all():
-                if not away_for(runner.room):
-                    runner.catch_up()
+            self.rooms.log_changed(away_for)
 
     def _buried(self) -> None:
         """Others took this node for dead and have released its seats: everybody takes theirs again."""

@@ -36,6 +36,7 @@ class Rooms:
         self._opening: dict[RoomId, asyncio.Task[RoomRunner | None]] = {}
         self._forgetting: set[asyncio.Task[None]] = set()
         self._closed = False
+        self._doubt_until_ms = 0
 
     @property
     def settings(self) -> RunnerSettings:
@@ -54,8 +55,13 @@ class Rooms:
     async def open(self, room: RoomId, first: RoomState) -> RoomRunner:
         """The runner of a room, which begins in the state `first` unless it exists already, here or elsewhere.
 
-        Raises JoinRefused SERVER_BUSY if the log does not answer, SERVER_RESTARTING after `close`.
+        Raises JoinRefused SERVER_BUSY if the log does not answer, or may have lost the room; SERVER_RESTARTING after
+        `close`.
         """
+        if self._env.clock.now_ms() < self._doubt_until_ms:
+            if (known := await self.find(room)) is None:
+                raise JoinRefused(DisconnectCode.SERVER_BUSY)
+            return known
         while True:
             runner = await self._load(room, lambda: self._env.log.create(room, first))
             if runner is not None:  # else somebody was just looking for it, and it was not there
@@ -98,6 +104,16 @@ class Rooms:
     def all(self) -> tuple[RoomRunner, ...]:
         """Every room that this node has loaded."""
         return tuple(runner for runner in self._runners.values() if not runner.closed)
+
+    def log_changed(self, away: Callable[[RoomId], bool]) -> None:
+        """The log, or the part with some rooms, has gone away or is there again: what was missed is read.
+
+        It may be there again with nothing: until other nodes have had time to bring their rooms back, none is begun.
+        """
+        self._doubt_until_ms = self._env.clock.now_ms() + self._env.settings.reseed_ms
+        for runner in self.all():
+            if not away(runner.room):
+                runner.catch_up()
 
     def unload(self, runner: RoomRunner) -> None:
         """Forget the room here only; whoever still needs it loads it again."""

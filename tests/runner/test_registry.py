@@ -303,3 +303,22 @@ def test_a_seat_that_cannot_be_noted_is_not_taken() -> None:
         assert refusal.value.code is DisconnectCode.SERVER_BUSY
 
     virtually(scenario())
+
+
+def test_what_the_log_may_have_lost_is_not_begun_anew() -> None:
+    """After the log was away nodes have time to bring rooms back: those that are there are found, others may wait."""
+
+    async def scenario() -> None:
+        log = MemoryLog(VirtualClock())
+        settings = replace(SETTINGS, reseed_ms=8_000)
+        rooms = Rooms(Environment(log, ROOM_RULES, VirtualClock(), count().__next__, settings))
+        rooms.log_changed(lambda _: False)
+        with pytest.raises(JoinRefused) as refused:
+            await rooms.open(ROOM, FIRST)
+        assert refused.value.code is DisconnectCode.SERVER_BUSY
+        await log.create(ROOM, FIRST)  # by another node
+        assert (await rooms.open(ROOM, FIRST)).room == ROOM
+        await asyncio.sleep(8)
+        assert (await rooms.open(RoomId("other"), FIRST)).room == "other"
+
+    virtually(scenario())

@@ -108,10 +108,10 @@ class Server:
         await self.system.close()
 
     def _away(self, away: bool) -> None:
-        self.gateway.set_read_only(self.system.log.away_for)
-        if not away:
-            for runner in self.rooms.all():
-                runner.catch_up()
+        del away
+        away_for = self.system.log.away_for
+        self.gateway.set_read_only(away_for)
+        self.rooms.log_changed(away_for)
 
 
 class Machine:

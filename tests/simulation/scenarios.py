@@ -97,3 +97,20 @@ async def _slowly(sim: Simulation, client: Client) -> None:
     sim.net.slow = 300
     await asyncio.sleep(1)
     sim.net.slow = 1
+
+
+async def newcomer_at_a_stranger(sim: Simulation) -> None:
+    """Redis comes back empty, and before the room is brought back somebody new comes to a node that has not got it."""
+    await asyncio.sleep(4)
+    sim.redis.crash()
+    await asyncio.sleep(1.2)
+    sim.redis.restart(empty=True)
+    sim.data_lost()
+    for room, people in sim.people.items():
+        strangers = [machine for machine in sim.machines if not any(sim.is_at(person, machine) for person in people)]
+        for machine in strangers:
+            newcomer = sim.client(room, f"new-{room}", Role.PARTICIPANT)
+            newcomer.urls = tuple(sorted(newcomer.urls, key=lambda url: not url.startswith(machine.name)))
+            await newcomer.arrive()
+            break
+    await asyncio.sleep(8)

@@ -12,6 +12,7 @@ import pytest
 from server.cluster import scripts
 from server.cluster.caretaker import Caretaker
 from server.rooms import admission
+from server.runner.registry import Rooms
 from tests.simulation import node, scenarios
 from tests.simulation.mutants import Change, edited
 from tests.simulation.simulation import Simulation, simulate
@@ -42,12 +43,18 @@ def no_waiting() -> tuple[Change, ...]:
     return ((Simulation, "_all_back", lambda _: True),)
 
 
+def no_doubt() -> tuple[Change, ...]:
+    """What the log does not have has never been."""
+    return ((Rooms, "log_changed", lambda rooms, _: [runner.catch_up() for runner in rooms.all()]),)
+
+
 SEEDS: Final[dict[Callable[..., Any], tuple[Callable[[], tuple[Change, ...]], int, int]]] = {
     scenarios.entries_lost: (one_history, 2, 7),
     scenarios.everybody_elsewhere: (no_patience, 0, 1),
     scenarios.impatient_newcomers: (the_last_wins, 0, 2),
     scenarios.node_and_redis_die: (no_strangers, 0, 1),
     scenarios.node_of_a_listener_dies: (no_waiting, 2, 4),
+    scenarios.newcomer_at_a_stranger: (no_doubt, 0, 1),
 }
 """What it takes to survive, and seeds for which it does."""
 
