@@ -24,6 +24,7 @@ HALL: Final = 500
 COMMANDS_S: Final = 0.1
 """Commands of one person in a second; half of them are told to the room."""
 JOIN_S: Final = 15 * 60
+RUSH_S: Final = 60
 TIMES: Final = "\N{MULTIPLICATION SIGN}"
 _LARGE_US: Final = 1000
 _SMALL_US: Final = 10
@@ -91,16 +92,19 @@ def costs(signaling: Report, log: Report) -> str:
             "-",
             "W1: room, seat and log included",
         ),
-        (
-            "One connection with media, idle",
-            f"{signaling['kib_with_media']:.0f} KiB **m**",
-            "-",
-            "of it the media worker has most",
-        ),
+        *_with_media(signaling),
         ("One room of twelve with 256 events in Redis", "-", "63 KB **m**", "measured once; the data is the same"),
         ("One room of 500 with 256 events in Redis", "-", "178 KB **m**", "the same"),
     ]
     return _table(("What", "Node's CPU or memory", "Redis' CPU", "Where from"), rows)
+
+
+def _with_media(signaling: Report) -> list[tuple[str, ...]]:
+    """Where it could be measured."""
+    kib = signaling.get("kib_with_media")
+    if kib is None:
+        return []
+    return [("One connection with media, idle", f"{kib:.0f} KiB **m**", "-", "of it the media worker has most")]
 
 
 def rooms(signaling: Report, log: Report) -> str:
@@ -108,11 +112,12 @@ def rooms(signaling: Report, log: Report) -> str:
     commands = EVERYBODY * COMMANDS_S
     told, quiet = signaling["w2_us_per_delivery"] * PEOPLE, signaling["w4_us_per_ack"]
     append, store = log["redis"]["append"]["client_us"], log["redis"]["append"]["store_us"]
-    joins = EVERYBODY / JOIN_S
+    join = signaling["w1_us_per_join"]
+    joins, rush = EVERYBODY / JOIN_S, EVERYBODY / RUSH_S
     busy = {
         "commands": commands * (told + quiet) / 2,
         "appends": commands * append,
-        "joins": joins * signaling["w1_us_per_join"],
+        "joins": joins * join,
     }
     cores = {name: us / 1e6 for name, us in busy.items()}
     primaries = commands * store / 1e6
@@ -126,13 +131,20 @@ def rooms(signaling: Report, log: Report) -> str:
         ("Appends, nodes", f"{commands:,.0f} {TIMES} {append:.0f} µs", _cores(cores["appends"])),
         (
             "Everybody joins within 15 minutes",
-            f"{joins:,.0f} in a second {TIMES} {signaling['w1_us_per_join'] / 1000:.1f} ms",
+            f"{joins:,.0f} in a second {TIMES} {join / 1000:.1f} ms",
             _cores(cores["joins"]),
+        ),
+        ("Signaling in all", "the three above, at half load", f"{sum(cores.values()) * 2:.0f} cores"),
+        (
+            "Everybody joins within one minute",
+            f"{rush:,.0f} in a second {TIMES} {join / 1000:.1f} ms",
+            f"{rush * join / 1e6:.0f} cores, all busy",
         ),
         ("Memory of signaling", f"1.2 million {TIMES} {kib:.0f} KiB", f"{EVERYBODY * kib / 2**20:.0f} GiB"),
         (
             "Redis",
-            f"{commands:,.0f} {TIMES} {store:.0f} µs = {primaries:.1f} primaries busy",
+            f"{commands:,.0f} {TIMES} {store:.0f} µs = {primaries:.1f} primaries busy;"
+            f" one bears {round(1e6 / store, -3):,.0f} a second",
             f"{-(-primaries * 2 // 1):.0f} primaries at half load, each with a replica; 6.3 GB of data",
         ),
         (
@@ -163,6 +175,11 @@ def hall(signaling: Report) -> str:
             "One command in ten seconds each, half of them told",
             f"25 {TIMES} 500 = {deliveries:,.0f} deliveries in a second",
             f"{deliveries * told / 1e6:.1f} of a core",
+        ),
+        (
+            "Commands told to everybody that one core bears",
+            f"1 s / {HALL * told / 1000:.0f} ms",
+            f"{1e6 / (HALL * told):.0f} in a second",
         ),
         (
             "Memory",
