@@ -120,7 +120,7 @@ def rooms(signaling: Report, log: Report) -> str:
         "joins": joins * join,
     }
     cores = {name: us / 1e6 for name, us in busy.items()}
-    primaries = commands * store / 1e6
+    primaries, one = commands * store / 1e6, round(1e6 / store, -3)
     kib = signaling["kib_per_connection"]
     rows = [
         (
@@ -143,8 +143,7 @@ def rooms(signaling: Report, log: Report) -> str:
         ("Memory of signaling", f"1.2 million {TIMES} {kib:.0f} KiB", f"{EVERYBODY * kib / 2**20:.0f} GiB"),
         (
             "Redis",
-            f"{commands:,.0f} {TIMES} {store:.0f} µs = {primaries:.1f} primaries busy;"
-            f" one bears {round(1e6 / store, -3):,.0f} a second",
+            f"{commands:,.0f} {TIMES} {store:.0f} µs = {primaries:.1f} primaries busy; one bears {one:,.0f} a second",
             f"{-(-primaries * 2 // 1):.0f} primaries at half load, each with a replica; 6.3 GB of data",
         ),
         (
