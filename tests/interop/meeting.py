@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import NamedTuple
@@ -38,13 +39,14 @@ class Guest(NamedTuple):
 
     async def gets(self, *wanted: str) -> None:
         """Wait until enough of these kinds has come since now, in any slot."""
-        before = sums(await self.stack.received())
-        async with asyncio.timeout(PATIENCE_S):
-            while True:
-                now = sums(await self.stack.received())
-                if all(now[kind] - before[kind] >= ENOUGH for kind in wanted):
-                    return
-                await asyncio.sleep(0.05)
+        before = now = sums(await self.stack.received())
+        until = time.monotonic() + PATIENCE_S
+        while any(now[kind] - before[kind] < ENOUGH for kind in wanted):
+            assert time.monotonic() < until, (
+                f"{before} became {now}: {self.person.paused}, {await self.stack.received()}"
+            )
+            await asyncio.sleep(0.05)
+            now = sums(await self.stack.received())
 
     async def fills(self, lines: int) -> None:
         """Wait until something has come in so many lines."""

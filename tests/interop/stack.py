@@ -62,13 +62,14 @@ class Program:
         if self._process is None:
             return
         try:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(10):
                 await self._ask(do="close")
                 await self._process.wait()
         finally:
-            if self._process.returncode is None:
-                self._process.kill()
-                await self._process.wait()
+            process, self._process = self._process, None
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
 
     async def _ask(self, **request: object) -> dict[str, Any]:
         if self._process is None:

@@ -40,6 +40,7 @@ class Stranger:
         self._http: ClientSession | None = None
         self.welcome: Message = {}
         self.slots: dict[int, str | None] = {}
+        self.paused: dict[int, str | None] = {}
         self.notices: list[Message] = []
 
     async def __aenter__(self) -> Self:
@@ -103,4 +104,5 @@ class Stranger:
             self.notices.append(message)
             if message["type"] == "slots":
                 self.slots = {slot["index"]: slot["source"] for slot in message["slots"]}
+                self.paused = {slot["index"]: slot["paused"] for slot in message["slots"]}
             self._said.notify_all()
