@@ -15,7 +15,7 @@ from typing import Final
 
 from playwright.async_api import Browser, async_playwright
 
-ROOT: Final = Path(__file__).parent.parent
+ROOT: Final = Path(__file__).resolve().parent.parent
 PAGE: Final = ROOT / "docs" / "reports" / "failover.html"
 IMAGES: Final = ROOT / "docs" / "images"
 CHROMIUM: Final = "/usr/bin/chromium"
