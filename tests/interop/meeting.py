@@ -71,12 +71,14 @@ class Meeting:
     def __init__(self, server: Server, room: str, stack: AsyncExitStack) -> None:
         self._server = server
         self._room = room
+        self._invite = ""
         self._stack = stack
 
     async def person(self, name: str) -> Stranger:
         """Somebody without media."""
-        token = (await self._server.token(self._room, "moderator", name))["token"]
-        return await self._stack.enter_async_context(Stranger(self._server.url, str(token), name))
+        if not self._invite:
+            self._invite = str((await self._server.token(self._room, "moderator", "", "--invite"))["token"])
+        return await self._stack.enter_async_context(Stranger(self._server.url, self._invite, name))
 
     async def guest(
         self, name: str, stack: Stack, spoil: Callable[[str], str] = as_it_is, *, camera: bool = True
