@@ -125,6 +125,8 @@ async def test_a_flood_from_one_address_leaves_the_door_open(
         await raw.websocket.close()
     again = await RawSocket.open(http, venue.url, **AWAY)
     await again.connect(token=token(venue.room, "cid"))
+    for raw in (inside, other, again):
+        await raw.websocket.close()
 
 
 @served
