@@ -10,11 +10,15 @@ from __future__ import annotations
 
 from typing import Final
 
-BUSY: Final = 0.85
-"""Share of a core from which on packets wait."""
+CALM: Final = 0.7
+"""Share of a core up to which no packet waits."""
 
-CALM: Final = 0.6
-"""And below which they do not any more: waiting itself takes up to a quarter off the load."""
+FULL: Final = 0.9
+"""From here on they wait as long as they may; in between for a part of it."""
+
+_STEP: Final = 0.5
+"""Of the way to that part in each second. Waiting takes up to a quarter off the load, that is off its own reason: at
+once it would swing to and fro."""
 
 PACKETS: Final = 96
 """So many shall come together: three quarters of what one reading takes. After a full one nobody waits."""
@@ -26,18 +30,18 @@ _NS: Final = 1_000_000_000
 
 
 class Coalescing:
-    """Whether to wait; `update` is called once a second."""
+    """How long to wait; `update` is called once a second."""
 
-    __slots__ = ("gap_ns",)
+    __slots__ = ("_part", "gap_ns")
 
     def __init__(self) -> None:
+        self._part = 0.0
         self.gap_ns = 0
         """Between the beginnings of two readings, at least."""
 
     def update(self, busy: float, packets: int) -> int:
         """Feed the share of the core in use in the last second, and what came in it; returns `gap_ns`."""
-        if busy > BUSY or (self.gap_ns and busy >= CALM):
-            self.gap_ns = min(LONGEST_GAP_NS, PACKETS * _NS // max(1, packets))
-        else:
-            self.gap_ns = 0
+        wanted = min(1.0, max(0.0, (busy - CALM) / (FULL - CALM)))
+        self._part += (wanted - self._part) * _STEP
+        self.gap_ns = int(self._part * min(LONGEST_GAP_NS, PACKETS * _NS // max(1, packets)))
         return self.gap_ns
