@@ -105,6 +105,7 @@ class Offer(Struct, frozen=True):
 
     `fingerprint`: of SHA-256, or of SHA-384 or SHA-512, which its length tells. `active`: the client insists on being
     the DTLS client, as one that already is may do. `bundle`: mids, those of all sections that are offered among them.
+    `apart`: mids of the sections that were offered on another transport than the one that is used.
     """
 
     origin: str
@@ -113,6 +114,7 @@ class Offer(Struct, frozen=True):
     fingerprint: str
     active: bool
     bundle: tuple[str, ...]
+    apart: frozenset[str]
     sections: tuple[Section, ...]
 
     def renegotiates(self, earlier: Offer) -> bool:
@@ -145,6 +147,9 @@ _ICE_PWD: Final = re.compile(r"[A-Za-z0-9+/]{22,256}")
 _HASHES: Final = {"sha-256": 32, "sha-384": 48, "sha-512": 64}
 """Those that are not broken, in our order, and how many bytes they have (RFC 8122 section 5)."""
 
+_DISCARD: Final = 9
+"""The port of a transport that is not known yet (RFC 8840 section 4.1.1)."""
+
 _FINGERPRINT: Final = re.compile(r"(?:[0-9A-F]{2}:)+[0-9A-F]{2}")
 _SUFFIX: Final = re.compile(r"(?:/(?:sendonly|recvonly|sendrecv|inactive))?")
 _URI: Final = re.compile(r"[!-~]{1,128}")
@@ -167,6 +172,7 @@ def parse_offer(text: str) -> Offer:
         fingerprint=_fingerprint(session, tagged),
         active=_active(session, tagged),
         bundle=tuple(bundle),
+        apart=frozenset(each.mid for each, block in zip(sections, blocks, strict=True) if _apart(block, tagged)),
         sections=sections,
     )
 
@@ -181,6 +187,12 @@ def _tagged(sections: tuple[Section, ...], bundle: list[str]) -> int:
     if not usable:
         raise OfferRefused(OfferProblem.NO_MEDIA)
     return usable[next(iter(wanted or [mid for mid in bundle if mid in usable]))]
+
+
+def _apart(block: Block, tagged: Block) -> bool:
+    """Whether another port is named, or another fragment; aiortc takes one fragment for all its transports."""
+    ports = {_media_line(each.media)[1] for each in (block, tagged)} - {0, _DISCARD}
+    return len(ports) > 1 or block.first("ice-ufrag") not in {None, tagged.first("ice-ufrag")}
 
 
 def _origin(lines: list[str]) -> str:

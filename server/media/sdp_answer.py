@@ -167,15 +167,20 @@ def answer(offer: Offer, local: Local, ssrcs: tuple[SlotSsrcs, ...]) -> str:
     lines += [f"a=group:BUNDLE {bundle}"] if bundle else []
     lines.append("a=msid-semantic: WMS *")
     for section in offer.sections:
-        lines += accepted.get(section.mid) or _refused(section, local)
+        lines += accepted.get(section.mid) or _refused(section, local, apart=section.mid in offer.apart)
     return "\r\n".join(lines) + "\r\n"
 
 
-def _refused(section: Section, local: Local) -> list[str]:
-    """Port 0, and out of the bundle (RFC 8843 section 7.3.3). GStreamer wants a transport even of such a line."""
+def _refused(section: Section, local: Local, *, apart: bool) -> list[str]:
+    """Port 0, and out of the bundle (RFC 8843 section 7.3.3). GStreamer wants a transport even of such a line.
+
+    Aiortc takes the candidates of the last line on a transport for those of the transport; on one of its own, such a
+    line must have none, or aiortc would connect it, too.
+    """
     head = f"m={section.media} 0 {section.protocol} {section.formats}"
     name = [f"a=mid:{section.mid}"] if section.mid else []
-    return [head, "c=IN IP4 0.0.0.0", *name, *_transport(local), "a=inactive"]
+    candidates = [] if apart or section.rejected else _candidates(local)
+    return [head, "c=IN IP4 0.0.0.0", *name, *_transport(local), "a=inactive", *candidates]
 
 
 def _accepted(line: MediaLine, local: Local, direction: str, tail: list[str]) -> list[str]:
@@ -196,8 +201,11 @@ def _accepted(line: MediaLine, local: Local, direction: str, tail: list[str]) ->
     for codec in codecs:
         lines += _codec_lines(section, codec)
     lines += _extension_lines(section) + tail
-    lines += [_candidate(index, candidate) for index, candidate in enumerate(local.candidates)]
-    return [*lines, "a=end-of-candidates"]
+    return lines + _candidates(local)
+
+
+def _candidates(local: Local) -> list[str]:
+    return [*(_candidate(index, each) for index, each in enumerate(local.candidates)), "a=end-of-candidates"]
 
 
 def _transport(local: Local) -> list[str]:

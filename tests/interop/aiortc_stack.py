@@ -23,15 +23,24 @@ from tests.interop.stack import Received
 
 
 class Aiortc:
-    """`codec`: the one for pictures, as in a MIME type, or "" to do without them."""
+    """`codec`: that of pictures, as in a MIME type, or "" to do without them. `channel`: offer one for data, too."""
 
-    def __init__(self, slots: int = 1, *, codec: str = "VP8") -> None:
-        self.peer = RTCPeerConnection(RTCConfiguration(bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
+    def __init__(
+        self,
+        slots: int = 1,
+        *,
+        codec: str = "VP8",
+        bundle: RTCBundlePolicy = RTCBundlePolicy.MAX_BUNDLE,
+        channel: bool = False,
+    ) -> None:
+        self.peer = RTCPeerConnection(RTCConfiguration(bundlePolicy=bundle))
         self.peer.addTransceiver(AudioStreamTrack(), direction="sendonly")
         pictures = [self.peer.addTransceiver(VideoStreamTrack(), direction="sendonly")] if codec else []
         for _ in range(slots):
             self.peer.addTransceiver("audio", direction="recvonly")
             pictures += [self.peer.addTransceiver("video", direction="recvonly")] if codec else []
+        if channel:
+            self.peer.createDataChannel("data")
         known: list[Any] = RTCRtpSender.getCapabilities("video").codecs
         for each in pictures:
             each.setCodecPreferences([one for one in known if one.name in (codec, "rtx")])

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 
 import pytest
+from aiortc import RTCBundlePolicy
 
 from tests.interop.aiortc_stack import Aiortc
 from tests.interop.meeting import Meeting
@@ -74,6 +75,13 @@ async def test_unusual_offers_are_heard(meeting: Meeting) -> None:
     for name, spoil in SHAPES.items():
         await meeting.guest(name[:40], Aiortc(0, codec=""), spoil, camera=False)
     await listener.fills(len(SHAPES))
+
+
+@pytest.mark.parametrize("bundle", RTCBundlePolicy)
+async def test_a_data_channel_beside_is_refused_alone(meeting: Meeting, bundle: RTCBundlePolicy) -> None:
+    """Whether it was offered on the transport of the voices or on one of its own."""
+    both = [await meeting.guest(name, Aiortc(codec="", bundle=bundle, channel=True), camera=False) for name in "AB"]
+    await asyncio.gather(*(each.gets("audio") for each in both))
 
 
 async def test_nothing_in_common_is_said(meeting: Meeting) -> None:

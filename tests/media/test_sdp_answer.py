@@ -157,6 +157,19 @@ def test_lines_beyond_the_agreed_ones_are_refused() -> None:
     assert session.splitlines()[5] == "a=group:BUNDLE 0 1 2"
 
 
+@pytest.mark.parametrize(
+    ("port", "fragment", "joined"), [(9, "", True), (9, "other", False), (4000, "", False), (9, "abcd", True)]
+)
+def test_a_refused_line_has_candidates_only_on_the_transport_of_all(port: int, fragment: str, joined: bool) -> None:
+    """Aiortc takes the last line's candidates for those of its transport, and connects each transport that has some."""
+    text = make_offer(slots=0).replace("BUNDLE 0 1 2", "BUNDLE 0 1 2 3").replace("m=audio 9", "m=audio 5000")
+    own = parse_offer(make_offer(slots=0)).ufrag if fragment == "abcd" else fragment
+    data = f"m=application {port} UDP/DTLS/SCTP webrtc-datachannel\nc=IN IP4 0.0.0.0\na=mid:3\n"
+    refused = answered(text + data + (f"a=ice-ufrag:{own}\n" if own else ""))[4]
+    assert refused.startswith("m=application 0 ")
+    assert ("a=candidate:" in refused) == ("a=end-of-candidates" in refused) == joined
+
+
 def test_a_line_that_is_over_is_mirrored_without_a_name() -> None:
     """RFC 8829 section 5.3.1: it keeps its place, with port 0."""
     text = make_offer(slots=0).replace("m=audio 9", "m=audio 0", 1).replace("a=mid:0\n", "")
