@@ -44,6 +44,8 @@ async def serve(
     stream, writer = await asyncio.open_connection(sock=channel)
 
     def emit(message: FromWorker) -> None:
+        if writer.is_closing():
+            return  # the node has gone, and uvloop would raise
         writer.write(encode(message))
         if writer.transport.get_write_buffer_size() > MAX_BACKLOG_BYTES:
             writer.transport.abort()

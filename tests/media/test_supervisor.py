@@ -5,15 +5,16 @@ import asyncio
 import os
 import signal
 import time
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from server.ids import ParticipantId, PeerId, RoomId
+from server.ids import MAIN, ParticipantId, PeerId, RoomId
 from server.media import supervisor
-from server.media.channel import FromWorker, OpenPeer, PeerAnswered, PeerConnected, WorkerReady
+from server.media.channel import FromWorker, OpenPeer, PeerAnswered, PeerConnected, SetRoutes, SlotsChanged, WorkerReady
 from server.media.reachable import Announced
 from server.media.supervisor import MediaWorker, WorkerFailed, WorkerOptions
+from server.rooms.routes import RouteGroup
 from tests.media.peer import RawPeer
 from tests.media.waiting import until
 
@@ -132,6 +133,30 @@ async def test_a_worker_does_not_outlive_its_node() -> None:
     assert process is not None
     await worker.close()
     assert process.returncode == 0
+
+
+async def test_a_worker_whose_node_died_has_nobody_to_tell(capfd: pytest.CaptureFixture[str]) -> None:
+    """People are still connected; closing them is no news for anybody, and no error either."""
+    said: list[FromWorker] = []
+    worker = MediaWorker(said.append, options=LOOPBACK)
+    await worker.start()
+    people = [await connect(worker, said, name) for name in ("ana", "bo")]
+    both = tuple(ParticipantId(name) for name in ("ana", "bo"))
+    worker.send(SetRoutes(RoomId("r"), 1, (RouteGroup(placement=MAIN, members=both, audio=both, video=both),)))
+    await until(lambda: sum(isinstance(message, SlotsChanged) for message in said) >= len(people) or None)
+    process, writer = worker._process, worker._writer  # noqa: SLF001 - both as when a node is killed
+    assert process is not None
+    assert writer is not None
+    # With reports unread, as a killed node leaves them, the worker's end is reset and closed.
+    transport = cast("asyncio.Transport", writer.transport)
+    transport.pause_reading()
+    await asyncio.sleep(1.5)
+    transport.abort()
+    assert await process.wait() == 0
+    for person in people:
+        await person.close(say_goodbye=False)
+    await worker.close()
+    assert "Traceback" not in capfd.readouterr().err
 
 
 async def test_an_announced_address_stands_in_the_answer() -> None:
