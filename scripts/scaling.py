@@ -148,7 +148,7 @@ def rooms(signaling: Report, log: Report) -> str:
         ),
         (
             "Media, compiled path",
-            "7 rooms of twelve a core (measured: 11; in pure Python 4, see [Sizing](sizing.md))",
+            "7 rooms of twelve a core (measured: 11 to 12; in pure Python 5, see [Sizing](sizing.md))",
             "14,300 cores",
         ),
         (
