@@ -62,6 +62,7 @@ async def test_chromium_sees_hears_moves_and_is_muted_without_negotiation() -> N
             assert (found["negotiations"], found["state"]) == (0, "connected")
 
 
+@pytest.mark.alone
 async def test_chromium_gets_a_sane_uplink() -> None:
     """With our reports and estimate the encoder may use more than 1 Mbit/s."""
     async with studio() as made:
