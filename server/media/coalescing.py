@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from typing import Final
 
-CALM: Final = 0.7
+CALM: Final = 0.8
 """Share of a core up to which no packet waits."""
 
-FULL: Final = 0.9
+FULL: Final = 0.92
 """From here on they wait as long as they may; in between for a part of it."""
 
 _STEP: Final = 0.5
