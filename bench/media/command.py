@@ -7,9 +7,10 @@ import json as json_format
 import shutil
 import subprocess
 import sys
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final, NoReturn
+from typing import Annotated, Any, Final, NoReturn, TypeVar
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
@@ -25,6 +26,8 @@ from bench.media.search import Pace, Search
 from bench.media.workshop import document as workshops
 from bench.media.workshop import workshop
 from server.ports import MediaPath
+
+Found = TypeVar("Found")
 
 _QUICK_SECONDS: Final = 8.0
 _QUICK_TRIAL_SECONDS: Final = 3.0
@@ -102,12 +105,12 @@ async def _workshop(options: MediaOptions, plan: Plan) -> None:
     _write(options, workshops(found))
 
 
-async def _loads(servers: dict[str, Start], plan: Plan) -> dict[str, tuple[Row, ...]]:
-    """Just the numbers of rooms that were asked for."""
-    found: dict[str, tuple[Row, ...]] = {}
+async def _each(servers: dict[str, Start], measure: Callable[[str, Start], Awaitable[Found]]) -> dict[str, Found]:
+    """One server after the other; one that fails is left out, which is said."""
+    found: dict[str, Found] = {}
     for name, start in servers.items():
         try:
-            found[name] = await rows(name, start, plan, _say)
+            found[name] = await measure(name, start)
         except ServerFailed as error:
             print(f"{name} is out: {error}", file=sys.stderr)
     if not found:
@@ -115,16 +118,14 @@ async def _loads(servers: dict[str, Start], plan: Plan) -> dict[str, tuple[Row, 
     return found
 
 
+async def _loads(servers: dict[str, Start], plan: Plan) -> dict[str, tuple[Row, ...]]:
+    """Just the numbers of rooms that were asked for."""
+    return await _each(servers, lambda name, start: rows(name, start, plan, _say))
+
+
 async def _contest(servers: dict[str, Start], plan: Plan) -> dict[str, Search]:
     """Everybody's search, then the equal load again in the opposite order."""
-    found: dict[str, Search] = {}
-    for name, start in servers.items():
-        try:
-            found[name] = await search(name, start, plan, _say)
-        except ServerFailed as error:
-            print(f"{name} is out: {error}", file=sys.stderr)
-    if not found:
-        raise ServerFailed("nothing was measured")
+    found = await _each(servers, lambda name, start: search(name, start, plan, _say))
     for name in reversed(found):
         found[name] = structs.replace(found[name], again=await equal(name, servers[name], plan, _say))
     return found
