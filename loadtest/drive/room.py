@@ -159,12 +159,11 @@ class LoadRoom:
 
     async def _split(self, step: Step, due_s: float) -> None:
         here = sum(guest.here for guest in self._guests.values())
-        rooms = max(1, min(50, here // step.of))
         person = self._moderator.person
         if person is None:
             return
         before = person.view.breakouts.plan
-        if not await self._moderator.send(c.DraftPlan(AssignmentStrategy.RANDOM, rooms, duration_ms=0)):
+        if not await self._moderator.send(c.DraftPlan(AssignmentStrategy.RANDOM, step.breakouts(here), duration_ms=0)):
             return
         # The answer may overtake the event.
         view = await person.until(lambda view: view.breakouts.plan not in (None, before))

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from enum import StrEnum
 from typing import Annotated, Final
@@ -85,7 +86,7 @@ OF_NODES: Final = frozenset({Do.KILL_NODE, Do.DRAIN_NODE, Do.START_NODE})
 
 
 class Step(Struct, frozen=True, forbid_unknown_fields=True):
-    """`do` it at `at_s`, and with `every_s` again and again. `of`: people in each breakout. `node`: counted from 0."""
+    """`do` it at `at_s`, and with `every_s` again and again. `of`: at most as many in a breakout. `node`: from 0 on."""
 
     do: Do
     at_s: Seconds
@@ -94,6 +95,10 @@ class Step(Struct, frozen=True, forbid_unknown_fields=True):
     of: Annotated[int, Meta(ge=1, le=100)] = 3
     share: Annotated[float, Meta(gt=0, le=1)] = 1.0
     node: Annotated[int, Meta(ge=0, le=15)] = 0
+
+    def breakouts(self, people: int) -> int:
+        """How many a split of so many people needs."""
+        return max(1, math.ceil(people / self.of))
 
 
 class Network(Struct, frozen=True, forbid_unknown_fields=True):
@@ -165,7 +170,7 @@ def _check(step: Step, scenario: Scenario, where: str) -> None:
         raise BadScenario(f"{where}: {step.do.value} of node {step.node}, but there are {scenario.nodes} nodes")
     if step.at_s > scenario.duration_s:
         raise BadScenario(f"{where}: {step.do.value} at {step.at_s:g} s, after the end at {scenario.duration_s:g} s")
-    if step.do is Do.SPLIT and any(family.people // step.of > _MOST_BREAKOUTS for family in scenario.rooms):
+    if step.do is Do.SPLIT and any(step.breakouts(family.people) > _MOST_BREAKOUTS for family in scenario.rooms):
         raise BadScenario(f"{where}: split of {step.of} makes more than {_MOST_BREAKOUTS} breakouts")
 
 

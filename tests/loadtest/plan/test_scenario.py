@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from loadtest.plan.library import BUILT_IN, scenario_of, text_of
-from loadtest.plan.scenario import BadScenario, Do, read
+from loadtest.plan.scenario import BadScenario, Do, Step, read
 from loadtest.plan.thresholds import BadRequirement
 from loadtest.plan.timeline import resized, timeline
 
@@ -101,3 +101,19 @@ def test_resizing_needs_one_kind_of_room() -> None:
     """Else nobody knows which is meant."""
     with pytest.raises(BadScenario, match="several kinds of rooms"):
         resized(scenario_of("splitstorm"), people=5)
+
+
+def test_a_split_makes_rooms_of_at_most_so_many_people() -> None:
+    """Eleven people in rooms of six are two rooms: with one there would be nothing to see of a split."""
+    step = Step(do=Do.SPLIT, at_s=1, of=6)
+    assert [step.breakouts(people) for people in (0, 1, 6, 7, 11, 12, 13, 299)] == [1, 1, 1, 2, 2, 2, 3, 50]
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_every_split_that_comes_with_it_parts_people(name: str) -> None:
+    """Each kind of room has two breakouts or more, and whoever is asked for new faces has a slot for each of them."""
+    scenario = scenario_of(name)
+    for step in (step for step in scenario.steps if step.do is Do.SPLIT):
+        assert all(step.breakouts(family.people) > 1 for family in scenario.rooms)
+        if any(text.startswith("move_frame_ms") for text in scenario.require):
+            assert all(step.of - 1 <= family.slots < family.people - 1 for family in scenario.rooms if family.media)
