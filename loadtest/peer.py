@@ -88,6 +88,11 @@ class Peer:
         """Audio and video packets sent so far."""
         return self._audio.packets, self.camera.packets
 
+    @property
+    def spoken(self) -> tuple[float, ...]:
+        """When something loud was sent, of late, by the event loop's clock (s)."""
+        return tuple(self._audio.spoken)
+
     def offer(self) -> str:
         """The SDP offer; to be answered once."""
         first = self.camera.streams[0]

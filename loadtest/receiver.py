@@ -165,6 +165,12 @@ class Reception:
         taken, self.arrivals = self.arrivals, {}
         return taken
 
+    @property
+    def last_sound_s(self) -> float | None:
+        """When a voice was last heard; None: not since the last `take`."""
+        heard = [arrival.last_s for source, arrival in self.arrivals.items() if source.kind is Kind.AUDIO]
+        return max(heard, default=None)
+
     def clips(self, kind: Kind | None = None) -> frozenset[int | None]:
         """Whose media has arrived since the last `take`."""
         return frozenset(source.clip for source in self.arrivals if kind in (None, source.kind))

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import random
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable
 from enum import Enum
 from typing import Final
@@ -30,6 +31,8 @@ Send = Callable[[bytes], None]
 _VOICE: Final = 0x80
 _SPEECH_LEVEL: Final = 60
 """Louder than this (a smaller number) is announced as voice, RFC 6464 section 3."""
+_SPOKEN: Final = 250
+"""Packets: five seconds of speech."""
 _TOO_LATE_S: Final = 0.25
 """After a longer standstill of the process what is due is left out, not sent in a burst."""
 
@@ -51,6 +54,7 @@ class Stream(ABC):
         self._clock_rate = clock_rate
         self._per_second = per_second
         self._started_s: float | None = None
+        self._now_s = 0.0
         self._index = 0
         self._timestamp = random.getrandbits(32)
         self._sequence = random.getrandbits(15)
@@ -61,6 +65,7 @@ class Stream(ABC):
         """Send what is due now."""
         if self._started_s is None:
             self._started_s = now_s
+        self._now_s = now_s
         missed = int((now_s - self._due_s()) * self._per_second)
         if missed > _TOO_LATE_S * self._per_second:
             self._index += missed
@@ -117,6 +122,8 @@ class AudioStream(Stream):
         self._extensions = [_extension(mid, level) for level in range(128)]
         self.redundant = False
         """Whether each packet also has the sound of the one before it (RED, RFC 2198)."""
+        self.spoken: deque[float] = deque(maxlen=_SPOKEN)
+        """When the last packets that are voice were sent (s)."""
         self._before = b""
         self._at = 0
         self._voice: Voice | None = None
@@ -141,6 +148,8 @@ class AudioStream(Stream):
         before, self._before = self._before if self._at else b"", sound.payload
         self._at += 1
         extension = self._extensions[sound.level]
+        if sound.level < _SPEECH_LEVEL:
+            self.spoken.append(self._now_s)
         if self.redundant:
             self._packet(marker | RED_PAYLOAD_TYPE, timestamp, extension, _red(before, sound.payload))
         else:

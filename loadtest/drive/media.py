@@ -119,8 +119,21 @@ class Media:
         if peer is None:
             return None
         heard, seen = (self._recent(peer.reception, kind) for kind in (Kind.AUDIO, Kind.VIDEO))
-        senses = peer.reception.observer = MoveSenses(pressed_s, heard, seen)
+        senses = peer.reception.observer = MoveSenses(pressed_s, heard, seen, peer.reception.last_sound_s)
         return senses
+
+    def watched_by(self, senses: MoveSenses) -> bool:
+        """Whether it is still the same connection; ends the watching."""
+        reception = None if self._person.peer is None else self._person.peer.reception
+        if reception is None or reception.observer is not senses:
+            return False
+        reception.observer = None
+        return True
+
+    @property
+    def spoken(self) -> tuple[float, ...]:
+        """When something loud was sent, of late."""
+        return () if self._person.peer is None else self._person.peer.spoken
 
     def _recent(self, reception: Reception, kind: Kind) -> Company:
         """Whose media of this kind came in during the last second."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
+from itertools import chain
 from typing import Final
 
 from holdspace_client.protocol.ids import LOBBY, MAIN, ParticipantId, Placement
@@ -203,13 +204,16 @@ class LoadRoom:
             if not guest.here:
                 moving.excuse(number)
         moving.close()
+        spoken = {guest.seat.clip: guest.media.spoken for guest in self._guests.values() if guest.media is not None}
+        now_s = self._place.now_s()
         for number, watched in senses.items():
             sitting = self._guests.get(number)
-            if sitting is not None and sitting.here and sitting.person is not None:
-                watched.landed(self.company(sitting) & self._on_air)
-                self._note(watched, crowded=len(self.company(sitting)) > self._job.family.slots)
-                if sitting.person.peer is not None and sitting.person.peer.reception.observer is watched:
-                    sitting.person.peer.reception.observer = None
+            if sitting is None or not sitting.here or sitting.media is None or not sitting.media.watched_by(watched):
+                continue
+            company = self.company(sitting)
+            after = company & self._on_air
+            watched.landed(after, chain.from_iterable(spoken.get(clip, ()) for clip in after), now_s)
+            self._note(watched, crowded=len(company) > self._job.family.slots)
 
     def _note(self, senses: MoveSenses, *, crowded: bool) -> None:
         """In a room with more people than slots it is the server's choice whom one sees, and when."""

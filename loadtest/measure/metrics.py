@@ -42,7 +42,11 @@ _ALL: Final = (
     Metric("move_ms", "Move of one person", "From the press of a split or merge to this person being there."),
     Metric("move_frame_ms", "New face after a move", "From the press to the first whole picture of a new neighbour."),
     Metric("move_voice_ms", "New voice after a move", "From the press to the first sound of a new neighbour."),
-    Metric("audio_gap_ms", "Silence during a move", "The longest time without any voice around a move; 20 is none."),
+    Metric(
+        "audio_gap_ms",
+        "Silence during a move",
+        "The longest time around a move in which somebody there spoke and nothing was heard; 20 is none.",
+    ),
     Metric("resume_ms", "Back after a fault", "From the fault to the room being there again, nothing lost."),
     Metric("media_back_ms", "Media back after a fault", "From the fault to the first sound over a new connection."),
     Metric(

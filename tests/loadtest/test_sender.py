@@ -42,6 +42,22 @@ def test_audio_goes_on_without_a_break_over_the_loop() -> None:
     assert [packet.marker for packet in packets] == [1] + [0] * 124
 
 
+def test_a_stream_knows_when_it_sent_something_loud() -> None:
+    """Speech does, in its phrases only; a quiet room never does, although it is sent."""
+    sent = Sent()
+    stream = AudioStream(sent.append, 1234, "0", prepared(0))
+    stream.voice = Voice.QUIET
+    due = run(stream, 0.0, 1.0)
+    assert not stream.spoken
+    assert len(sent) == 50
+    stream.voice = Voice.SPEECH
+    run(stream, due, 2.5)
+    # Eight syllables of a quarter of a second, and a pause.
+    assert 80 < len(stream.spoken) <= 101
+    assert 1.0 <= stream.spoken[0] < 1.1
+    assert stream.spoken[-1] <= 3.02
+
+
 def test_time_goes_on_while_the_microphone_is_off() -> None:
     """Off sends nothing; afterwards the sequence has no gap and the time has moved with the clock."""
     sent = Sent()

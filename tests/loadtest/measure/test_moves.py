@@ -45,12 +45,12 @@ def test_whoever_never_arrives_is_an_error_and_no_figure() -> None:
 
 def test_only_a_new_neighbour_is_a_new_voice() -> None:
     """Clip 1 was there before and goes on; 2 is new; 3 was heard by mistake, but is not in the room."""
-    senses = MoveSenses(5.0, heard=frozenset({1, 4}), seen=frozenset({1}))
+    senses = MoveSenses(5.0, heard=frozenset({1, 4}), seen=frozenset({1}), last_s=4.98)
     for clip, at_s in ((1, 4.99), (1, 5.01), (3, 5.02), (2, 5.06), (1, 5.08)):
         senses.sound(clip, at_s)
     senses.picture(2, 5.15)
     assert senses.sensed() is None
-    senses.landed(frozenset({1, 2}))
+    senses.landed(frozenset({1, 2}), [5.0, 5.02, 5.04, 5.06], now_s=5.09)
     sensed = senses.sensed()
     assert sensed is not None
     assert sensed.new_voice_s == pytest.approx(0.06)
@@ -58,16 +58,60 @@ def test_only_a_new_neighbour_is_a_new_voice() -> None:
     assert sensed.silence_s == pytest.approx(0.04)
 
 
-def test_silence_before_the_press_is_not_the_moves() -> None:
-    """A pause that ended earlier is left out; one that the press fell into counts from its beginning."""
-    senses = MoveSenses(5.0, heard=frozenset({1}), seen=frozenset())
-    for at_s in (3.0, 4.9, 5.3):
+def silence_s(heard: list[float], spoken: list[float], *, until_s: float = 8.0, last_s: float | None = 4.99) -> float:
+    """Of somebody who heard and could have heard a packet at each of these times, after a press at 5 s."""
+    senses = MoveSenses(5.0, heard=frozenset({1}), seen=frozenset(), last_s=last_s)
+    for at_s in heard:
         senses.sound(1, at_s)
-    senses.landed(frozenset({1}))
+    senses.landed(frozenset({1}), spoken, until_s)
     sensed = senses.sensed()
     assert sensed is not None
-    assert sensed.silence_s == pytest.approx(0.4)
-    assert sensed.new_voice_s is None
+    assert sensed.silence_s is not None
+    return sensed.silence_s
+
+
+def steps(since_s: float, until_s: float) -> list[float]:
+    """A packet each 20 ms."""
+    return [since_s + number * 0.02 for number in range(round((until_s - since_s) / 0.02))]
+
+
+def test_a_voice_without_a_break_is_no_silence() -> None:
+    """The distance of two packets remains."""
+    assert silence_s(steps(4.9, 8.0), steps(4.9, 8.0)) == pytest.approx(0.02)
+
+
+def test_silence_before_the_press_is_not_the_moves() -> None:
+    """A pause that ended earlier is left out; one that the press fell into counts from its beginning."""
+    assert silence_s([4.9, 5.3, *steps(5.32, 8.0)], steps(4.0, 8.0), last_s=3.0) == pytest.approx(0.32, abs=0.001)
+
+
+def test_the_first_packet_after_the_press_ends_a_silence() -> None:
+    """Who hears nothing between the press and the move has still heard something before it."""
+    assert silence_s(steps(5.2, 8.0), steps(4.9, 8.0)) == pytest.approx(0.21, abs=0.011)
+    assert silence_s(steps(5.2, 8.0), steps(5.0, 8.0), last_s=None) == pytest.approx(0.2)
+
+
+def test_a_silence_that_does_not_end_is_the_longest() -> None:
+    """Whoever hears nobody any more would otherwise be the one with the best figure."""
+    assert silence_s([5.01], steps(5.0, 8.0)) == pytest.approx(2.99, abs=0.011)
+
+
+def test_a_pause_of_those_who_speak_is_not_the_moves() -> None:
+    """Half a second in which nobody said anything; the first word after it was heard 40 ms late."""
+    spoken = steps(5.0, 5.2) + steps(5.7, 8.0)
+    heard = steps(5.005, 5.205) + steps(5.745, 8.005)
+    assert silence_s(heard, spoken) == pytest.approx(0.065, abs=0.001)
+
+
+def test_where_nobody_spoke_there_is_no_figure() -> None:
+    """Not even if background noise was heard all the time."""
+    senses = MoveSenses(5.0, heard=frozenset({1}), seen=frozenset(), last_s=4.99)
+    for at_s in steps(5.0, 5.5):
+        senses.sound(1, at_s)
+    senses.landed(frozenset({1}), [4.5], 8.0)
+    sensed = senses.sensed()
+    assert sensed is not None
+    assert sensed.silence_s is None
 
 
 def test_a_new_connection_is_timed_by_those_who_were_there() -> None:
