@@ -10,12 +10,12 @@ from typing import Final
 from aiortc.rtp import (
     RTCP_PSFB_APP,
     RTCP_PSFB_PLI,
+    RTCP_RTPFB,
     RTCP_RTPFB_NACK,
     RTCP_SR,
     RtcpPsfbPacket,
     RtcpReceiverInfo,
     RtcpRrPacket,
-    RtcpRtpfbPacket,
     clamp_packets_lost,
     pack_remb_fci,
 )
@@ -43,6 +43,12 @@ LEAST_PICTURE_BPS: Final = 250_000
 BEST_PICTURE_BPS: Final = 1_700_000
 FEW_PICTURES: Final = 12
 
+_FEEDBACK: Final = Layout("!BBHII")
+_NACK: Final = Layout("!HH")
+_NACKED_BEHIND: Final = 16
+"""Further packets of which one entry speaks."""
+
+_SEQUENCE: Final = 0xFFFF
 _SENDER_REPORT: Final = Layout("!BBHIQIII")
 _SENDER_REPORT_WORDS: Final = 6
 _NTP_SECOND: Final = 1 << 32
@@ -171,8 +177,21 @@ def picture_loss(sender_ssrc: int, media_ssrc: int) -> bytes:
 
 
 def negative_acknowledgement(sender_ssrc: int, media_ssrc: int, lost: list[int]) -> bytes:
-    """A request to send these 16-bit sequence numbers again, RFC 4585 section 6.2.1."""
-    return bytes(RtcpRtpfbPacket(fmt=RTCP_RTPFB_NACK, ssrc=sender_ssrc, media_ssrc=media_ssrc, lost=lost))
+    """A request to send these 16-bit sequence numbers again, in the order they had, RFC 4585 section 6.2.1.
+
+    Packed here: aiortc's class fails where the numbers begin anew.
+    """
+    entries: list[tuple[int, int]] = []
+    for number in lost:
+        first, following = entries[-1] if entries else (number, 0)
+        behind = number - first & _SEQUENCE
+        if 0 < behind <= _NACKED_BEHIND:
+            entries[-1] = first, following | 1 << behind - 1
+        else:
+            entries.append((number, 0))
+    words = 2 + len(entries)
+    head = _FEEDBACK.pack(0x80 | RTCP_RTPFB_NACK, RTCP_RTPFB, words, sender_ssrc, media_ssrc)
+    return head + b"".join(_NACK.pack(*entry) for entry in entries)
 
 
 def receiver_estimate(sender_ssrc: int, bits_per_second: int, media_ssrcs: list[int]) -> bytes:

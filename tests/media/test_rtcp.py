@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from itertools import accumulate
+
 from aiortc.rtp import RtcpPacket, RtcpPsfbPacket, RtcpRrPacket, RtcpRtpfbPacket, RtcpSrPacket, unpack_remb_fci
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from server.media.receive import ReceiveStatistics
 from server.media.rtcp import (
@@ -126,6 +130,18 @@ def test_feedback_is_read_by_another_stack() -> None:
     bits, ssrcs = unpack_remb_fci(estimate.fci)
     assert abs(bits - 1_000_000) < 8
     assert ssrcs == [2000]
+
+
+@given(first=st.integers(0, 0xFFFF), gaps=st.lists(st.integers(1, 40), max_size=32))
+@example(first=0xFFFF, gaps=[1])
+@example(first=0xFFF0, gaps=[16, 1, 16])
+def test_what_is_missing_is_asked_for_where_the_numbers_begin_anew(first: int, gaps: list[int]) -> None:
+    """Every number, in order, and nothing else: a loss may begin before the wrap and end behind it."""
+    lost = [number & 0xFFFF for number in accumulate(gaps, initial=first)]
+    (read,) = RtcpPacket.parse(negative_acknowledgement(1, 2, lost))
+    assert isinstance(read, RtcpRtpfbPacket)
+    assert (read.fmt, read.ssrc, read.media_ssrc) == (1, 1, 2)
+    assert [number & 0xFFFF for number in read.lost] == lost
 
 
 def test_a_sender_report_keeps_to_its_field_widths() -> None:
