@@ -19,6 +19,7 @@ from cyclopts import App, Parameter
 from cyclopts.validators import Number
 from msgspec.structs import replace
 
+from loadtest.drive.jobs import processes_of
 from loadtest.plan.library import BUILT_IN, scenario_of, text_of
 from loadtest.plan.scenario import BadScenario, Network, Scenario, checked
 from loadtest.plan.thresholds import BadRequirement, Requirement, parse
@@ -76,7 +77,11 @@ class LoadOptions:
         Parameter(help="Another seed: other people leave, other packets are lost. Default: of the scenario."),
     ] = None
     processes: Annotated[
-        int, Parameter(help="Generator processes; 0: half of the cores.", validator=Number(gte=0, lte=64))
+        int,
+        Parameter(
+            help="Generator processes; 0: half of the cores, and rooms without media apart from those with.",
+            validator=Number(gte=0, lte=64),
+        ),
     ] = 0
     require: Annotated[
         tuple[str, ...] | None,
@@ -207,7 +212,7 @@ def _understood(name: str, target: TargetOptions, load: LoadOptions, output: Out
         requirements=tuple(parse(text) for text in scenario.require),
         target=target,
         output=output,
-        processes=load.processes or max(1, (os.cpu_count() or 2) // 2),
+        processes=load.processes or processes_of(scenario, os.cpu_count() or 2),
         server_options=shlex.split(target.server_options),
         secret=secret,
         command=_command(),

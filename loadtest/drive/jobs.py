@@ -46,18 +46,34 @@ def jobs_of(scenario: Scenario, schedule: Schedule, run: str, urls: Sequence[str
     return tuple(jobs)
 
 
+def processes_of(scenario: Scenario, cores: int) -> int:
+    """How many generator processes a scenario is given: half of the cores, and for each kind of rooms one."""
+    return max(1, cores // 2, len({family.media for family in scenario.rooms}))
+
+
 def assignments(scenario: Scenario, jobs: Sequence[RoomJob], processes: int) -> tuple[Assignment, ...]:
-    """For so many processes at most; a room is never divided. The heaviest rooms are dealt out first."""
-    count = min(processes, len(jobs))
-    dealt: list[list[RoomJob]] = [[] for _ in range(count)]
-    for job in sorted(jobs, key=lambda job: -_weight(job)):
-        min(dealt, key=lambda jobs_there: sum(_weight(there) for there in jobs_there)).append(job)
+    """For so many processes at most; a room is never divided.
+
+    Rooms of signaling only have processes of their own if there are two: hundreds of people who are told something at
+    the same moment would be heard in the figures of those who listen.
+    """
+    media, silent = [job for job in jobs if job.family.media], [job for job in jobs if not job.family.media]
+    apart = min(len(silent), max(1, processes // 4)) if media and processes > 1 else 0
+    dealt = [*_divided(media, processes - apart), *_divided(silent, apart)] if apart else _divided(jobs, processes)
     happenings = timeline(scenario, of_nodes=False)
     profile = scenario.network.profile if scenario.network is not None else "perfect"
     return tuple(
         Assignment(number, tuple(jobs_there), happenings, scenario.duration_s, profile, scenario.seed + number)
         for number, jobs_there in enumerate(dealt)
     )
+
+
+def _divided(jobs: Sequence[RoomJob], processes: int) -> list[list[RoomJob]]:
+    """The heaviest rooms are dealt out first."""
+    dealt: list[list[RoomJob]] = [[] for _ in range(min(processes, len(jobs)))]
+    for job in sorted(jobs, key=lambda job: -_weight(job)):
+        min(dealt, key=lambda jobs_there: sum(_weight(there) for there in jobs_there)).append(job)
+    return dealt
 
 
 def _dealt(sizes: Sequence[int]) -> list[int]:
