@@ -38,6 +38,11 @@ REPLAY_WINDOW: Final = 1024
 SEND_WINDOW: Final = 512
 """How far behind the newest a late packet may still go out: seconds of a picture. A wider one costs time per packet."""
 
+MOST_STREAMS: Final = 128
+"""SSRCs that one connection may send with, RTP and RTCP. Libsrtp keeps a state of each for ever, and looks for it in a
+list: who changes the SSRC with every packet would have each of them cost a millisecond within a minute. Honest clients
+need a dozen, and some of them one more for each slot, in their reports."""
+
 MAX_PROTECTED: Final = 1_500
 _TRAILER: Final = 148
 """Room that libsrtp may use behind a report: SRTP_MAX_TRAILER_LEN, and the index of SRTCP."""
@@ -150,7 +155,7 @@ class SrtpPair:
     """The SRTP contexts of one connection; `SrtpError` is raised for what may not pass."""
 
     __slots__ = (
-        "_protect_rtcp", "_receive", "_unprotect", "_unprotect_rtcp", "compiled", "profile",
+        "_heard", "_protect_rtcp", "_receive", "_unprotect", "_unprotect_rtcp", "compiled", "profile",
         "receiver", "send_key", "sender",
     )  # fmt: skip
 
@@ -158,6 +163,8 @@ class SrtpPair:
         self._receive = Session(_policy(receive_key, profile, Policy.SSRC_ANY_INBOUND))
         self.receiver: Any = self._receive._srtp[0]
         """Libsrtp's session of what comes in, for compiled code; it is good as long as this object."""
+        self._heard: set[bytes] = set()
+        """SSRCs of which something was genuine."""
         self._unprotect = partial(libsrtp.srtp_unprotect, self.receiver, _SCRATCH, _LENGTH)
         self._unprotect_rtcp = partial(libsrtp.srtp_unprotect_rtcp, self.receiver, _SCRATCH, _LENGTH)
         self.sender = make_sender(send_key, profile)
@@ -169,15 +176,25 @@ class SrtpPair:
 
     def unprotect(self, packet: bytes) -> bytes:
         """The RTP packet inside; ValueError for one that is too long."""
-        return _passed(self._unprotect, packet, MAX_PROTECTED)
+        return self._opened(self._unprotect, packet, packet[8:12])
 
     def unprotect_rtcp(self, packet: bytes) -> bytes:
         """The compound RTCP packet inside; ValueError for one that is too long."""
-        return _passed(self._unprotect_rtcp, packet, MAX_PROTECTED)
+        return self._opened(self._unprotect_rtcp, packet, packet[4:8])
 
     def protect_rtcp(self, packet: bytes) -> bytes:
         """A compound RTCP packet as it goes out; ValueError for one that is too long."""
         return _passed(self._protect_rtcp, packet, MAX_PROTECTED - _TRAILER)
+
+    def _opened(self, function: Callable[[], int], packet: bytes, ssrc: bytes) -> bytes:
+        heard = self._heard
+        if ssrc in heard:
+            return _passed(function, packet, MAX_PROTECTED)
+        if len(heard) == MOST_STREAMS:
+            raise SrtpError("too many streams")
+        opened = _passed(function, packet, MAX_PROTECTED)
+        heard.add(ssrc)
+        return opened
 
 
 def make_sender(key: bytes, profile: int) -> Sender:

@@ -14,15 +14,18 @@ from OpenSSL import SSL
 from pylibsrtp import Policy
 
 from server.media.dtls import (
+    MOST_STREAMS,
     PRIVATE_NAMES,
     Certificate,
     DtlsSession,
     HandshakeFailed,
     SrtpError,
     SrtpPair,
+    make_sender,
     protect_in_place,
 )
 from server.media.dtls_records import MAX_REPEATS
+from server.media.rtcp import receiver_report
 from tests.media.packets import rtp
 from tests.media.peer import ClientWire, sha256_of
 
@@ -117,6 +120,28 @@ def test_reports_pass_both_ways() -> None:
         here.protect_rtcp(report + bytes(200))
     with pytest.raises(ValueError, match="1608"):
         there.unprotect_rtcp(report + bytes(400))
+
+
+def test_one_connection_has_so_many_streams() -> None:
+    """Those that were heard go on; forgeries do not count, and more SSRCs than any client needs are not taken."""
+    profile = Policy.SRTP_PROFILE_AEAD_AES_128_GCM
+    here = SrtpPair(b"u" * 28, b"d" * 28, profile)
+    stranger = make_sender(b"x" * 28, profile)
+    for ssrc in range(1, 1_000):
+        with pytest.raises(SrtpError):
+            here.unprotect(stranger.protect(rtp(1, ssrc=ssrc, payload_type=96, payload=b"x")))
+    there = SrtpPair(b"d" * 28, b"u" * 28, profile)
+    streams = range(1, MOST_STREAMS + 1)
+    for ssrc in streams[::2]:
+        here.unprotect(there.sender.protect(rtp(1, ssrc=ssrc, payload_type=96, payload=b"x")))
+    for ssrc in streams[1::2]:
+        here.unprotect_rtcp(there.protect_rtcp(receiver_report(ssrc, [])))
+    with pytest.raises(SrtpError):
+        here.unprotect(there.sender.protect(rtp(1, ssrc=MOST_STREAMS + 1, payload_type=96, payload=b"x")))
+    with pytest.raises(SrtpError):
+        here.unprotect_rtcp(there.protect_rtcp(receiver_report(MOST_STREAMS + 2, [])))
+    for ssrc in streams:
+        here.unprotect(there.sender.protect(rtp(2, ssrc=ssrc, payload_type=96, payload=b"x")))
 
 
 class Overheard:

@@ -154,6 +154,28 @@ static struct stream *stream_of(const struct entry *entry, uint32_t ssrc)
     return NULL;
 }
 
+/* Whether something genuine of this SSRC came before. */
+static int is_heard(const struct entry *entry, uint32_t ssrc)
+{
+    for (int index = 0; index < entry->heard; index++)
+        if (entry->ssrc[index] == ssrc)
+            return 1;
+    return 0;
+}
+
+/* SrtpPair.unprotect, in place: of a new SSRC only while there are few, for libsrtp keeps them all. */
+static int open_packet(const struct intake *intake, struct entry *entry, uint8_t *data, int *length)
+{
+    uint32_t ssrc = read32(data + 8);
+    int heard = is_heard(entry, ssrc), most = sizeof entry->ssrc / sizeof entry->ssrc[0];
+
+    if ((!heard && entry->heard == most) || intake->unprotect(entry->session, data, length) != 0)
+        return 0;
+    if (!heard)
+        entry->ssrc[entry->heard++] = ssrc;
+    return 1;
+}
+
 /* Voice._level */
 static int32_t level_of(const struct rtp *rtp, const struct stream *stream)
 {
@@ -280,7 +302,7 @@ static enum verdict take(struct intake *intake, struct entry *entry, uint8_t *da
         return DONE;
     }
     intake->handed.received++;
-    if (length < RTP_HEADER || length > MAX_PROTECTED || intake->unprotect(entry->session, data, &plain) != 0 ||
+    if (length < RTP_HEADER || length > MAX_PROTECTED || !open_packet(intake, entry, data, &plain) ||
         plain < RTP_HEADER) {
         intake->handed.dropped++;
         return DONE;

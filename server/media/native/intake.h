@@ -19,8 +19,10 @@ struct entry {
     uint16_t *numbers;
     int64_t *times;
     int32_t count;           /* of `streams` */
+    int32_t heard;           /* of `ssrc` */
     uint8_t number_id;       /* of the header extension with the transport-wide number */
     struct known streams[16];
+    uint32_t ssrc[128];      /* all those of which something was genuine: MOST_STREAMS of server/media/dtls.py */
 };
 
 enum verdict {

@@ -59,6 +59,7 @@ class CompiledEntry(Entry):
     def keys(self, srtp: SrtpPair | None) -> None:
         """See `Entry`."""
         self.struct.session = srtp.receiver if srtp is not None else ffi.NULL
+        self.struct.heard = 0
         self._srtp = srtp
 
     def let_go(self) -> None:

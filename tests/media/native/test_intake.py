@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pylibsrtp import Policy
 
+from server.media.dtls import MOST_STREAMS
 from server.media.ice import IceSession
 from server.media.inbox import BATCH
 from server.media.packet_path import PacketPath, PurePath
@@ -108,6 +109,26 @@ def test_only_a_checked_address_gets_in(make: Any) -> None:  # noqa: ANN401
         on.ice.remove(hers)
         on.send(home, "ana", *(next(packets) for _ in range(5)))
         assert len(bo.heard()) == 10
+
+
+@PATHS
+def test_ever_new_ssrcs_of_a_participant_are_not_even_decrypted(make: Any) -> None:  # noqa: ANN401
+    """Some are; then libsrtp is not asked to remember another one, and what was there goes on."""
+    with port(make) as on:
+        (ana, hers), (bo, _) = on.seat("ana"), on.seat("bo")
+        bo.audio().attach(ana.microphone)
+        home = on.circle.open_socket()
+        on.own(hers, home)
+        opened: list[bytes] = []
+        vars(on.circle.forwarder)["decrypted"] = lambda _, data, *__: opened.append(data[8:12])
+        foreign = [rtp(1, ssrc=ssrc, payload_type=OPUS, payload=b"x") for ssrc in range(1_000, 1_000 + 300)]
+        for at in range(0, len(foreign), 50):
+            on.send(home, "ana", *foreign[at : at + 50])
+        assert len(opened) == len(set(opened)) == MOST_STREAMS
+        assert on.circle.forwarder.received == len(foreign)
+        assert on.circle.forwarder.dropped == len(foreign) - MOST_STREAMS
+        on.send(home, "ana", rtp(2, ssrc=1_000, payload_type=OPUS, payload=b"x"))
+        assert len(opened) == MOST_STREAMS + 1
 
 
 @PATHS
