@@ -45,19 +45,24 @@ class Pipe:
     def __init__(self, open_connection: Callable[[], AbstractConnection]) -> None:
         self._open = open_connection
         self._line: _Line | None = None
-        self._again = False
+        self._before_s: float | None = None
+        """When the line before this one failed."""
 
     async def execute_command(self, *args: Word) -> Reply:
         """Send a command once. Raises one of FAULTS, TimeoutError after `CALL_S`."""
-        if self._line is None or self._line.over:
-            self._again = self._line is not None
+        if self._line is None or self._line.over_s is not None:
+            self._before_s = None if self._line is None else self._line.over_s
             self._line = _Line(self._open())
         return await self._line.call(args)
 
     @property
-    def failed(self) -> bool:
-        """Whether a connection has failed, and nothing was answered since."""
-        return self._line is not None and (self._line.over or (self._again and not self._line.heard))
+    def failed_s(self) -> float | None:
+        """When a connection has failed (the loop's clock), if nothing was answered since."""
+        if self._line is None:
+            return None
+        if self._line.over_s is not None:
+            return self._line.over_s
+        return None if self._line.heard else self._before_s
 
     async def close(self) -> None:
         """Let what is on its way fail."""
@@ -71,7 +76,8 @@ class _Line:
     def __init__(self, connection: AbstractConnection) -> None:
         # The deadline of each call is ours: redis-py would run a task and two timers for every write.
         connection.socket_timeout = None
-        self.over = False
+        self.over_s: float | None = None
+        """When it failed."""
         self.heard = False
         self._connection = connection
         self._loop = asyncio.get_running_loop()
@@ -154,7 +160,8 @@ class _Line:
             self._timer = self._loop.call_at(deadline, self._look)
 
     def _fail(self, reason: Exception) -> None:
-        self.over = True
+        if self.over_s is None:
+            self.over_s = self._loop.time()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -10,6 +10,7 @@ going where they point is no second try.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Final
@@ -150,12 +151,17 @@ class PrimaryPipes(RedisCluster):
         return name
 
     def _sound(self, first: str | None) -> str | None:
-        """This primary, unless it has left the last call unanswered; then one that has not, if there is any."""
-        names = [node.name for node in self.get_primaries()]
-        if first in names:
-            names = [first, *names]
-        sound = [name for name in names if name not in self._pipes or not self._pipes[name].failed]
-        return next(iter(sound or names), None)
+        """This primary, unless it has left the last call unanswered; then one that has not.
+
+        If all have, the one whose failure lies back the furthest: nobody may have called it since.
+        """
+        names = sorted((node.name for node in self.get_primaries()), key=lambda name: name != first)
+        return min(names, key=self._failed_s, default=None)
+
+    def _failed_s(self, name: str) -> float:
+        pipe = self._pipes.get(name)
+        failed_s = None if pipe is None else pipe.failed_s
+        return -math.inf if failed_s is None else failed_s
 
     def _doubt(self, failed: str | None) -> None:
         """Ask on the side who has which slots, the one that failed last of all."""

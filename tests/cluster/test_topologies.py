@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from functools import partial
-from itertools import count
 from typing import Final
 
 import pytest
@@ -254,8 +253,9 @@ async def test_nodes_talk_past_a_primary_that_is_away(kind: Kind) -> None:
             nodes()
             client = nodes.clients[0]
             assert isinstance(client, PrimaryPipes)
+            await client.initialize()
             for server in servers.primaries:
-                channel = f"{nodes.prefix}:channel:{server.port}"
+                channel = _key_of(client, server, f"{nodes.prefix}:channel")
                 await client.publish(channel, "before")
                 server.pause()
                 try:
@@ -278,7 +278,7 @@ async def test_nodes_talk_past_a_primary_that_is_away(kind: Kind) -> None:
 
 def _key_of(client: PrimaryPipes, server: RunningRedis, prefix: str) -> str:
     """A key that this server has."""
-    names = (f"{prefix}:{number}" for number in count())
+    names = (f"{prefix}:{number}" for number in range(1_000))
     return next(name for name in names if client.owner(name) == f"{HOST}:{server.port}")
 
 
