@@ -159,6 +159,7 @@ class Pipeline:
                 self._answer(seqs, stands=True, safe=safe)
             case Duplicates(found):
                 pairs = zip(batch.entries, found, strict=True)
+                self._timeout_tried = None  # a time-out of this batch was not stored either
                 self._answer({entry.command: seq for entry, seq in pairs if seq is not None})
             case Conflict(missing):
                 self._commit_all(batch.base, missing)

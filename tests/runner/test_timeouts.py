@@ -10,15 +10,17 @@ from msgspec.structs import replace
 
 from server.cluster.memory import MemoryLog
 from server.ids import CommandId, ConnectionId, ParticipantId
-from server.ports import Clock, RoomLog
+from server.ports import Appended, Clock, Duplicates, Epoch, Loaded, RoomLog, Seq
 from server.rooms.commands import LoseConnection, TakeSeat
 from server.rooms.context import Context, Events
 from server.rooms.phases import SessionStatus
 from server.rooms.state import SEAT_GRACE_MS, Presence, Role, RoomSettings, RoomState
 from server.rooms.templates import default_agenda
-from server.runner import ROOM_RULES, Environment, RoomRunner, Rules
+from server.runner import ROOM_RULES, Environment, Limits, RoomRunner, Rules
+from server.runner.pipeline import Pipeline
+from server.runner.steps import Append, Submission
 from tests.runner.faulty import FaultyLog, Recorder
-from tests.runner.toys import DUE_MS, FIRST, RAISE, ROOM, TOY, effects
+from tests.runner.toys import DUE_MS, FIRST, RAISE, ROOM, TOY, effects, key_of
 from tests.runner.virtual import VirtualClock, virtually
 
 ANN, BEN = ParticipantId("ann"), ParticipantId("ben")
@@ -62,6 +64,24 @@ def test_nodes_with_the_same_time_out_commit_it_once() -> None:
         assert [runner.seq for runner in runners] == [1] * 4
 
     virtually(scenario())
+
+
+def test_a_late_retry_takes_no_time_out_away() -> None:
+    """The log knows a command longer than the state does; a batch refused for that is no verdict on the clock."""
+    pipeline = Pipeline(TOY, Loaded(Epoch(1), Seq(0), FIRST, ()), Limits())
+    pipeline.request()
+    pipeline.tail(())
+    pipeline.advance(DUE_MS)
+    pipeline.submit(Submission(1, key_of("a"), RAISE, ParticipantId("a")))
+    both = pipeline.request()
+    assert isinstance(both, Append)
+    assert [entry.command for entry in both.entries] == [":timeout:0", key_of("a")]
+    pipeline.appended(Duplicates((None, Seq(0))))
+    again = pipeline.request()
+    assert isinstance(again, Append)
+    assert [entry.command for entry in again.entries] == [":timeout:0"]
+    pipeline.appended(Appended())
+    assert (effects(pipeline.state), pipeline.request(), pipeline.wake_ms) == ("c", None, None)
 
 
 def test_a_time_out_waits_for_a_log_that_is_away() -> None:
