@@ -29,6 +29,13 @@ _OF_REPORTS: Final = (400, 100_000)
 """RTCP datagrams and bytes a second: feedback 20 times, and what a subscriber with heavy loss asks for. One of them can
 ask for much, so they are counted apart."""
 
+_OF_CHECKS: Final = (100, 50_000)
+"""Binding requests and their bytes a second. One costs as much as ten packets; an agent sends 50 at the most, while it
+still looks for a path (RFC 8445 section 14.2)."""
+
+_OF_HANDSHAKE: Final = (100, 100_000)
+"""DTLS datagrams and bytes a second: some flights of a dozen datagrams, each sent again a few times."""
+
 
 class Budget:
     """Rates of packets and of bytes with a burst of `BURST_NS`: twice the generic cell rate algorithm of ITU-T I.371.
@@ -76,3 +83,13 @@ def budget_of_peer(make: Callable[[int, int], B]) -> B:
 def budget_of_reports() -> Budget:
     """For the RTCP of one peer."""
     return Budget(*_OF_REPORTS)
+
+
+def budget_of_checks() -> Budget:
+    """For the binding requests of one connection."""
+    return Budget(*_OF_CHECKS)
+
+
+def budget_of_handshake() -> Budget:
+    """For the DTLS of one peer."""
+    return Budget(*_OF_HANDSHAKE)

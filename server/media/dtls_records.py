@@ -12,6 +12,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Iterator
 from enum import Enum, auto
+from itertools import islice
 from struct import Struct as Layout
 from typing import Final
 
@@ -21,6 +22,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 SUITE: Final = "ECDHE-ECDSA-AES128-GCM-SHA256"
 VERSION: Final = "DTLSv1.2"
 """As OpenSSL calls them."""
+
+MAX_RECORDS: Final = 8
+"""Of one datagram that are looked at; a flight has one or two under the keys."""
 
 MAX_REPEATS: Final = 8
 """Flights that are sent again: who has lost that many of them does not get through at all."""
@@ -79,7 +83,7 @@ class Records:
 
     def heard(self, datagram: bytes) -> Heard:
         """What the other side said; nothing it cannot have said counts."""
-        for kind, number, body in _encrypted(datagram):
+        for kind, number, body in islice(_encrypted(datagram), MAX_RECORDS):
             plain = self._opened(kind, number, body)
             if kind == _ALERT and plain == _CLOSE_NOTIFY:
                 return Heard.GOODBYE

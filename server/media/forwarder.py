@@ -74,7 +74,7 @@ class Forwarder:
             self.dropped += 1
         elif 127 < data[0] < 192:
             self.receive(peer, data, now_ns)
-        elif is_dtls(data) and peer.dtls_receive is not None:
+        elif is_dtls(data) and peer.dtls_receive is not None and peer.handshake_budget.take(len(data), now_ns):
             peer.dtls_receive(data)
 
     def receive(self, peer: Peer, data: bytes, now_ns: int) -> None:

@@ -14,6 +14,8 @@ from typing import Final, Generic, TypeVar
 from aioice import stun
 from msgspec import Struct
 
+from server.media.budget import budget_of_checks
+
 Address = tuple[str, int]
 """Host and port, as text and number, without scope or flow."""
 
@@ -33,6 +35,7 @@ MAX_PATHS: Final = 16
 """Checked addresses kept for one connection; the longest unused goes first."""
 
 MAX_REQUEST_BYTES: Final = 1_024
+_MS: Final = 1_000_000
 _COOKIE: Final = b"\x21\x12\xa4\x42"
 _HEADER: Final = 20
 _USERNAME: Final = 0x0006
@@ -59,7 +62,7 @@ class IceSession(Generic[Owner]):
     `former`: credentials before a restart, good until the first check with those of now.
     """
 
-    __slots__ = ("_selected", "credentials", "former", "heard_ms", "moved", "owner", "paths")
+    __slots__ = ("_checks", "_selected", "_strange", "credentials", "former", "heard_ms", "moved", "owner", "paths")
 
     def __init__(self, owner: Owner, ufrag: str, pwd: str, remote_ufrag: str, now_ms: int) -> None:
         self.owner = owner
@@ -69,6 +72,9 @@ class IceSession(Generic[Owner]):
         self.moved: Callable[[Path | None], None] = _nobody_asks
         """Told of each change of `selected`."""
         self.paths: dict[Path, int] = {}
+        self._checks = budget_of_checks()
+        self._strange = budget_of_checks()
+        """From elsewhere than the known paths: whoever forges requests must not use up what keeps those alive."""
         self._selected: Path | None = None
 
     @property
@@ -81,6 +87,11 @@ class IceSession(Generic[Owner]):
         if path != self._selected:
             self._selected = path
             self.moved(path)
+
+    def admits(self, path: Path, size_bytes: int, now_ms: int) -> bool:
+        """Whether one more request is looked at: to find out whether it is genuine costs the most."""
+        budget = self._checks if path in self.paths else self._strange
+        return budget.take(size_bytes, now_ms * _MS)
 
 
 def _nobody_asks(path: Path | None) -> None:
@@ -148,7 +159,8 @@ class IceLite(Generic[Owner]):
     def receive(self, data: bytes, path: Path, now_ms: int) -> bytes | None:
         """The reply to a STUN datagram; None when there is none to give."""
         # Looked up before anything is parsed: what a scanner sends must cost next to nothing.
-        request = _parse(data) if called(data) in self._by_ufrag else None
+        wanted = self._by_ufrag.get(called(data))
+        request = _parse(data) if wanted is not None and wanted.admits(path, len(data), now_ms) else None
         if request is None or request.message_class is not stun.Class.REQUEST:
             return None
         found = self._authenticated(request)

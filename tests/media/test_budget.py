@@ -73,6 +73,22 @@ def test_a_flood_is_not_even_decrypted() -> None:
     assert len(bo.heard()) == 1
 
 
+def test_dtls_has_a_budget_of_its_own() -> None:
+    """Ten thousand records in a moment are not tried with the keys, and neither media nor reports are held up."""
+    circle = Circle()
+    ana, bo = circle.seat("ana"), circle.seat("bo")
+    bo.audio().attach(ana.microphone)
+    tried: list[bytes] = []
+    ana.peer.dtls_receive = tried.append
+    home = (0, ("127.0.0.1", 4_000))
+    circle.forwarder.ice.owner_of = lambda path: ana.peer if path == home else None  # type: ignore[method-assign]
+    for _ in range(10_000):
+        circle.forwarder.datagram(b"\x16\xfe\xfd" + bytes(60), home)
+    assert 0 < len(tried) <= 200
+    ana.send(rtp(1, ssrc=MICROPHONE_SSRC, payload_type=OPUS))
+    assert len(bo.heard()) == 1
+
+
 def test_reports_have_a_budget_of_their_own() -> None:
     """A thousand lists of losses in a moment are not read; media and later feedback are not held up by them."""
     circle = Circle()

@@ -24,7 +24,7 @@ from server.media.dtls import (
     make_sender,
     protect_in_place,
 )
-from server.media.dtls_records import MAX_REPEATS
+from server.media.dtls_records import MAX_RECORDS, MAX_REPEATS, Heard, Records
 from server.media.rtcp import receiver_report
 from tests.media.packets import rtp
 from tests.media.peer import ClientWire, sha256_of
@@ -231,6 +231,17 @@ async def test_a_lost_last_flight_is_sent_again(suite: bytes | None) -> None:
         assert both.answered == [], "OpenSSL knows a datagram that it has seen"
     both.session.close()
     await both.client.stop()
+
+
+def test_a_datagram_full_of_records_costs_no_more_than_a_few() -> None:
+    """Each has to be tried with the keys; what is behind a handful of forged ones is not looked at."""
+    flight = (bytes([22, 0xFE, 0xFD, 0, 1, *bytes(6), 0, 40]) + bytes(40),)
+    here, there = (Records(b"secret", b"client", b"server", flight) for _ in range(2))
+    there._write_key, there._write_salt = there._read_key, there._read_salt  # noqa: SLF001 - it plays the client
+    goodbye = there.goodbye()
+    forged = goodbye[:-1] + bytes([goodbye[-1] ^ 1])
+    assert here.heard(forged * MAX_RECORDS + goodbye) is Heard.NOTHING
+    assert here.heard(forged * (MAX_RECORDS - 1) + goodbye) is Heard.GOODBYE
 
 
 async def test_nobody_else_can_say_goodbye() -> None:

@@ -206,6 +206,24 @@ def test_addresses_of_one_connection_are_bounded() -> None:
     assert ice.owner_of(paths[1]) is None
 
 
+def test_a_flood_of_checks_is_not_looked_at() -> None:
+    """Though genuine: the first hundred of a moment are; a second later the connection is as it was."""
+    ice, _ = agent()
+    assert sum(ice.receive(check(), HOME, 5_000) is not None for _ in range(300)) == 101
+    assert ice.receive(check(), HOME, 6_100) is not None
+
+
+def test_forged_checks_from_elsewhere_do_not_cost_consent() -> None:
+    """Whoever has seen a user fragment can ask in its name; the addresses that were proven are still answered."""
+    ice, _ = agent()
+    ice.receive(check(), HOME, 0)
+    for now_ms in range(0, 60_000, 10):
+        ice.receive(check(pwd="x" * 22), (0, ("203.0.113.5", 1 + now_ms % 50_000)), now_ms)
+        if not now_ms % 2_500:
+            assert ice.receive(check(), HOME, now_ms) is not None
+            assert not ice.expire(now_ms)
+
+
 def test_an_address_belongs_to_who_proved_it_last() -> None:
     """A reloaded page on the same port: its new connection takes the address over."""
     ice, first = agent()
