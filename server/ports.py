@@ -158,8 +158,11 @@ class RoomLog(Protocol):
     def subscribe(self, room: RoomId, hint: Hint) -> Callable[[], None]:
         """Ask for hints; the returned function ends that."""
 
-    async def forget(self, room: RoomId, *, over: bool = True) -> None:
-        """Erase everything about a room; no error if there is nothing. `over`: its session is, and `ended` says so."""
+    async def forget(self, room: RoomId, epoch: Epoch, *, over: bool = True) -> None:
+        """Erase everything about this life of a room; no error if there is nothing, or another life.
+
+        A life that was restored from this one goes with it. `over`: its session is, and `ended` says so.
+        """
 
     async def ended(self, room: RoomId) -> bool:
         """Whether the log does not know this room because its session is over; remembered for a while."""

@@ -220,8 +220,10 @@ class MemoryLog:
 
         return unsubscribe
 
-    async def forget(self, room: RoomId, *, over: bool = True) -> None:
-        if self._rooms.pop(room, None) is not None:
+    async def forget(self, room: RoomId, epoch: Epoch, *, over: bool = True) -> None:
+        known = self._rooms.get(room)
+        if known is not None and known.epoch == epoch:
+            del self._rooms[room]
             if over:
                 self._over[room] = None
                 for oldest in tuple(islice(self._over, max(0, len(self._over) - MAX_ENDED))):

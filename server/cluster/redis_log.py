@@ -172,8 +172,8 @@ class RedisLog:
     def subscribe(self, room: RoomId, hint: Hint) -> Callable[[], None]:
         return self._hints.subscribe(room, hint)
 
-    async def forget(self, room: RoomId, *, over: bool = True) -> None:
-        await self._run(FORGET, room, room, TOMBSTONE_MS if over else 0, self._publish, self._look_again)
+    async def forget(self, room: RoomId, epoch: Epoch, *, over: bool = True) -> None:
+        await self._run(FORGET, room, room, epoch, TOMBSTONE_MS if over else 0, self._publish, self._look_again)
         self._hints.tell(room, Epoch(0), Seq(1), ())
 
     async def ended(self, room: RoomId) -> bool:

@@ -92,8 +92,8 @@ class MeteredLog:
     def subscribe(self, room: RoomId, hint: Hint) -> Callable[[], None]:
         return self._log.subscribe(room, hint)
 
-    async def forget(self, room: RoomId, *, over: bool = True) -> None:
-        await self._timed("forget", self._log.forget(room, over=over))
+    async def forget(self, room: RoomId, epoch: Epoch, *, over: bool = True) -> None:
+        await self._timed("forget", self._log.forget(room, epoch, over=over))
 
     async def ended(self, room: RoomId) -> bool:
         return await self._timed("ended", self._log.ended(room))

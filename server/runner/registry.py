@@ -162,8 +162,7 @@ class Rooms:
     def forget(self, runner: RoomRunner) -> None:
         """Erase the room here and in the log. That its session is over is remembered."""
         runner.close(JoinRefused(DisconnectCode.SESSION_OVER))
-        over = runner.state.status is SessionStatus.ENDED
-        task = asyncio.get_running_loop().create_task(self._forget(runner.room, over=over))
+        task = asyncio.get_running_loop().create_task(self._forget(runner))
         self._forgetting.add(task)
         task.add_done_callback(self._forgetting.discard)
 
@@ -172,11 +171,12 @@ class Rooms:
         if self._runners.get(runner.room) is runner:
             del self._runners[runner.room]
 
-    async def _forget(self, room: RoomId, *, over: bool) -> None:
+    async def _forget(self, runner: RoomRunner) -> None:
+        over = runner.state.status is SessionStatus.ENDED
         while True:
             try:
                 async with asyncio.timeout(self._env.settings.call_ms * _MS):
-                    await self._env.log.forget(room, over=over)
+                    await self._env.log.forget(runner.room, runner.epoch, over=over)
             except (LogUnavailable, TimeoutError):
                 await asyncio.sleep(self._env.settings.backoff_ms[-1] * _MS)
             else:

@@ -265,7 +265,7 @@ async def a_room_is_due_when_it_said(connect: Connect) -> None:
     """Each append sets it anew; of several shares each room is in one."""
     log, other = connect(), connect()
     epoch = (await log.create(ROOM, FIRST, wake_ms=1_000)).epoch
-    await log.create(OTHER, FIRST, wake_ms=2_000)
+    second = (await log.create(OTHER, FIRST, wake_ms=2_000)).epoch
     assert await other.due(999, 10) == []
     assert await other.due(1_000, 10) == [ROOM]
     assert sorted(await other.due(5_000, 10)) == [ROOM, OTHER]
@@ -276,7 +276,7 @@ async def a_room_is_due_when_it_said(connect: Connect) -> None:
     assert await other.due(2_999, 10) == [OTHER]
     assert await log.append(ROOM, epoch, Seq(0), (B,), wake_ms=1) == Conflict((A,))
     assert await log.append(ROOM, epoch, Seq(1), (B,)) == Appended()
-    await log.forget(OTHER)
+    await log.forget(OTHER, second)
     assert await other.due(9_000, 10) == []
 
 
@@ -302,10 +302,24 @@ async def what_is_forgotten_is_not_restored(connect: Connect) -> None:
     """Who has not noticed the end of a session cannot bring it back, nor replace the next one."""
     log, other = connect(), connect()
     epoch = await opened(log, A)
-    await log.forget(ROOM)
+    await log.forget(ROOM, epoch)
     assert await other.restore(ROOM, epoch, Seq(1), LATER) is None
     anew = await log.create(ROOM, FIRST)
     assert await other.restore(ROOM, epoch, Seq(1), LATER) == anew
+
+
+@promise
+async def only_the_life_that_is_over_is_erased(connect: Connect) -> None:
+    """Who forgets a session late, after a sleep, say, takes nothing of the next one."""
+    log, late = connect(), connect()
+    epoch = await opened(log, A)
+    await log.forget(ROOM, epoch)
+    anew = await log.create(ROOM, LATER, wake_ms=7)
+    await late.forget(ROOM, epoch)
+    assert await log.load(ROOM) == anew
+    assert (await log.due(7, 10), await log.rooms(10), await log.ended(ROOM)) == ([ROOM], [ROOM], False)
+    await late.forget(ROOM, anew.epoch)
+    assert await log.load(ROOM) is None
 
 
 @promise
@@ -352,11 +366,11 @@ async def a_hint_of_many_entries_is_whole(connect: Connect) -> None:
 async def who_follows_a_room_hears_of_its_end(connect: Connect) -> None:
     """As a hint that tells epoch 0."""
     log, listener = connect(), connect()
-    await opened(log, A)
+    epoch = await opened(log, A)
     heard = Heard()
     end = listener.subscribe(ROOM, heard)
     await connect.settle()
-    await log.forget(ROOM)
+    await log.forget(ROOM, epoch)
     await heard.until(lambda: (0, 0) in heard.positions)
     end()
 
@@ -389,8 +403,8 @@ async def a_forgotten_room_is_gone(connect: Connect) -> None:
     """Nothing of it is left; a new life has a higher epoch and does not know the old commands."""
     log, other = connect(), connect()
     epoch = await opened(log, A, B)
-    await other.forget(ROOM)
-    await other.forget(ROOM)
+    await other.forget(ROOM, epoch)
+    await other.forget(ROOM, epoch)
     assert (await log.load(ROOM), await log.ended(ROOM), await log.ended(OTHER)) == (None, True, False)
     assert await log.append(ROOM, epoch, Seq(2), (C,)) == EpochChanged(Epoch(0))
     anew = await log.create(ROOM, LATER)

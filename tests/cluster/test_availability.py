@@ -160,6 +160,6 @@ async def test_everything_ends_by_itself(shared_server: RunningRedis) -> None:
             assert len(keys) >= 4
             assert all(isinstance(ttl, int) and 0 < ttl <= 24 * 3600 for ttl in keys.values())
             assert not any(str(ROOM).encode() in key for key in keys)
-            await log.forget(ROOM)
+            await log.forget(ROOM, loaded.epoch)
             left = [key for key in admin.scan_iter(f"{nodes.prefix}:*", count=1000) if b":probe:" not in key]
             assert left == [Keys(nodes.prefix).key(ROOM, "tombstone").encode()]

@@ -195,6 +195,21 @@ async def test_an_emptied_redis_is_filled_again(kind: Kind) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+async def test_a_life_that_was_restored_ends_with_the_one_before_it(kind: Kind) -> None:
+    """Who knows that a session is over erases it, although Redis has lost it and got it back meanwhile."""
+    async with redis_server(kind) as server, joined(server.url) as nodes:
+        one, two = nodes(), nodes()
+        epoch = await opened(one, A, B)
+        with server.admin() as admin:
+            admin.flushall()
+        restored = await two.restore(ROOM, epoch, Seq(2), LATER)
+        assert restored is not None
+        await one.forget(ROOM, epoch)
+        assert (await two.load(ROOM), await two.ended(ROOM)) == (None, True)
+        assert await two.restore(ROOM, restored.epoch, Seq(0), LATER) is None
+
+
+@pytest.mark.parametrize("kind", KINDS)
 async def test_a_room_created_in_ignorance_gives_way(kind: Kind) -> None:
     """After a FLUSHALL somebody opens the room before a node that has it notices."""
     async with redis_server(kind) as server, joined(server.url) as nodes:

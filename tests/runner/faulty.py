@@ -86,8 +86,8 @@ class FaultyLog:
     def subscribe(self, room: RoomId, hint: Hint) -> Callable[[], None]:
         return self.log.subscribe(room, lambda *what: None if self.mute else hint(*what))
 
-    async def forget(self, room: RoomId, *, over: bool = True) -> None:
-        await self._call("forget", lambda: self.log.forget(room, over=over))
+    async def forget(self, room: RoomId, epoch: Epoch, *, over: bool = True) -> None:
+        await self._call("forget", lambda: self.log.forget(room, epoch, over=over))
 
     async def ended(self, room: RoomId) -> bool:
         return await self._call("ended", lambda: self.log.ended(room))

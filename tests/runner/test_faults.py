@@ -172,7 +172,7 @@ def test_a_new_epoch_resets_listeners() -> None:
         runner.subscribe(recorder)
         await asyncio.gather(press(runner, "a"), press(runner, "x"))
         old = runner.epoch
-        await log.forget(ROOM)
+        await log.forget(ROOM, old)
         await log.create(ROOM, recorder.commits[0].before)
         assert await press(runner, "y") == 1
         assert [(effects(state), seq) for state, _, seq in recorder.resets] == [("", 0)]
@@ -190,7 +190,7 @@ def test_a_forgotten_room_ends_its_runner() -> None:
         runner, recorder = await start(log), Recorder()
         runner.subscribe(recorder)
         await press(runner, "a")
-        await log.forget(ROOM)
+        await log.forget(ROOM, runner.epoch)
         for _ in range(2):
             with pytest.raises(JoinRefused) as refused:
                 await runner.submit(RAISE, ParticipantId("b"), ONCE)

@@ -147,6 +147,31 @@ def test_a_room_is_forgotten_even_if_the_log_is_away_then() -> None:
     virtually(scenario())
 
 
+def test_who_could_not_forget_in_time_spares_the_next_session() -> None:
+    """A node that was cut off, or slept, erases what it knows to be over, and nothing that has begun since."""
+
+    async def scenario() -> None:
+        shared = MemoryLog(VirtualClock())
+        late, prompt = (FaultyLog(shared) for _ in range(2))
+        cut_off, other = (
+            Rooms(Environment(log, ROOM_RULES, VirtualClock(), count().__next__, SETTINGS)) for log in (late, prompt)
+        )
+        ended = replace(FIRST, status=SessionStatus.ENDED)
+        await asyncio.gather(cut_off.open(ROOM, ended), other.open(ROOM, ended))
+        await asyncio.sleep(59)
+        late.down = True
+        await asyncio.sleep(5)
+        assert await other.has_ended(ROOM)
+        anew = await other.open(ROOM, FIRST)
+        await seat(anew)
+        late.down = False
+        await asyncio.sleep(5)
+        assert other.get(ROOM) is anew
+        assert not await other.has_ended(ROOM)
+
+    virtually(scenario())
+
+
 def test_an_empty_room_waits_longer() -> None:
     """Somebody may come back; a room with people in it is never forgotten."""
 

@@ -72,7 +72,7 @@ def test_who_comes_back_before_the_room_does_is_told_to_try_again() -> None:
         resume = Resume(there.runner.epoch, Seq(1), there.secret)
         held = there.runner.state
         there.runner.close(RuntimeError("the node that has it is slow"))
-        await log.forget(ROOM, over=False)
+        await log.forget(ROOM, there.runner.epoch, over=False)
         other = node(log)
         assert await other.refused("n2.a", resume) is DisconnectCode.SERVER_BUSY
         await log.create(ROOM, held)
@@ -91,7 +91,7 @@ def test_a_room_that_nobody_brings_back_is_begun_anew_by_the_token() -> None:
         there = await node(log).seat("n1.c")
         resume = Resume(there.runner.epoch, Seq(1), there.secret)
         there.runner.close(RuntimeError("gone with its node"))
-        await log.forget(ROOM, over=False)
+        await log.forget(ROOM, there.runner.epoch, over=False)
         other = node(log)
         assert await other.refused("n2.a", resume) is DisconnectCode.SERVER_BUSY
         await asyncio.sleep(RESEED_MS / 1000 - 0.1)
@@ -114,7 +114,7 @@ def test_only_the_end_of_a_session_ends_it(over: bool) -> None:
             await there.runner.submit(EndSession(), ANN, CommandId("end"))
         resume = Resume(there.runner.epoch, Seq(1), there.secret)
         there.runner.close(RuntimeError("not here"))
-        await log.forget(ROOM, over=over)
+        await log.forget(ROOM, there.runner.epoch, over=over)
         said = DisconnectCode.SESSION_OVER if over else DisconnectCode.SERVER_BUSY
         assert await node(log).refused("n2.a", resume) is said
 

@@ -68,7 +68,12 @@ creates = st.builds(
 )
 loads = st.builds(lambda room: call(scripts.LOAD, keys_of(room)), rooms)
 reads = st.builds(lambda room, epoch, seq: call(scripts.READ, keys_of(room), epoch, seq), rooms, epochs, seqs)
-forgets = st.builds(lambda room, word: call(scripts.FORGET, keys_of(room), room, TTL, word, b"gone"), rooms, publishing)
+forgets = st.builds(
+    lambda room, epoch, word: call(scripts.FORGET, keys_of(room), room, epoch, TTL, word, b"gone"),
+    rooms,
+    epochs,
+    publishing,
+)
 several = st.lists(rooms, min_size=1)
 positions = st.builds(
     lambda some: call(scripts.POSITIONS, [keys_of(room)[0] for room in some]), st.lists(rooms, min_size=1)
