@@ -174,17 +174,23 @@ class MediaService:
         self._lag_ms = max(self._lag_ms, (self._loop.time() - due) * 1000)
         now_ns = time.monotonic_ns()
         for peer in islice(self.connections.peers.values(), self._step, None, self._steps):
-            upkeep = self._upkeep.get(peer)
-            if upkeep is None:
-                upkeep = self._upkeep[peer] = Upkeep(peer, self.forwarder, self._emit)
-            upkeep.tick(self._ticks, now_ns)
-            if peer.downlink is not None and peer.downlink.probing:
-                self._probing.add(peer.downlink)
+            try:
+                self._look_after(peer, now_ns)
+            except Exception as error:  # noqa: BLE001 - the timer would not be set again, for nobody
+                self._loop.call_exception_handler({"message": "fault in the upkeep of a peer", "exception": error})
         self._step += 1
         if self._step == self._steps:
             self._tick_all(now_ns)
         self._probe()
         self._schedule()
+
+    def _look_after(self, peer: Peer, now_ns: int) -> None:
+        upkeep = self._upkeep.get(peer)
+        if upkeep is None:
+            upkeep = self._upkeep[peer] = Upkeep(peer, self.forwarder, self._emit)
+        upkeep.tick(self._ticks, now_ns)
+        if peer.downlink is not None and peer.downlink.probing:
+            self._probing.add(peer.downlink)
 
     def _tick_all(self, now_ns: int) -> None:
         """What is done once in a tick."""

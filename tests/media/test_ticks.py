@@ -87,3 +87,21 @@ async def test_a_link_that_is_measured_gets_its_padding_between_the_ticks(servic
         service._tick(0.0)  # noqa: SLF001
         await over.wait()
     assert [link.asked for link in links] == [3, 0, 1]
+
+
+async def test_a_fault_in_one_upkeep_is_that_peers_alone(service: Any) -> None:  # noqa: ANN401
+    """It is reported, everybody else is seen to, and so they are in the next tick."""
+    seen: list[int] = []
+    reported: list[BaseException] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context["exception"]))
+
+    def keep(number: int) -> SimpleNamespace:
+        return SimpleNamespace(tick=lambda *_: seen.append(number) if number != 1 else 1 // 0)
+
+    for number in range(3):
+        peer = service.connections.peers[number] = Linked(None)
+        service._upkeep[peer] = keep(number)  # noqa: SLF001
+    for _ in range(2):
+        service._tick(0.0)  # noqa: SLF001
+    assert seen == [0, 2, 0, 2]
+    assert [type(error) for error in reported] == [ZeroDivisionError] * 2
