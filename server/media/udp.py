@@ -98,9 +98,12 @@ class UdpMux:
 
     def _rested(self, inbox: InboxPort, sock: socket.socket) -> None:
         del self._resting[sock]
-        self._readable(inbox, sock)
-        if sock not in self._resting:
-            self._listen(inbox, sock)
+        try:
+            self._readable(inbox, sock)
+        finally:
+            # Also after a fault, as a reader that was never taken away would: else the port were deaf for ever.
+            if sock not in self._resting:
+                self._listen(inbox, sock)
 
     def _read(self, inbox: InboxPort, sock: socket.socket) -> bool:
         """A batch, and what it causes; whether there may be more."""

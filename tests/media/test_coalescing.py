@@ -64,6 +64,8 @@ class Reader:
 
     def __init__(self) -> None:
         self.came: list[bytes] = []
+        self.fault: Exception | None = None
+        """What the handling of a datagram ends with."""
         self._more = asyncio.Event()
         self.mux = UdpMux(("127.0.0.1",), 0, self._noted, PurePath())
         self._sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -89,6 +91,8 @@ class Reader:
         del path
         self.came.append(data)
         self._more.set()
+        if self.fault is not None:
+            raise self.fault
 
 
 @pytest.fixture
@@ -122,6 +126,23 @@ async def test_it_listens_again_when_there_is_time(reader: Reader) -> None:
     for count in range(4, 20):
         reader.send(b"x")
         await reader.until(count)
+
+
+async def test_a_fault_with_one_datagram_does_not_make_the_port_deaf(reader: Reader) -> None:
+    """It is reported, and what comes after it is read, though the fault came when the gap was over."""
+    reported: list[BaseException] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context["exception"]))
+    reader.mux.gap_ns = GAP_NS
+    reader.send(b"first")
+    await reader.until(1)
+    reader.fault = ZeroDivisionError()
+    reader.send(b"bad")
+    await reader.until(2)
+    reader.fault = None
+    reader.send(b"good")
+    await reader.until(3)
+    assert reader.came == [b"first", b"bad", b"good"]
+    assert [type(error) for error in reported] == [ZeroDivisionError]
 
 
 async def test_after_a_full_reading_nothing_waits(reader: Reader) -> None:
