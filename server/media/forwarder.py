@@ -227,7 +227,7 @@ class Forwarder:
             return
         first = layer.report is None
         info = packet.sender_info
-        peer.clock.reported(info.ntp_timestamp, self._ntp_base + ntp_units(now_ns))
+        peer.clock.reported(info.ntp_timestamp, self._ntp_base + ntp_units(now_ns), now_ns)
         layer.report = SenderReport(info.ntp_timestamp, info.rtp_timestamp, now_ns)
         # Later ones go out with the next of each subscriber's reports.
         for line in layer.lines if first else ():

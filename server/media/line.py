@@ -209,14 +209,18 @@ class Line:
             self.peer.send_rtcp(report)
 
     def sender_report(self, now_ns: int, since_ns: int = -1) -> bytes:
-        """Nothing where the publisher has not told its clock since then."""
+        """Nothing where the publisher has not told its clock since then.
+
+        Its NTP time is ours, at which the report leaves: else the round trip that the receiver's answer tells of had
+        the delays of the publisher's own path in it.
+        """
         layer = self.flowing
         if layer is None or layer.report is None or layer.report.arrived_ns <= since_ns:
             return b""
-        ntp, rtp = layer.report.at(now_ns, layer.clock_rate)
-        ntp += layer.source.publisher.clock.offset
+        ours, theirs = layer.source.publisher.clock.at(now_ns)
         rewriter = self.rewriter
-        return sender_report(rewriter.ssrc, ntp, rewriter.timestamp_of(rtp), rewriter.packets, rewriter.octets)
+        rtp = rewriter.timestamp_of(layer.report.at(theirs, layer.clock_rate))
+        return sender_report(rewriter.ssrc, ours, rtp, rewriter.packets, rewriter.octets)
 
     def _repeat(self, packet: Packet, now_ns: int) -> int:
         sequence, timestamp, payload = self.rewriter.repeat(packet)

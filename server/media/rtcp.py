@@ -121,19 +121,27 @@ class KeyframePacer:
 class PublisherClock:
     """One offset from a publisher's wall clock to ours, for audio and video alike: that keeps lips in sync.
 
-    The least of the last offsets seen is the one with the least network delay in it.
+    The least of the last offsets seen is the one with the least network delay in it. NTP timestamps are in units of
+    2**-32 s.
     """
 
-    __slots__ = ("_offsets", "offset")
+    __slots__ = ("_base", "_offsets", "offset")
 
     def __init__(self) -> None:
         self._offsets: deque[int] = deque(maxlen=_OFFSET_SAMPLES)
+        self._base = 0
         self.offset = 0
 
-    def reported(self, publisher_ntp: int, our_ntp: int) -> None:
-        """A sender report arrived; both are NTP timestamps in units of 2**-32 s."""
+    def reported(self, publisher_ntp: int, our_ntp: int, now_ns: int) -> None:
+        """A sender report arrived now; `our_ntp` is the same moment by our wall clock."""
         self._offsets.append(our_ntp - publisher_ntp)
+        self._base = our_ntp - ntp_units(now_ns)
         self.offset = min(self._offsets)
+
+    def at(self, now_ns: int) -> tuple[int, int]:
+        """What our wall clock shows now, and what the publisher's showed for what gets here now."""
+        ours = self._base + ntp_units(now_ns)
+        return ours, ours - self.offset
 
 
 class SenderReport:
@@ -146,10 +154,9 @@ class SenderReport:
         self.rtp = rtp
         self.arrived_ns = arrived_ns
 
-    def at(self, now_ns: int, clock_rate: int) -> tuple[int, int]:
-        """The publisher's NTP and RTP time now, as its last report extrapolates."""
-        elapsed = now_ns - self.arrived_ns
-        return self.ntp + ntp_units(elapsed), self.rtp + elapsed * clock_rate // 1_000_000_000 & 0xFFFFFFFF
+    def at(self, publisher_ntp: int, clock_rate: int) -> int:
+        """The RTP time of the source when its publisher's clock shows this, as the report extrapolates."""
+        return self.rtp + ((publisher_ntp - self.ntp) * clock_rate >> 32) & 0xFFFFFFFF
 
 
 def picture_bps(pictures: int) -> int:

@@ -89,17 +89,18 @@ def test_one_offset_serves_voice_and_picture() -> None:
     """Trap 4: the least offset of late, since delay only ever adds; old ones are forgotten (clocks drift)."""
     clock = PublisherClock()
     for delay in (50, 20, 90):
-        clock.reported(1_000 * SECOND_NTP, 3_000 * SECOND_NTP + delay)
+        clock.reported(1_000 * SECOND_NTP, 3_000 * SECOND_NTP + delay, 7 * SECOND_NS)
     assert clock.offset == 2_000 * SECOND_NTP + 20
+    assert clock.at(9 * SECOND_NS) == (3_002 * SECOND_NTP + 90, 1_002 * SECOND_NTP + 70)
     for _ in range(32):
-        clock.reported(0, 2_000 * SECOND_NTP + 70)
+        clock.reported(0, 2_000 * SECOND_NTP + 70, 7 * SECOND_NS)
     assert clock.offset == 2_000 * SECOND_NTP + 70
 
 
 def test_a_report_extrapolates() -> None:
-    """Half a second later both clocks of the source have moved half a second, the RTP clock over its wrap."""
+    """Half a second of the publisher's clock later its RTP clock has moved half a second, over its wrap."""
     report = SenderReport(ntp=10 * SECOND_NTP, rtp=0xFFFFFFFF, arrived_ns=SECOND_NS)
-    assert report.at(SECOND_NS * 3 // 2, 48_000) == (10 * SECOND_NTP + SECOND_NTP // 2, 23_999)
+    assert report.at(10 * SECOND_NTP + SECOND_NTP // 2, 48_000) == 23_999
 
 
 def test_ntp_units_of_a_quarter() -> None:

@@ -2,11 +2,13 @@
 from __future__ import annotations
 
 import pytest
-from aiortc.rtp import RtcpReceiverInfo, RtcpRrPacket
+from aiortc.rtp import RtcpReceiverInfo, RtcpRrPacket, RtcpSrPacket
 
+from server.media.rtcp import ntp_units, sender_report
 from server.media.statistics import Observer, Reported
 from server.ports import PauseReason
 from tests.media.circle import MS, Circle, Encoding
+from tests.media.offers import CAMERA_SSRC
 from tests.media.packets import vp8
 
 SECOND_NTP = 1 << 32
@@ -90,3 +92,27 @@ def test_reports_reach_the_statistics_through_the_packet_path() -> None:
     ben.send_report(bytes(RtcpRrPacket(ssrc=5, reports=[block(ssrc, fraction_lost=128)])))
     assert Observer(ben.peer).look().down_loss == 0.5
     assert circle.now_ns > MS
+
+
+def test_a_round_trip_has_nothing_of_the_publishers_way_in_it() -> None:
+    """Its reports are late by a second from some time on, as all of its uplink is; the subscriber answers in 40 ms."""
+
+    def ticks(at_ns: int) -> int:
+        return at_ns * 9 // 100_000 & 0xFFFFFFFF
+
+    circle = Circle()
+    ana, ben = circle.seat("ana"), circle.seat("ben")
+    circle.watch(ben.video(), ana.camera.layers[0])
+    Encoding(ana, "", CAMERA_SSRC).send(vp8(keyframe=True))
+    for second in range(20):
+        sent_ns = circle.now_ns
+        circle.wait(1_000 if second > 9 else 0)
+        ana.send_report(sender_report(CAMERA_SSRC, ntp_units(sent_ns), ticks(sent_ns), 1, 1))
+        ben.peer.send_sender_reports(circle.now_ns)
+        told = [report for report in ben.reports if isinstance(report, RtcpSrPacket)][-1].sender_info
+        assert told.rtp_timestamp - ben.video().rewriter.timestamp_of(ticks(circle.now_ns)) + 2 & 0xFFFFFFFF <= 4
+        circle.wait(40)
+        lsr = told.ntp_timestamp >> 16 & 0xFFFFFFFF
+        ben.send_report(bytes(RtcpRrPacket(ssrc=5, reports=[block(ben.video().rewriter.ssrc, lsr=lsr)])))
+        circle.wait(1_000)
+    assert Observer(ben.peer).stats(circle.now_ns).rtt_ms == pytest.approx(40, abs=1)
