@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { beforeEach, describe, expect, test } from "vitest";
 import { Announcer } from "../src/core/announcer.ts";
-import { narrate } from "../src/core/narrator.ts";
+import { arrival, narrate } from "../src/core/narrator.ts";
 import { OPEN, people, room } from "../src/fixtures/views.ts";
 import type { Event } from "../src/protocol/messages.ts";
 import { VirtualTime } from "./virtual.ts";
@@ -74,9 +74,32 @@ describe("what is narrated", () => {
     expect(lines).toEqual([{ kind: "turn", id: "hand-position", args: { position: 1 } }]);
   });
 
-  test("being muted by somebody else, but not one's own press", () => {
+  test("coming in, and that one waits", () => {
+    expect(arrival(room(), "p1").map((line) => line.id)).toEqual(["say-admitted"]);
+    expect(arrival(room({ participants: people(2, () => ({ placement: "lobby" })) }), "p1").map((line) => line.id)).toEqual(["lobby-text"]);
+  });
+
+  test("who comes to this room and who goes, one by name and several by number", () => {
+    const revised = (moves: Readonly<Record<string, string>>): Event => ({
+      type: "breakouts_revised", revision: 3, change: "visit", rooms: OPEN.rooms, moves, timer: OPEN.timer, at_ms: 0, by: "p0", prompt: "", pending: null,
+    });
+    const at = (places: readonly string[]) => room({ participants: people(5, (index) => ({ placement: places[index] ?? "main" })), breakouts: OPEN });
+    const before = at(["main", "b1", "b1", "b2", "b2"]);
+    const heard = (after: ReturnType<typeof at>, moves: Readonly<Record<string, string>>) =>
+      narrate(before, after, [revised(moves)], "p1").map(({ kind, id, args }) => ({ kind, id, ...args }));
+    expect(heard(at(["b1", "b1", "b1", "b2", "b2"]), { p0: "b1" })).toEqual([{ kind: "presence", id: "say-came", name: "Maya", count: 1 }]);
+    expect(heard(at(["main", "b1", "b2", "b1", "b1"]), { p2: "b2", p3: "b1", p4: "b1" })).toEqual([
+      { kind: "presence", id: "say-came", name: "Chloë", count: 2 },
+      { kind: "presence", id: "say-went", name: "Ben", count: 1 },
+    ]);
+    expect(heard(at(["main", "b2", "b1", "b2", "b2"]), { p1: "b2" }).map((line) => line.id)).toEqual(["say-moved-room"]);
+    expect(heard(before, { p4: "b2" })).toEqual([]);
+  });
+
+  test("being muted by somebody else, and one's own press", () => {
     expect(ids({ type: "microphone_changed", participant: "p1", on: false, by: "p0" })).toEqual(["say-muted-by"]);
-    expect(ids({ type: "microphone_changed", participant: "p1", on: false, by: "p1" })).toEqual([]);
+    expect(ids({ type: "microphone_changed", participant: "p1", on: false, by: "p1" })).toEqual(["say-microphone-off"]);
+    expect(ids({ type: "camera_changed", participant: "p1", on: true, by: "p1" })).toEqual(["say-camera-on"]);
     expect(ids({ type: "microphone_changed", participant: "p2", on: false, by: "p0" })).toEqual([]);
   });
 
@@ -84,6 +107,7 @@ describe("what is narrated", () => {
     const event: Event = { type: "help_requested", request: { participant: "p2", placement: "b1", at_ms: 0, acknowledged_by: null } };
     expect(ids(event, "p0")).toEqual(["say-help"]);
     expect(ids(event, "p1")).toEqual([]);
+    expect(ids(event, "p2")).toEqual(["help-sent"]);
   });
 
   test("chat of others, never one's own", () => {

@@ -7,6 +7,7 @@ import {
   type Disconnecting,
   FIRST_FINAL_DISCONNECT,
   type Notice,
+  RejectCode,
   type RoomMessage,
 } from "../protocol/messages.ts";
 import type { ReconnectPolicy } from "./reconnect.ts";
@@ -41,6 +42,7 @@ interface Waiting {
   readonly id: string;
   readonly command: ClientCommand;
   readonly expiresMs: number;
+  readonly meant: () => boolean;
   readonly settle: (answer: Acknowledgement) => void;
 }
 
@@ -54,6 +56,8 @@ const NO_ANSWER: Acknowledgement = {
   retry_after_ms: null,
   detail: "",
 };
+
+const NOT_MEANT: Acknowledgement = { ...NO_ANSWER, code: RejectCode.NOT_HERE, reason: "not_here", message: "" };
 
 /**
  * One seat's link to the room, over as many sockets as it takes.
@@ -100,13 +104,15 @@ export class Connection {
     this.waiting.clear();
   }
 
-  command(command: ClientCommand): Promise<Acknowledgement> {
+  /** `meant`: asked before each sending; once it says no, the command is refused as `not_here`. */
+  command(command: ClientCommand, meant = (): boolean => true): Promise<Acknowledgement> {
     if (this.state.get() === "closed") return Promise.resolve(NO_ANSWER);
     return new Promise((resolve) => {
       const id = this.ports.newId();
       const item: Waiting = {
         id,
         command,
+        meant,
         expiresMs: this.ports.now() + COMMAND_LIFE_MS,
         settle: (answer) => {
           if (this.waiting.delete(id)) resolve(answer);
@@ -119,7 +125,8 @@ export class Connection {
   }
 
   private transmit(item: Waiting): void {
-    this.wire?.send({ id: item.id, command: item.command }, item.settle);
+    if (!item.meant()) item.settle(NOT_MEANT);
+    else this.wire?.send({ id: item.id, command: item.command }, item.settle);
   }
 
   private dial(): void {

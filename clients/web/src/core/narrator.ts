@@ -16,6 +16,12 @@ export function narrate(before: RoomView, after: RoomView, events: readonly Even
   return [...ownChanges(before, after, me), ...events.flatMap((event) => eventLines(before, after, event, me))];
 }
 
+/** What to say to somebody who has just come, as the page before them was another one. */
+export function arrival(view: RoomView, me: ParticipantId): Line[] {
+  const waiting = view.participants[me]?.placement === LOBBY;
+  return [{ kind: "result", id: waiting ? "lobby-text" : "say-admitted" }];
+}
+
 /** From the two views, so that it is said too when a snapshot replaces the events. */
 function ownChanges(before: RoomView, after: RoomView, me: ParticipantId): Line[] {
   const [was, is] = [before.participants[me], after.participants[me]];
@@ -48,9 +54,9 @@ function eventLines(before: RoomView, after: RoomView, event: Event, me: Partici
     id !== me && (after.participants[id] ?? before.participants[id])?.placement === self?.placement;
   switch (event.type) {
     case "microphone_changed":
-      return byOther(event, me, "say-muted-by", { name: name(event.by) });
+      return deviceLines(event, me, "microphone", "say-muted-by", name(event.by));
     case "camera_changed":
-      return byOther(event, me, "say-camera-off-by", { name: name(event.by) });
+      return deviceLines(event, me, "camera", "say-camera-off-by", name(event.by));
     case "hard_mute_changed":
       if (event.participant !== me) return [];
       return [{ kind: "moderation", id: event.on ? "say-hard-muted" : "say-hard-mute-lifted" }];
@@ -82,8 +88,11 @@ function eventLines(before: RoomView, after: RoomView, event: Event, me: Partici
     case "turn_started":
       if (event.participant === me || event.placement !== self?.placement) return [];
       return [{ kind: "turn", id: "say-turn", args: { name: name(event.participant) } }];
+    case "breakouts_revised":
+      return companyLines(before, after, Object.keys(event.moves), name, me);
     case "help_requested":
-      if (!isModerator(self) || event.request.participant === me) return [];
+      if (event.request.participant === me) return [{ kind: "result", id: "help-sent" }];
+      if (!isModerator(self)) return [];
       return [{ kind: "help", id: "say-help", args: { name: name(event.request.participant) } }];
     case "help_acknowledged":
       if (event.participant !== me) return [];
@@ -93,8 +102,25 @@ function eventLines(before: RoomView, after: RoomView, event: Event, me: Partici
   }
 }
 
-function byOther(event: { participant: ParticipantId; by: ParticipantId; on: boolean }, me: ParticipantId, id: string, args: TextArgs): Line[] {
-  return event.participant === me && event.by !== me && !event.on ? [{ kind: "moderation", id, args }] : [];
+/** One's own press too: a name that changes under the focus is not read by every screen reader. */
+function deviceLines(event: { participant: ParticipantId; by: ParticipantId; on: boolean }, me: ParticipantId, kind: string, byOther: string, name: string): Line[] {
+  if (event.participant !== me) return [];
+  if (event.by === me) return [{ kind: "result", id: `say-${kind}-${event.on ? "on" : "off"}` }];
+  return event.on ? [] : [{ kind: "moderation", id: byOther, args: { name } }];
+}
+
+/** Who comes and who goes while this person stays: nobody listens unheard of, nobody is talked to who is not there. */
+function companyLines(before: RoomView, after: RoomView, moved: readonly ParticipantId[], name: (id: ParticipantId) => string, me: ParticipantId): Line[] {
+  const here = after.participants[me]?.placement;
+  if (here === undefined || before.participants[me]?.placement !== here) return [];
+  const line = (id: string, who: readonly ParticipantId[]): Line[] =>
+    who.length === 0 ? [] : [{ kind: "presence", id, args: { name: name(who[0] ?? ""), count: who.length } }];
+  const was = (id: ParticipantId): boolean => before.participants[id]?.placement === here;
+  const is = (id: ParticipantId): boolean => after.participants[id]?.placement === here;
+  return [
+    ...line("say-came", moved.filter((id) => is(id) && !was(id))),
+    ...line("say-went", moved.filter((id) => was(id) && !is(id))),
+  ];
 }
 
 function joinedLines(

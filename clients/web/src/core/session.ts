@@ -9,6 +9,7 @@ import {
   type Notice,
   type Participant,
   type ParticipantId,
+  type Placement,
   PROTOCOL_VERSION,
   type Reaction,
   type RoomMessage,
@@ -20,7 +21,7 @@ import type { Devices } from "./devices.ts";
 import type { Media, MediaPorts } from "./media.ts";
 import type { Mesh, MeshPorts } from "./mesh.ts";
 import type { Mirror } from "./mirror.ts";
-import { narrate, type Line } from "./narrator.ts";
+import { arrival, narrate, type Line } from "./narrator.ts";
 import { PlaybackReporter } from "./playback.ts";
 import { Publisher } from "./publisher.ts";
 import { offersBy, Seat } from "./seat.ts";
@@ -193,10 +194,19 @@ export class Session {
   }
 
   /** As `run`, for callers that put a refusal into words of their own. */
-  async ask(command: ClientCommand): Promise<Acknowledgement> {
-    const answer = await this.connection.command(command);
+  async ask(command: ClientCommand, meant?: () => boolean): Promise<Acknowledgement> {
+    const answer = await this.connection.command(command, meant);
     if (answer.type === "ok" && !answer.safe) this.ports.unsafe();
     return answer;
+  }
+
+  /** To the people of `placement` and to nobody else: whoever has been moved meanwhile is asked first. */
+  async say(text: string, placement: Placement): Promise<"said" | "moved" | "refused"> {
+    const answer = await this.ask({ type: "send_chat", text }, () => this.self()?.placement === placement);
+    if (answer.type === "ok") return "said";
+    if (answer.reason === "not_here") return "moved";
+    this.ports.refused(answer.reason);
+    return "refused";
   }
 
   /** The browser says that it is on another network, or online again: neither link waits any longer. */
@@ -266,7 +276,8 @@ export class Session {
     const taken = this.seat.take(message);
     if (!taken) return;
     const { before, mirror, events } = taken;
-    if (before) for (const line of narrate(before.view, mirror.view, events, mirror.me)) this.ports.narrate(line);
+    const lines = before ? narrate(before.view, mirror.view, events, mirror.me) : arrival(mirror.view, mirror.me);
+    for (const line of lines) this.ports.narrate(line);
     for (const event of events) this.react(event);
     if (message.type === "welcome") {
       const hidden = message.relay_only || mirror.view.settings.media_mode === "mesh_relay";

@@ -268,6 +268,7 @@ chat-everywhere = To all rooms
 chat-log = Messages
 chat-empty = No messages yet.
 chat-label = Message to everyone here
+chat-moved = You are in another room now. If this is for the people here, send it again.
 chat-placeholder = Write a message
 
 ## People
@@ -297,6 +298,7 @@ do-role-leader = Make peer leader
 do-role-moderator = Make moderator
 do-visit = Go to this room
 do-remove = Remove from session
+own-settings = For you
 rename-self = My name
 rename-title = Change the name of { $name }
 renamed = The name is now { $name }.
@@ -524,6 +526,20 @@ reject-no_media = Sound and video are not available right now.
 
 ## Said to screen readers
 
+say-microphone-on = Your microphone is on.
+say-microphone-off = Your microphone is off.
+say-camera-on = Your camera is on.
+say-camera-off = Your camera is off.
+say-came =
+    { $count ->
+        [one] { $name } joined.
+       *[other] { $count } people joined.
+    }
+say-went =
+    { $count ->
+        [one] { $name } went to another room.
+       *[other] { $count } people went to another room.
+    }
 say-admitted = You are in the room now.
 say-moved-main = You are back in the main room.
 say-moved-room = You are now in { $room }.

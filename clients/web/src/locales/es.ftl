@@ -86,7 +86,7 @@ lobby-count =
     }
 admit = Dejar entrar
 admit-name = Dejar entrar a { $name }
-admit-all = Dejar entrar a todas
+admit-all = Dejar entrar a todas las personas
 deny = Hoy no
 deny-name = Hoy no: { $name }
 
@@ -213,8 +213,8 @@ help-seen = { $name } ha visto tu aviso.
 help-cancel = Ya no hace falta
 help-open-count =
     { $count ->
-        [one] 1 aviso pide ayuda.
-       *[other] { $count } avisos piden ayuda.
+        [one] 1 persona pide ayuda.
+       *[other] { $count } personas piden ayuda.
     }
 a-moderator = Alguien que modera
 
@@ -262,6 +262,7 @@ chat-everywhere = A todas las salas
 chat-log = Mensajes
 chat-empty = Aún no hay mensajes.
 chat-label = Mensaje para todas las personas aquí
+chat-moved = Ahora estás en otra sala. Si es para las personas de aquí, envíalo de nuevo.
 chat-placeholder = Escribe un mensaje
 
 ## People
@@ -272,10 +273,10 @@ people-in = { $room }, { $count ->
     }
 main-room = Sala principal
 for-everyone = Para toda la sala
-mute-everyone = Silenciar a todas aquí
+mute-everyone = Silenciar a todo el grupo aquí
 lock = Cerrar la sala: no entra nadie nuevo
 auto-admit = Dejar entrar sin esperar
-hard-muted = En silencio por quien modera
+hard-muted = Quien modera ha silenciado el micrófono
 actions-for = Más para { $name }
 do-mute = Silenciar
 do-mute-hard = Silenciar y mantener así
@@ -283,7 +284,7 @@ do-unmute-hard = Permitir de nuevo el micrófono
 do-camera-off = Apagar la cámara
 do-lower-hand = Bajar la mano
 do-give-turn = Dar la palabra
-do-spotlight = Mostrar en grande a todas
+do-spotlight = Mostrar en grande para todo el grupo
 do-spotlight-off = Dejar de mostrar en grande
 do-rename = Cambiar el nombre
 do-role-participant = Hacer integrante
@@ -291,12 +292,13 @@ do-role-leader = Hacer líder de pares
 do-role-moderator = Dar la moderación
 do-visit = Ir a esta sala
 do-remove = Sacar de la sesión
+own-settings = Para ti
 rename-self = Mi nombre
 rename-title = Cambiar el nombre de { $name }
 renamed = El nombre ahora es { $name }.
 remove-title = ¿Sacar a { $name }?
 remove-text = Sale ahora y no puede volver a esta sesión.
-help-title = Avisos
+help-title = Piden ayuda
 help-from = pide que alguien vaya a { $room }.
 help-acknowledge = Lo he visto
 help-acknowledged = { $name } lo ha visto.
@@ -311,7 +313,7 @@ lead-option =
        *[other] { $seconds } segundos antes
     }
 pending-open = Los grupos pequeños se abren en
-pending-close = Todas vuelven en
+pending-close = Todo el grupo vuelve en
 pending-move = { $names }: cambio en
 plan-intro =
     { $count ->
@@ -347,11 +349,11 @@ alone-text = Alguien estaría en una sala sin compañía. Puedes ubicarla antes,
 alone-yes = Abrir así
 opening-soon = Ya se ha avisado. Las salas se abren enseguida.
 opened = Las salas están abiertas.
-closing-soon = Ya se ha avisado. Todas vuelven enseguida.
-closed = Todas están de vuelta en la sala principal.
+closing-soon = Ya se ha avisado. Todo el grupo vuelve enseguida.
+closed = Todo el grupo está de vuelta en la sala principal.
 breakouts-time = Tiempo en las salas:
 extend-minutes = +{ $minutes } minutos
-close-all = Traer a todas de vuelta
+close-all = Traer a todo el grupo de vuelta
 broadcast-label = Mensaje a todas las salas
 broadcast-sent = Enviado a todas las salas.
 move-menu = Mover a …
@@ -441,7 +443,7 @@ round-start-title = Ronda en esta sala
 round-order-label = Orden
 round-order-list = En orden de llegada
 round-order-random = Al azar
-round-order-volunteer = Voluntario
+round-order-volunteer = Quien quiera hablar
 round-minutes = Minutos sugeridos por persona
 round-quiet = Solo se oye a quien tiene la palabra
 round-start = Empezar una ronda
@@ -452,7 +454,7 @@ end-title = ¿Terminar la sesión?
 end-text = Todas las personas salen. Puedes quedarte con el equipo para una reunión.
 end-debrief-text = La reunión termina para todo el equipo.
 end-with-debrief = Terminar y quedarse con el equipo
-end-for-all = Terminar para todas
+end-for-all = Terminar para todo el grupo
 rejoin = Volver a entrar
 use-this-tab = Usar esta pestaña
 over-left-title = Has salido
@@ -518,6 +520,20 @@ reject-no_media = Ahora no hay sonido ni vídeo.
 
 ## Said to screen readers
 
+say-microphone-on = Tu micrófono está encendido.
+say-microphone-off = Tu micrófono está apagado.
+say-camera-on = Tu cámara está encendida.
+say-camera-off = Tu cámara está apagada.
+say-came =
+    { $count ->
+        [one] { $name } ha entrado.
+       *[other] Han entrado { $count } personas.
+    }
+say-went =
+    { $count ->
+        [one] { $name } ha ido a otra sala.
+       *[other] { $count } personas han ido a otra sala.
+    }
 say-admitted = Ya estás en la sala.
 say-moved-main = Estás de vuelta en la sala principal.
 say-moved-room = Ahora estás en { $room }.
