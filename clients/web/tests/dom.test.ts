@@ -101,41 +101,82 @@ describe("the toolbar", () => {
   });
 });
 
-describe("the focus in a panel", () => {
+describe("the focus", () => {
   const row = (id: string): string => `<li data-participant="${id}"><button data-testid="move-menu">${id}</button></li>`;
-
-  async function panel(): Promise<{ element: HTMLElement; list: HTMLElement }> {
-    const element = document.createElement("section");
-    element.innerHTML = `<h2 tabindex="-1">Groups</h2><ul>${row("p1")}${row("p2")}</ul>`;
-    document.body.append(element);
-    keepFocus(element);
-    const list = element.querySelector("ul")!;
-    list.querySelector<HTMLElement>('[data-participant="p2"] button')!.focus();
-    return { element, list };
-  }
   const observed = (): Promise<void> => new Promise((resolve) => setTimeout(resolve));
+  let stop = (): void => undefined;
+
+  function page(html: string): HTMLElement {
+    stop();
+    const element = document.createElement("div");
+    document.body.replaceChildren(element);
+    element.innerHTML = html;
+    stop = keepFocus(element);
+    return element;
+  }
+
+  function panel(): HTMLElement {
+    const element = page(`<h1>Session</h1><section><h2 tabindex="-1">Groups</h2><ul>${row("p1")}${row("p2")}</ul></section>`);
+    element.querySelector<HTMLElement>('[data-participant="p2"] button')!.focus();
+    return element.querySelector("ul")!;
+  }
 
   test("follows the person who was moved", async () => {
-    const { list } = await panel();
+    const list = panel();
     list.innerHTML = row("p2") + row("p1");
     await observed();
     expect(document.activeElement?.textContent).toBe("p2");
   });
 
-  test("goes to the heading when the person is not there any more", async () => {
-    const { list } = await panel();
+  test("goes to the heading of the panel when the person is not there any more", async () => {
+    const list = panel();
     list.innerHTML = row("p1");
     await observed();
     expect(document.activeElement?.tagName).toBe("H2");
   });
 
   test("stays where the person has put it meanwhile", async () => {
-    const { element, list } = await panel();
+    const list = panel();
     const field = document.createElement("input");
-    element.append(field);
+    list.after(field);
     field.focus();
     list.innerHTML = row("p1");
     await observed();
     expect(document.activeElement).toBe(field);
+  });
+
+  test("goes to the heading of the card whose buttons are gone", async () => {
+    const element = page("<main><section><h2>Your turn</h2><div><button>Done</button></div></section></main>");
+    element.querySelector("button")!.focus();
+    element.querySelector("section div")!.remove();
+    await observed();
+    expect(document.activeElement?.tagName).toBe("H2");
+  });
+
+  test("goes to the heading of the next page, also when that comes later", async () => {
+    const element = page("<main><h1>Before</h1><form><button>Join</button></form></main>");
+    element.querySelector("button")!.focus();
+    element.innerHTML = "";
+    await observed();
+    element.innerHTML = "<main><section><h2>A part</h2></section></main><h1>Room</h1>";
+    await observed();
+    expect(document.activeElement?.textContent).toBe("Room");
+  });
+
+  test("comes back to a control that was only put elsewhere", async () => {
+    const list = panel();
+    const button = document.activeElement;
+    list.prepend(list.lastElementChild!);
+    await observed();
+    expect(document.activeElement).toBe(button);
+  });
+
+  test("is not taken from somebody who pressed on the bare page", async () => {
+    const list = panel();
+    (document.activeElement as HTMLElement).dispatchEvent(new Event("pointerdown", { bubbles: true }));
+    (document.activeElement as HTMLElement).blur();
+    list.innerHTML = row("p2") + row("p1");
+    await observed();
+    expect(document.activeElement).toBe(document.body);
   });
 });
