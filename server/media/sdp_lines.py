@@ -86,7 +86,8 @@ def bounded_lines(text: str) -> list[str]:
     lines = text.replace("\r\n", "\n").strip("\n").split("\n")
     if max(map(len, lines)) > MAX_LINE_LENGTH:
         raise OfferRefused(OfferProblem.LINE_TOO_LONG)
-    return lines
+    # Pion writes `a=rtcp-fb:96 nack ` with nothing where a parameter might stand.
+    return [line.rstrip(" ") for line in lines]
 
 
 def split(lines: list[str]) -> list[Block]:

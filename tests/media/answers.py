@@ -12,7 +12,7 @@ class Part:
     """A session or section, its lines as they stand."""
 
     def __init__(self, text: str) -> None:
-        self.lines = text.replace("\r\n", "\n").strip("\n").split("\n")
+        self.lines = [line.rstrip(" ") for line in text.replace("\r\n", "\n").strip("\n").split("\n")]
         self.head = self.lines[0]
 
     def all(self, name: str) -> list[str]:

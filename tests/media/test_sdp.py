@@ -129,6 +129,14 @@ def test_crlf_and_lf_read_the_same() -> None:
     assert parse_offer(text.replace("\n", "\r\n")) == parse_offer(text)
 
 
+def test_blanks_behind_a_line_say_nothing() -> None:
+    """Pion ends a feedback type that has no parameter with one: without NACK nothing it loses would be sent again."""
+    text = make_offer()
+    assert parse_offer(text.replace("\n", " \n")) == parse_offer(text)
+    pion = parse_offer((RECORDED / "pion.sdp").read_text())
+    assert all({"nack", "nack pli", "transport-cc"} <= codec.feedback for codec in pion.sections[1].codecs)
+
+
 def test_session_level_values_hold_for_all_sections() -> None:
     """Firefox writes its fingerprint once, for the session."""
     text = make_offer().replace(f"{PRINT}\n", "").replace("t=0 0\n", f"t=0 0\n{PRINT}\n")
