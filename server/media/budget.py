@@ -36,6 +36,10 @@ still looks for a path (RFC 8445 section 14.2)."""
 _OF_HANDSHAKE: Final = (100, 100_000)
 """DTLS datagrams and bytes a second: some flights of a dozen datagrams, each sent again a few times."""
 
+_OF_REPEATS: Final = (1_000, NS)
+"""Lost packets a second that are looked up and sent again for one subscriber: all that a link of 8 Mbit/s carries.
+`Line.resend` bounds their share over all time; so what was not lost in an hour cannot be asked for at once."""
+
 
 class Budget:
     """Rates of packets and of bytes with a burst of `BURST_NS`: twice the generic cell rate algorithm of ITU-T I.371.
@@ -83,6 +87,11 @@ def budget_of_peer(make: Callable[[int, int], B]) -> B:
 def budget_of_reports() -> Budget:
     """For the RTCP of one peer."""
     return Budget(*_OF_REPORTS)
+
+
+def budget_of_repeats() -> Budget:
+    """For what one peer asks for again; of its bytes nothing is counted."""
+    return Budget(*_OF_REPEATS)
 
 
 def budget_of_checks() -> Budget:

@@ -218,7 +218,7 @@ class Forwarder:
         asked = ((packet.media_ssrc, sequence) for packet in nacks for sequence in packet.lost)
         for ssrc, sequence in islice(asked, MAX_FEEDBACK):
             line = peer.lines.get(ssrc)
-            if line is not None:
+            if line is not None and peer.repeat_budget.take(0, now_ns):
                 self.forwarded += line.resend(sequence, now_ns)
 
     def _sender_report(self, peer: Peer, packet: RtcpSrPacket, now_ns: int) -> None:

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from server.ids import ParticipantId, PeerId, RoomId
-from server.media.budget import budget_of_handshake, budget_of_reports
+from server.media.budget import budget_of_handshake, budget_of_repeats, budget_of_reports
 from server.media.dtls import SrtpError, SrtpPair
 from server.media.ice import IceSession, Path
 from server.media.line import Line
@@ -70,6 +70,7 @@ class Peer:
         """Where what it sends comes in."""
         self.budget = self.entry.budget
         self.report_budget = budget_of_reports()
+        self.repeat_budget = budget_of_repeats()
         self.handshake_budget = budget_of_handshake()
         self.history = outlet.packets.history() if any(map(_extension_id, _received(plan))) else None
         """Of what left with a transport-wide number; None when the client wants none."""

@@ -73,6 +73,22 @@ def test_a_flood_is_not_even_decrypted() -> None:
     assert len(bo.heard()) == 1
 
 
+def test_what_was_not_lost_in_an_hour_cannot_be_asked_for_at_once() -> None:
+    """A line may repeat an eighth of what it sent; of a long life that is a flood, at the price of some reports."""
+    circle = Circle()
+    ana, bo = circle.seat("ana"), circle.seat("bo")
+    circle.watch(bo.video(), ana.camera.layers[0])
+    Encoding(ana, "", CAMERA_SSRC).send(vp8(keyframe=True))
+    (seen,) = bo.seen()
+    bo.video().rewriter.packets = 1_000_000
+    for _ in range(100):
+        bo.send_report(negative_acknowledgement(1, seen.ssrc, [seen.sequence] * 100))
+    assert 500 < bo.video().resent <= 1_000
+    circle.wait(1_000)
+    bo.send_report(negative_acknowledgement(1, seen.ssrc, [seen.sequence] * 100))
+    assert bo.video().resent > 1_000
+
+
 def test_dtls_has_a_budget_of_its_own() -> None:
     """Ten thousand records in a moment are not tried with the keys, and neither media nor reports are held up."""
     circle = Circle()
