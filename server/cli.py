@@ -110,8 +110,8 @@ def create_token(
     token = sign(key, claims)
     try:
         verify(key, token, now)
-    except JoinRefused:
-        _fail("a room has 1 to 64 letters, digits or . _ @ : - ; a name at most 40 and a title at most 100 characters")
+    except JoinRefused as refusal:
+        _fail(refusal.detail)
     url = f"{config.base_url()}/#{token}"
     facts = {
         "token": token,

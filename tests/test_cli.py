@@ -116,12 +116,19 @@ def test_a_token_is_printed_with_its_link(tmp_path: Path, holdspace: Run) -> Non
 
 
 @pytest.mark.parametrize(
-    "words", [["--room", "a b"], ["--room", "r", "--ttl", "0"], ["--room", "r", "--name", "x" * 41], []]
+    ("words", "said"),
+    [
+        (["--room", "a b"], "room: 1 to 64"),
+        (["--room", "r", "--ttl", "0"], "--ttl"),
+        (["--room", "r", "--name", "x" * 41], "name: at most 40"),
+        ([], "--room"),
+    ],
 )
-def test_a_token_that_would_not_work_is_not_made(holdspace: Run, words: list[str]) -> None:
-    """Better now than at the door."""
+def test_a_token_that_would_not_work_is_not_made(holdspace: Run, words: list[str], said: str) -> None:
+    """Better now than at the door, and with what to change."""
     result = holdspace("token", "create", *words)
     assert result.returncode != 0
+    assert said in result.stderr
     assert "Traceback" not in result.stderr
 
 

@@ -51,7 +51,7 @@ def add_tickets(
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, web.RequestPayloadError) as error:
             return _refusal(DisconnectCode.BAD_MESSAGE, BAD_REQUEST, str(error)[:MAX_DETAIL])
         except JoinRefused as refusal:
-            return _refusal(refusal.code, FORBIDDEN)
+            return _refusal(refusal.code, FORBIDDEN, refusal.detail)
         return web.Response(
             body=_encode(ticket), content_type="application/json", headers={"Cache-Control": "no-store"}
         )

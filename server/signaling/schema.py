@@ -214,13 +214,18 @@ def _reachable_from(roots: tuple[Any, ...]) -> frozenset[Any]:
 
 
 def _limits(hint: object) -> str:
-    """What `Meta` demands, in words."""
-    metas = [extra for extra in get_args(hint)[1:] if isinstance(extra, Meta)] if get_origin(hint) is Annotated else []
-    unit = "items" if metas and get_origin(get_args(hint)[0]) is tuple else "characters"
+    """What `Meta` demands, in words; of a union what it demands of one of its members."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        return ", ".join(filter(None, map(_limits, arguments)))
+    if origin is not Annotated:
+        return f"each {inner}" if origin is tuple and (inner := _limits(arguments[0])) else ""
+    inner = _limits(arguments[0])
+    unit = "items" if get_origin(arguments[0]) is tuple else "characters"
     words = []
-    for meta in metas:
+    for meta in (extra for extra in arguments[1:] if isinstance(extra, Meta)):
         words += [f"at least {meta.min_length} {unit}"] if meta.min_length is not None else []
         words += [f"at most {meta.max_length} {unit}"] if meta.max_length is not None else []
         words += [f"{meta.ge} or more"] if meta.ge is not None else []
         words += [f"{meta.le} or less"] if meta.le is not None else []
-    return ", ".join(words)
+    return ", ".join([*words, *filter(None, [inner])])

@@ -86,11 +86,11 @@ def verify(key: TokenKey, token: str, now: int, *, expired_is_fine: bool = False
     try:
         claims = msgspec.convert(payload, Claims, strict=True)
     except msgspec.ValidationError as error:
-        raise JoinRefused(DisconnectCode.TOKEN_INVALID) from error
+        raise JoinRefused(DisconnectCode.TOKEN_INVALID, f"claims: {error}") from error
     if claims.iss != key.name or claims.aud != AUDIENCE:
-        raise JoinRefused(DisconnectCode.TOKEN_FOREIGN)
-    if not _well_formed(claims) or claims.nbf > now + SKEW_SECONDS or claims.exp > now + MAX_LIFE_SECONDS:
-        raise JoinRefused(DisconnectCode.TOKEN_INVALID)
+        raise JoinRefused(DisconnectCode.TOKEN_FOREIGN, "iss, aud: of another service")
+    if wrong := _malformed(claims) or _untimely(claims, now):
+        raise JoinRefused(DisconnectCode.TOKEN_INVALID, wrong)
     if claims.exp <= now - SKEW_SECONDS and not expired_is_fine:
         raise JoinRefused(DisconnectCode.TOKEN_EXPIRED)
     return claims
@@ -104,12 +104,12 @@ def _signed_payload(key: TokenKey, token: str) -> dict[str, Any]:
         # The algorithm is ours, never the header's (RFC 8725 section 3.1).
         decoded = _SIGNATURES.decode_complete(token, key.secret, algorithms=[ALGORITHM])
         if decoded["header"].get("kid") != key.name:
-            raise JoinRefused(DisconnectCode.TOKEN_FOREIGN)
+            raise JoinRefused(DisconnectCode.TOKEN_FOREIGN, "kid in the header: not the name of the API key")
         payload: dict[str, Any] = json.loads(decoded["payload"])
     except jwt.InvalidSignatureError as error:
-        raise JoinRefused(DisconnectCode.TOKEN_FOREIGN) from error
+        raise JoinRefused(DisconnectCode.TOKEN_FOREIGN, "signature: made with another secret") from error
     except (jwt.PyJWTError, ValueError, RecursionError) as error:
-        raise JoinRefused(DisconnectCode.TOKEN_INVALID) from error
+        raise JoinRefused(DisconnectCode.TOKEN_INVALID, "not a JSON Web Token signed with HS256") from error
     return payload
 
 
@@ -139,17 +139,26 @@ def is_identifier(text: str) -> bool:
     return _IDENTIFIER.fullmatch(text) is not None
 
 
-def _well_formed(claims: Claims) -> bool:
-    return (
-        is_identifier(claims.room)
-        and (claims.sub is None or is_identifier(claims.sub))
-        and (not claims.reference or is_identifier(claims.reference))
-        and len(claims.name) <= MAX_NAME
-        and len(claims.title) <= MAX_TITLE
-        and len(claims.jti) <= MAX_NAME
-        and not (claims.single_use and not claims.jti)
-        and _is_unicode(claims.name + claims.title + claims.jti)
-    )
+def _malformed(claims: Claims) -> str:
+    """Which claim cannot be, in words; empty: none."""
+    for name, given in (("room", claims.room), ("sub", claims.sub), ("reference", claims.reference or None)):
+        if given is not None and not is_identifier(given):
+            return f"{name}: 1 to 64 letters, digits or . _ @ : - and a letter or digit first"
+    for name, text, most in (
+        ("name", claims.name, MAX_NAME),
+        ("title", claims.title, MAX_TITLE),
+        ("jti", claims.jti, MAX_NAME),
+    ):
+        if len(text) > most or not _is_unicode(text):
+            return f"{name}: at most {most} characters"
+    return "jti: needed with single_use" if claims.single_use and not claims.jti else ""
+
+
+def _untimely(claims: Claims, now: int) -> str:
+    """What of its times is too far ahead, in words; empty: nothing."""
+    if claims.nbf > now + SKEW_SECONDS:
+        return "nbf: not valid yet"
+    return "exp: more than 400 days ahead" if claims.exp > now + MAX_LIFE_SECONDS else ""
 
 
 def _is_unicode(text: str) -> bool:

@@ -363,7 +363,7 @@ class SignalingServer(socketio.AsyncServer):  # type: ignore[misc] # untyped bas
                 raise BadFrame("auth: there is none")
             await self._gateway.connect(link, auth)
         except JoinRefused as refusal:
-            raise _refused(link, refusal.code) from refusal
+            raise _refused(link, refusal.code, refusal.detail) from refusal
         except BadFrame as error:
             raise _refused(link, DisconnectCode.BAD_MESSAGE, error.detail) from error
         except Exception as error:

@@ -56,6 +56,41 @@ def test_half_a_character_is_refused(claim: str) -> None:
     assert _code(sign(KEY, _claims(**{claim: "x\ud83d"}))) == DisconnectCode.TOKEN_INVALID
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"role": None}, "role"),
+        ({"room": ".hidden"}, "room: "),
+        ({"sub": "a b"}, "sub: "),
+        ({"reference": "a/b"}, "reference: "),
+        ({"name": "x" * 41}, "name: at most 40"),
+        ({"title": "x" * 101}, "title: at most 100"),
+        ({"single_use": True}, "jti: "),
+        ({"nbf": NOW + 31}, "nbf: "),
+        ({"exp": NOW + 500 * 24 * 3600}, "exp: "),
+        ({"exp": float(NOW)}, "exp"),
+        ({"aud": "holdspace-api"}, "aud"),
+    ],
+)
+def test_who_signs_tokens_hears_which_claim_is_wrong(change: dict[str, object], said: str) -> None:
+    """The detail of the refusal names it; what the person reads does not change."""
+    payload = {"iss": "holdspace", "aud": "holdspace", "exp": NOW + 60, "room": "r", "role": "leader"} | change
+    token = jwt.encode(payload, KEY.secret, headers={"kid": KEY.name})
+    with pytest.raises(JoinRefused) as refusal:
+        verify(KEY, token, NOW)
+    assert said in refusal.value.detail
+
+
+def test_another_secret_and_another_key_are_told_apart() -> None:
+    """Both are foreign; the detail says what to look at."""
+    claims = {"iss": "holdspace", "aud": "holdspace", "exp": NOW + 60, "room": "r", "role": "leader"}
+    for secret, kid, said in (("t" * 40, "holdspace", "signature"), (KEY.secret, "other", "kid")):
+        with pytest.raises(JoinRefused) as refusal:
+            verify(KEY, jwt.encode(claims, secret, headers={"kid": kid}), NOW)
+        assert refusal.value.code == DisconnectCode.TOKEN_FOREIGN
+        assert refusal.value.detail.startswith(said)
+
+
 def _forged(header: dict[str, str], payload: dict[str, object], signature: bytes = b"") -> str:
     parts = (json.dumps(header).encode(), json.dumps(payload).encode(), signature)
     return ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts)

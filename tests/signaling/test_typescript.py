@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from server.rooms.commands import DraftPlan
 from server.rooms.state import PlannedRoom, RoomView
 from server.signaling import typescript
 from server.signaling.messages import CommandFrame, Connect, Welcome
@@ -47,6 +48,12 @@ def test_defaults_may_be_left_out_by_clients_only() -> None:
     assert {item.name for item in struct_schema(Connect).fields if not item.optional} == {"token", "protocol"}
     assert not any(item.optional for item in struct_schema(Welcome).fields)
     assert not any(item.optional for item in struct_schema(PlannedRoom).fields)
+
+
+def test_limits_are_said_wherever_they_stand() -> None:
+    """Of a text that may be left out, and of each item of a list."""
+    assert {item.name: item.limits for item in struct_schema(Connect).fields}["name"].endswith("at most 40 characters")
+    assert "each at least 1 characters" in {item.name: item.limits for item in struct_schema(DraftPlan).fields}["names"]
 
 
 def test_unions_are_called_by_their_names() -> None:
