@@ -138,12 +138,14 @@ class RoomLog(Protocol):
         """
 
     async def restore(
-        self, room: RoomId, epoch: Epoch, seq: Seq, state: RoomState, *, wake_ms: int | None = None
+        self, room: RoomId, epoch: Epoch, seq: Seq, state: RoomState, *, wake_ms: int | None = None, at_ms: int = 0
     ) -> Loaded | None:
         """Load a room anew, for who knows that it came to `state` at this position; None if it was forgotten.
 
         A log that has lost the room, or knows less of it, begins a new life from this state. Of several who offer
         theirs one wins, unless nothing has happened since and another knows more; all get what is there after that.
+        `at_ms`: log time of the entry at this position. What is so old that its end may be forgotten brings nothing
+        back: whoever knows it has slept since.
         """
 
     async def due(self, now_ms: int, limit: int, share: tuple[int, int] = (0, 1)) -> list[RoomId]:

@@ -166,9 +166,9 @@ class MemoryLog:
         return None if known is None else known.loaded()
 
     async def restore(
-        self, room: RoomId, epoch: Epoch, seq: Seq, state: RoomState, *, wake_ms: int | None = None
+        self, room: RoomId, epoch: Epoch, seq: Seq, state: RoomState, *, wake_ms: int | None = None, at_ms: int = 0
     ) -> Loaded | None:
-        del epoch, seq, state, wake_ms  # what is not here was forgotten: nothing is ever lost without the process
+        del epoch, seq, state, wake_ms, at_ms  # what is not here was forgotten, not lost: that comes with the process
         return await self.load(room)
 
     async def append(  # noqa: PLR0913 - the port's

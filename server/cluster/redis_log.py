@@ -42,7 +42,10 @@ from server.rooms.state import RoomState
 KEPT_MS: Final = 24 * 3_600_000
 """How long a room is kept after its last append; at most so long overdue is what `due` tells."""
 COMMANDS_MS: Final = 5 * 60_000
-TOMBSTONE_MS: Final = 3_600_000
+ENDED_MS: Final = 3_600_000
+"""How long it is said of a room that its session is over."""
+TOMBSTONE_MS: Final = KEPT_MS + ENDED_MS
+"""For so long nobody who has not heard of the end can bring the room back; with older news nobody can at all."""
 KEPT_ENTRIES: Final = 512
 KEPT_COMMANDS: Final = 2048
 ROOMS_AT_ONCE: Final = 128
@@ -124,13 +127,13 @@ class RedisLog:
         return loaded
 
     async def load(self, room: RoomId) -> Loaded | None:
-        return self._told(room, _decoded(loaded_of, await self._run(LOAD, room)))
+        return self._told(room, _decoded(loaded_of, await self._run(LOAD, room, TOMBSTONE_MS - ENDED_MS)))
 
     async def restore(
-        self, room: RoomId, epoch: Epoch, seq: Seq, state: RoomState, *, wake_ms: int | None = None
+        self, room: RoomId, epoch: Epoch, seq: Seq, state: RoomState, *, wake_ms: int | None = None, at_ms: int = 0
     ) -> Loaded | None:
         what = (room, epoch, seq, pack_state(state), _or_none(wake_ms), KEPT_MS)
-        reply = await self._run(RESTORE, room, *what, self._publish, self._look_again)
+        reply = await self._run(RESTORE, room, *what, self._publish, self._look_again, at_ms, TOMBSTONE_MS)
         return self._told(room, _decoded(loaded_of, reply))
 
     async def append(  # noqa: PLR0913 - the port's
@@ -177,7 +180,7 @@ class RedisLog:
         self._hints.tell(room, Epoch(0), Seq(1), ())
 
     async def ended(self, room: RoomId) -> bool:
-        return _decoded(over_of, await self._run(LOAD, room))
+        return _decoded(over_of, await self._run(LOAD, room, TOMBSTONE_MS - ENDED_MS))
 
     async def due(self, now_ms: int, limit: int, share: tuple[int, int] = (0, 1)) -> list[RoomId]:
         part, parts = share

@@ -76,9 +76,9 @@ class MeteredLog:
         return outcome
 
     async def restore(
-        self, room: RoomId, epoch: Epoch, seq: Seq, state: RoomState, *, wake_ms: int | None = None
+        self, room: RoomId, epoch: Epoch, seq: Seq, state: RoomState, *, wake_ms: int | None = None, at_ms: int = 0
     ) -> Loaded | None:
-        return await self._timed("restore", self._log.restore(room, epoch, seq, state, wake_ms=wake_ms))
+        return await self._timed("restore", self._log.restore(room, epoch, seq, state, wake_ms=wake_ms, at_ms=at_ms))
 
     async def due(self, now_ms: int, limit: int, share: tuple[int, int] = (0, 1)) -> list[RoomId]:
         return await self._timed("due", self._log.due(now_ms, limit, share))

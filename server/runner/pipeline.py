@@ -105,7 +105,7 @@ class Pipeline:
         self._busy: Request | None = None
         self._need = _Need.READ  # hints from between loading and subscribing are lost
         self._outputs: tuple[Output, ...] = ()
-        self._now_ms = 0
+        self._now_ms = self._at_ms = 0
         self._seed = 0
         self._timeout_tried: Seq | None = None
         self._due = Due()
@@ -211,6 +211,7 @@ class Pipeline:
             foreseen = None if self._batch is None else self._batch.foreseen(before, seq, entry)
             after = self._rules.fold(before, entry, seq) if foreseen is None else foreseen
             self.seq, self.state = seq, after
+            self._at_ms = entry.at_ms
             self._now_ms = max(self._now_ms, entry.at_ms)
             self._emit(Committed(before, after, epoch, seq, entry))
         elif epoch > self.epoch:
@@ -253,17 +254,16 @@ class Pipeline:
         need, self._need = self._need, _Need.NOTHING
         batch = self._batch
         if need is _Need.LOAD:
-            return Load(self.epoch, self.seq, self.state, self._due_in(self.state))
+            return Load(self.epoch, self.seq, self.state, self._due_in(self.state), self._at_ms)
         if need is _Need.READ or (batch is not None and not batch.entries):
             return Read(self.epoch, self.seq)
         if batch is None:
             return None
         every, last = self._limits.snapshot_every, batch.base + len(batch.entries)
         snapshot = batch.states[-1] if batch.base // every != last // every else None
-        wake_ms = self._due_in(batch.states[-1])
         hard = any(self._rules.is_hard(member.submission.command) for member in batch.members)
         news = self._rules.news_of(batch.states, batch.entries, self.epoch, batch.base)
-        return Append(self.epoch, batch.base, batch.entries, snapshot, wake_ms, hard, news)
+        return Append(self.epoch, batch.base, batch.entries, snapshot, self._due_in(batch.states[-1]), hard, news)
 
     def _due_in(self, state: RoomState) -> int | None:
         self._due = due_in(self._rules, state, self._due)
@@ -388,7 +388,8 @@ class Pipeline:
         for seq, entry in enumerate(loaded.entries, loaded.snapshot_seq + 1):
             state = self._rules.fold(state, entry, seq)
         self.epoch, self.seq, self.state = loaded.epoch, Seq(last), state
-        self._now_ms = max(self._now_ms, loaded.at_ms, *(entry.at_ms for entry in loaded.entries))
+        self._at_ms = max((entry.at_ms for entry in loaded.entries), default=loaded.at_ms)
+        self._now_ms = max(self._now_ms, self._at_ms)
         self._timeout_tried = None
         return True
 

@@ -197,8 +197,8 @@ class RoomRunner:
                 pipeline.appended(outcome)
             case Read(epoch, after):
                 pipeline.tail(await log.read(room, epoch, after))
-            case Load(epoch, seq, state, wake_ms):
-                pipeline.reloaded(await log.restore(room, epoch, seq, state, wake_ms=wake_ms))
+            case Load(epoch, seq, state, wake_ms, at_ms):
+                pipeline.reloaded(await log.restore(room, epoch, seq, state, wake_ms=wake_ms, at_ms=at_ms))
             case _:
                 assert_never(request)
 

@@ -177,13 +177,14 @@ class Read(Struct, frozen=True):
 class Load(Struct, frozen=True):
     """Load the room anew, or begin a new life from this state if the log has lost it; answer with `reloaded`, `failed`.
 
-    `wake_ms`: as in `RoomLog.restore`.
+    `wake_ms` and `at_ms`: as in `RoomLog.restore`.
     """
 
     epoch: Epoch
     seq: Seq
     state: RoomState
     wake_ms: int | None = None
+    at_ms: int = 0
 
 
 Request = Append | Read | Load

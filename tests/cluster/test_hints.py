@@ -209,6 +209,47 @@ async def test_a_life_that_was_restored_ends_with_the_one_before_it(kind: Kind) 
         assert await two.restore(ROOM, restored.epoch, Seq(0), LATER) is None
 
 
+DAY_MS = 24 * 3_600_000
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_who_slept_through_the_end_brings_nothing_back(kind: Kind) -> None:
+    """Neither into the next session nor into an empty room, however long the end of the one it knows is ago."""
+    async with redis_server(kind) as server, joined(server.url) as nodes:
+        slept, other = nodes(), nodes()
+        epoch = await opened(slept, A, B)
+        await other.forget(ROOM, epoch)
+        anew = await other.create(ROOM, FIRST)
+        tombstone = Keys(nodes.prefix).key(ROOM, "tombstone")
+        with server.admin() as admin:
+            admin.delete(tombstone)
+        assert await slept.restore(ROOM, epoch, Seq(2), LATER, at_ms=epoch) == anew
+        await other.forget(ROOM, anew.epoch)
+        with server.admin() as admin:
+            admin.delete(tombstone)
+        old = Epoch(epoch - 3 * DAY_MS)
+        assert await slept.restore(ROOM, old, Seq(2), LATER, at_ms=epoch - 2 * DAY_MS) is None
+        third = await other.create(ROOM, FIRST)
+        assert await slept.restore(ROOM, old, Seq(2), LATER, at_ms=epoch - 2 * DAY_MS) == third
+        known = await slept.restore(ROOM, old, Seq(2), LATER, at_ms=epoch)
+        assert known is not None
+        assert known.snapshot == LATER
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_the_end_is_told_for_an_hour(kind: Kind) -> None:
+    """After that the tombstone only keeps the room from coming back."""
+    async with redis_server(kind) as server, joined(server.url) as nodes:
+        log = nodes()
+        epoch = await opened(log, A)
+        await log.forget(ROOM, epoch)
+        assert await log.ended(ROOM)
+        with server.admin() as admin:
+            admin.pexpire(Keys(nodes.prefix).key(ROOM, "tombstone"), DAY_MS)
+        assert not await log.ended(ROOM)
+        assert await log.restore(ROOM, epoch, Seq(1), LATER) is None
+
+
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_room_created_in_ignorance_gives_way(kind: Kind) -> None:
     """After a FLUSHALL somebody opens the room before a node that has it notices."""

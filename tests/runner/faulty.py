@@ -70,9 +70,11 @@ class FaultyLog:
         return await self._call("append", append)
 
     async def restore(
-        self, room: RoomId, epoch: Epoch, seq: Seq, state: RoomState, *, wake_ms: int | None = None
+        self, room: RoomId, epoch: Epoch, seq: Seq, state: RoomState, *, wake_ms: int | None = None, at_ms: int = 0
     ) -> Loaded | None:
-        return await self._call("restore", lambda: self.log.restore(room, epoch, seq, state, wake_ms=wake_ms))
+        return await self._call(
+            "restore", lambda: self.log.restore(room, epoch, seq, state, wake_ms=wake_ms, at_ms=at_ms)
+        )
 
     async def due(self, now_ms: int, limit: int, share: tuple[int, int] = (0, 1)) -> list[RoomId]:
         return await self._call("due", lambda: self.log.due(now_ms, limit, share))

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from server.cluster.memory import MemoryLog
 from server.ids import CommandId, ConnectionId, ParticipantId
-from server.ports import Appended, Clock, Duplicates, Epoch, Loaded, RoomLog, Seq
+from server.ports import Appended, Clock, Duplicates, Entry, Epoch, Loaded, RoomLog, Seq
 from server.rooms.commands import LoseConnection, TakeSeat
 from server.rooms.context import Context, Events
 from server.rooms.phases import SessionStatus
@@ -18,7 +18,7 @@ from server.rooms.state import SEAT_GRACE_MS, Presence, Role, RoomSettings, Room
 from server.rooms.templates import default_agenda
 from server.runner import ROOM_RULES, Environment, Limits, RoomRunner, Rules
 from server.runner.pipeline import Pipeline
-from server.runner.steps import Append, Submission
+from server.runner.steps import Append, Load, Submission
 from tests.runner.faulty import FaultyLog, Recorder
 from tests.runner.toys import DUE_MS, FIRST, RAISE, ROOM, TOY, effects, key_of
 from tests.runner.virtual import VirtualClock, virtually
@@ -82,6 +82,20 @@ def test_a_late_retry_takes_no_time_out_away() -> None:
     assert [entry.command for entry in again.entries] == [":timeout:0"]
     pipeline.appended(Appended())
     assert (effects(pipeline.state), pipeline.request(), pipeline.wake_ms) == ("c", None, None)
+
+
+def test_who_loads_a_room_anew_says_how_old_its_news_is() -> None:
+    """The time of the last entry, not the present: this node may have slept since."""
+    pipeline = Pipeline(TOY, Loaded(Epoch(1), Seq(0), FIRST, (), 2), Limits())
+    pipeline.request()
+    pipeline.tail(())
+    pipeline.advance(10**9)
+    for at_ms in (2, 4):
+        pipeline.hint(Epoch(0), Seq(1), ())
+        load = pipeline.request()
+        assert isinstance(load, Load)
+        assert load.at_ms == at_ms
+        pipeline.reloaded(Loaded(Epoch(1), Seq(0), FIRST, (Entry("a:1", 4, ()),), 2))
 
 
 def test_a_time_out_waits_for_a_log_that_is_away() -> None:

@@ -36,6 +36,7 @@ def call(script: scripts.Script, keys: Words, *arguments: object) -> Words:
 rooms = st.sampled_from(ROOMS)
 epochs = st.integers(FUTURE, FUTURE + 4)
 seqs = st.integers(0, 6)
+ages = st.sampled_from([0, FUTURE - 1_000_000])
 whens = st.sampled_from([b"", b"5", b"17", b"900"])
 states = st.sampled_from([b"state a", b"state b"])
 entries = st.lists(
@@ -60,13 +61,13 @@ def restores(draw: st.DrawFn) -> Words:
     """`restore`, by somebody who knows something."""
     room = draw(rooms)
     what = (draw(epochs), draw(seqs), draw(states), draw(whens), TTL, draw(publishing), b"look again")
-    return call(scripts.RESTORE, keys_of(room), room, *what)
+    return call(scripts.RESTORE, keys_of(room), room, *what, draw(ages), draw(st.sampled_from([TTL, b"0"])))
 
 
 creates = st.builds(
     lambda room, state, when: call(scripts.CREATE, keys_of(room), room, state, when, TTL), rooms, states, whens
 )
-loads = st.builds(lambda room: call(scripts.LOAD, keys_of(room)), rooms)
+loads = st.builds(lambda room: call(scripts.LOAD, keys_of(room), 300_000), rooms)
 reads = st.builds(lambda room, epoch, seq: call(scripts.READ, keys_of(room), epoch, seq), rooms, epochs, seqs)
 forgets = st.builds(
     lambda room, epoch, word: call(scripts.FORGET, keys_of(room), room, epoch, TTL, word, b"gone"),

@@ -5,7 +5,8 @@
 --   7 news of the partition, 8 rooms of the partition.
 -- room (hash): epoch, seq (position), trimmed (up to where entries are gone), at (log time of the last entry),
 --   snapshot, snapshot_seq, snapshot_at, born ('first', or 'FROM_EPOCH-FROM_SEQ' if restored),
---   history (that of the server when this life began), listed (when it was last put among the rooms).
+--   history (that of the server when this life began), listed (when it was last put among the rooms),
+--   over (the epoch of the session before it, if that was over).
 -- entries (stream): id EPOCH-SEQ, one field named by the format. commands (sorted set): key of the command -> seq.
 -- news (stream): what care platforms have not been told yet. rooms (sorted set): room -> when it was put there.
 local ROOM, ENTRIES, COMMANDS, DUE, TOMBSTONE, HINTS, NEWS, ROOMS = unpack(KEYS)

@@ -5,4 +5,8 @@ if redis.call('EXISTS', ROOM) == 1 then
   return loaded()
 end
 local buried = redis.call('GET', TOMBSTONE)
-return begin(ARGV[1], tonumber(buried or 0), 'first', ARGV[2], ARGV[3], ARGV[4])
+local answer = begin(ARGV[1], tonumber(buried or 0), 'first', ARGV[2], ARGV[3], ARGV[4])
+if buried then
+  redis.call('HSET', ROOM, 'over', buried)
+end
+return answer

@@ -2,13 +2,15 @@
 -- Load a room anew for a node that knows it up to a position of an epoch; begin it anew from that node's state if the
 -- log has lost it, or knows less, or as much and may have lost what others know.
 -- ARGV: 1 room, 2 epoch, 3 position, 4 the state there, 5 when it is due or '', 6 how long it is kept (ms),
---   7 PUBLISH or SPUBLISH, 8 the hint to look again.
+--   7 PUBLISH or SPUBLISH, 8 the hint to look again, 9 log time of the last that it knows, 10 how long a tombstone is
+--   kept (ms): of what is older than that nobody knows any more whether its session was over.
 local old, position = tonumber(ARGV[2]), tonumber(ARGV[3])
-local room = redis.call('HMGET', ROOM, 'epoch', 'seq', 'born', 'history')
-local buried = tonumber(redis.call('GET', TOMBSTONE) or -1)
+local room = redis.call('HMGET', ROOM, 'epoch', 'seq', 'born', 'history', 'over')
+local buried = math.max(tonumber(redis.call('GET', TOMBSTONE) or -1), tonumber(room[5] or -1))
+local forgotten = math.max(old, tonumber(ARGV[9])) + tonumber(ARGV[10])
 local lost
 if not room[1] then
-  if buried >= old then
+  if buried >= old or forgotten < tonumber(redis.call('TIME')[1]) * 1000 then
     return {'unknown'}
   end
   lost = true
@@ -18,7 +20,7 @@ else
     lost = epoch < old or seq < position or (seq == position and room[4] ~= history())
   elseif room[3] == 'first' then
     -- Created by somebody who could not know that there was a room; unless its session was over.
-    lost = buried < old
+    lost = buried < old and epoch <= forgotten
   else
     -- Restored by somebody who knew less, and nothing has happened since.
     local from_epoch, from_seq = string.match(room[3], '^(%d+)-(%d+)$')
