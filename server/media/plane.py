@@ -143,9 +143,11 @@ class WorkerPlane:
     async def drain(self, number: int) -> bool:
         """Move the rooms of one worker to the others, then start it afresh; False if there is no other to take them.
 
-        Returns when its last room has left. The people in them open new peers, as after the loss of a worker.
+        Returns when its last room has left. The people in them open new peers, as after the loss of a worker. If the
+        process dies meanwhile, the one that takes its place is fresh already, and may carry rooms: it stays.
         """
         leaving = self._carriers[number]
+        process = leaving.worker.pid
         leaving.draining = True
         if choose_worker(self._loads()) is None:
             leaving.draining = False
@@ -153,6 +155,8 @@ class WorkerPlane:
         for room in [room for room, carried in self._rooms.items() if carried.carrier is leaving]:
             self._dislodge(room, leaving)
             await asyncio.sleep(MOVE_EVERY_S)
+            if leaving.worker.pid != process:
+                return True
         leaving.worker.send(Shutdown())
         return True
 

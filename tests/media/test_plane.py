@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 from typing import TypeVar
 
 import pytest
 
 from server.errors import CommandRejected, RejectCode
 from server.ids import ParticipantId, PeerId, Placement, RoomId
+from server.media import plane as plane_module
 from server.media.plane import WorkerPlane
 from server.media.supervisor import WorkerOptions
 from server.ports import MediaReport, PeerAnswered, PeerClosed, PeerConnected
@@ -123,6 +126,32 @@ async def test_a_drained_worker_hands_its_rooms_over_and_starts_afresh(
     await third.join()
     assert third.port != right.port
     await third.close()
+
+
+@pytest.mark.slow
+async def test_a_worker_that_dies_while_it_is_drained_is_not_ended_twice(
+    plane: WorkerPlane, rooms: tuple[Room, Room], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process in its place is ready before the drain is over: it goes on, with the rooms it may have by then."""
+    fresh = asyncio.Event()
+
+    async def wait(_: float) -> None:
+        await fresh.wait()
+
+    monkeypatch.setattr(plane_module, "asyncio", SimpleNamespace(sleep=wait, gather=asyncio.gather))
+    left, _ = rooms
+    before = plane.pids[0]
+    assert before is not None
+    draining = asyncio.create_task(plane.drain(0))
+    await until(lambda: left.closed() or None)
+    os.kill(before, signal.SIGKILL)
+    await until(lambda: plane.pids[0] not in (None, before) or None)
+    await plane.until_ready()
+    after = plane.pids[0]
+    fresh.set()
+    assert await draining
+    await until(lambda: plane.stats[0])
+    assert plane.pids[0] == after
 
 
 async def test_the_only_worker_is_not_drained() -> None:
