@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from server.ids import LOBBY, ParticipantId, PhaseId
 from server.rooms import events as e
 from server.rooms.events import Event
+from server.rooms.kinds import Kinds
 from server.rooms.phases import SessionStatus
 from server.rooms.state import Attendance, Attendee, Presence, Role, RoomState, Stay, Stretch
 
@@ -20,19 +21,23 @@ MAX_STAYS: Final = 32
 MAX_STRETCHES: Final = 200
 """Of one session; when there are more, the oldest is no longer known by its phase."""
 
-_OF_SEATS: Final = (e.ParticipantReturned, e.ConnectionLost, e.ParticipantLeft, e.RoleChanged)
-_OF_THE_SESSION: Final = (e.PhaseStarted, e.SessionStarted, e.SessionEnded)
+_Come = e.ParticipantJoined | e.ParticipantAdmitted
+_Seat = e.ParticipantReturned | e.ConnectionLost | e.ParticipantLeft | e.RoleChanged
+_Session = e.PhaseStarted | e.SessionStarted | e.SessionEnded
+_COME: Final = Kinds[_Come](_Come)
+_SEAT: Final = Kinds[_Seat](_Seat)
+_SESSION: Final = Kinds[_Session](_Session)
 
 
 def attend(state: RoomState, events: Iterable[Event], at_ms: int) -> RoomState:
     """The state after all these events of one entry, with who has come and gone in it, and what has begun."""
     kept = state.attendance
     for event in events:
-        if isinstance(event, e.ParticipantJoined | e.ParticipantAdmitted):
+        if _COME.has(event):
             kept = _look(state, kept, event.participant.id, at_ms)
-        elif isinstance(event, _OF_SEATS):
+        elif _SEAT.has(event):
             kept = _look(state, kept, event.participant, at_ms)
-        elif isinstance(event, _OF_THE_SESSION):
+        elif _SESSION.has(event):
             kept = _session(state, kept, at_ms)
     return state if kept is state.attendance else replace(state, attendance=kept)
 

@@ -15,6 +15,15 @@ from msgspec import Struct
 from server.ids import EVERYWHERE, LOBBY, ParticipantId, Placement
 from server.rooms import events as e
 from server.rooms.events import Event
+from server.rooms.kinds import (
+    AGENDA_EVENTS,
+    BREAKOUT_EVENTS,
+    PERSON_EVENTS,
+    ROUND_EVENTS,
+    SEAT_EVENTS,
+    SESSION_EVENTS,
+    SHARED_EVENTS,
+)
 from server.rooms.state import GoalVisibility, Role, RoomView
 
 
@@ -81,19 +90,19 @@ EVERYONE: Final = Audience(Scope.EVERYONE)
 
 def audience_of(event: Event, state_after: RoomView) -> Audience:
     """Who receives this event; `state_after` is the state that it leaves."""
-    if isinstance(event, e.SessionEvent):
+    if SESSION_EVENTS.has(event):
         return NOBODY if isinstance(event, e.RoomOpened) else EVERYONE
-    if isinstance(event, e.SeatEvent):
+    if SEAT_EVENTS.has(event):
         return _of_seat(event, state_after)
-    if isinstance(event, e.PersonEvent):
+    if PERSON_EVENTS.has(event):
         return _of_person(event, state_after)
-    if isinstance(event, e.SharedEvent):
+    if SHARED_EVENTS.has(event):
         return _of_shared(event)
-    if isinstance(event, e.AgendaEvent):
+    if AGENDA_EVENTS.has(event):
         return ADMITTED
-    if isinstance(event, e.RoundEvent):
+    if ROUND_EVENTS.has(event):
         return Audience(Scope.PLACEMENT_AND_MODERATORS, event.placement)
-    if isinstance(event, e.BreakoutEvent):
+    if BREAKOUT_EVENTS.has(event):
         return MODERATORS if isinstance(event, e.PlanChanged) else ADMITTED
     assert_never(event)
 

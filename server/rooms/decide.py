@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import assert_never
+from typing import Final, assert_never
 
 from server.breakouts.breakouts import decide_breakouts
 from server.breakouts.plan import decide_plan
@@ -16,6 +16,7 @@ from server.rooms.commands import Command, RoomCommand
 from server.rooms.context import Context, Events
 from server.rooms.evolve import fold
 from server.rooms.follow_up import follow_ups
+from server.rooms.kinds import Kinds
 from server.rooms.moderation import close_session, decide_moderation
 from server.rooms.own import decide_own
 from server.rooms.platform import CloseSession
@@ -23,6 +24,16 @@ from server.rooms.roles import authorize
 from server.rooms.state import Participant, RoomState
 from server.rooms.support import decide_support
 from server.rooms.turns import decide_rounds
+
+_SYSTEM: Final = Kinds[c.SystemCommand](c.SystemCommand)
+_LOBBY: Final = Kinds[c.Lobby](c.Lobby)
+_OWN: Final = Kinds[c.Own](c.Own)
+_MODERATION: Final = Kinds[c.Moderation](c.Moderation)
+_AGENDA: Final = Kinds[c.AgendaCommand](c.AgendaCommand)
+_ROUND: Final = Kinds[c.RoundCommand](c.RoundCommand)
+_SUPPORT: Final = Kinds[c.SupportCommand](c.SupportCommand)
+_PLAN: Final = Kinds[c.PlanCommand](c.PlanCommand)
+_BREAKOUT: Final = Kinds[c.BreakoutCommand](c.BreakoutCommand)
 
 
 def decide(state: RoomState, command: Command, actor: ParticipantId | None, ctx: Context) -> Events:
@@ -41,7 +52,7 @@ def with_follow_ups(state: RoomState, events: Events, ctx: Context) -> Events:
 
 
 def _decide(state: RoomState, command: Command, actor: ParticipantId | None, ctx: Context) -> Events:
-    if isinstance(command, c.SystemCommand):
+    if _SYSTEM.has(command):
         if actor is not None:
             raise CommandRejected(RejectCode.NOT_ALLOWED)
         if isinstance(command, CloseSession):
@@ -56,26 +67,26 @@ def _decide(state: RoomState, command: Command, actor: ParticipantId | None, ctx
 
 
 def _dispatch(state: RoomState, command: RoomCommand, actor: Participant, ctx: Context) -> Events:
-    if isinstance(command, c.Lobby):
+    if _LOBBY.has(command):
         return decide_lobby(state, command, actor, ctx)
-    if isinstance(command, c.Own):
+    if _OWN.has(command):
         return decide_own(state, command, actor, ctx)
-    if isinstance(command, c.Moderation):
+    if _MODERATION.has(command):
         return decide_moderation(state, command, actor, ctx)
-    if isinstance(command, c.AgendaCommand):
+    if _AGENDA.has(command):
         return decide_agenda(state, command, actor, ctx)
-    if isinstance(command, c.RoundCommand):
+    if _ROUND.has(command):
         return decide_rounds(state, command, actor, ctx)
-    if isinstance(command, c.SupportCommand):
+    if _SUPPORT.has(command):
         return decide_support(state, command, actor, ctx)
-    if isinstance(command, c.PlanCommand | c.BreakoutCommand):
-        return _breakouts(state, command, actor, ctx)
-    assert_never(command)
+    return _breakouts(state, command, actor.id, ctx)
 
 
 def _breakouts(
-    state: RoomState, command: c.PlanCommand | c.BreakoutCommand, actor: Participant, ctx: Context
+    state: RoomState, command: c.PlanCommand | c.BreakoutCommand, actor: ParticipantId, ctx: Context
 ) -> Events:
-    if isinstance(command, c.PlanCommand):
-        return decide_plan(state, command, actor.id, ctx)
-    return decide_breakouts(state, command, actor.id, ctx)
+    if _PLAN.has(command):
+        return decide_plan(state, command, actor, ctx)
+    if _BREAKOUT.has(command):
+        return decide_breakouts(state, command, actor, ctx)
+    assert_never(command)

@@ -10,11 +10,19 @@ from msgspec.structs import replace
 
 from server.breakouts.evolve import evolve_breakouts
 from server.ids import EVERYWHERE, MAIN
-from server.rooms import events as e
 from server.rooms.context import Events
 from server.rooms.events import Event, RoomOpened
 from server.rooms.evolve_people import evolve_person, evolve_seats
 from server.rooms.evolve_session import evolve_agenda, evolve_session, evolve_shared
+from server.rooms.kinds import (
+    AGENDA_EVENTS,
+    BREAKOUT_EVENTS,
+    PERSON_EVENTS,
+    ROUND_EVENTS,
+    SEAT_EVENTS,
+    SESSION_EVENTS,
+    SHARED_EVENTS,
+)
 from server.rooms.phases import SessionStatus
 from server.rooms.rounds import evolve_rounds
 from server.rooms.state import RoomState
@@ -32,19 +40,19 @@ def fold(state: RoomState, events: Events) -> RoomState:
 
 def evolve(state: RoomState, event: Event) -> RoomState:
     """The state after this event. Total: it decides nothing, and never raises for a committed event."""
-    if isinstance(event, e.SeatEvent):
+    if SEAT_EVENTS.has(event):
         return evolve_seats(state, event)
-    if isinstance(event, e.PersonEvent):
+    if PERSON_EVENTS.has(event):
         return evolve_person(state, event)
-    if isinstance(event, e.SharedEvent):
+    if SHARED_EVENTS.has(event):
         return evolve_shared(state, event)
-    if isinstance(event, e.RoundEvent):
+    if ROUND_EVENTS.has(event):
         return evolve_rounds(state, event)
-    if isinstance(event, e.AgendaEvent):
+    if AGENDA_EVENTS.has(event):
         return evolve_agenda(state, event)
-    if isinstance(event, e.SessionEvent):
+    if SESSION_EVENTS.has(event):
         return evolve_session(state, event)
-    if isinstance(event, e.BreakoutEvent):
+    if BREAKOUT_EVENTS.has(event):
         return _without_old_chat(evolve_breakouts(state, event))
     assert_never(event)
 

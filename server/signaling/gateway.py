@@ -18,6 +18,7 @@ from server.logs import digest
 from server.observing import Meter, Span, Tracer
 from server.ports import Clock, MediaPlane, Seq, Watch
 from server.rooms.commands import LoseConnection
+from server.rooms.kinds import Kinds
 from server.runner.runner import RoomRunner
 from server.runner.steps import Acknowledged, key_of
 from server.signaling.answers import Reply
@@ -60,7 +61,7 @@ READ_ONLY_RETRY_MS: Final = 1_000
 NO_RELAYS: Final = Relays()
 _NS_PER_MS: Final = 1_000_000
 Aside = MediaOffer | Watch | PeerSignal | Playback | Resync
-ELSEWHERE: Final = (MediaOffer, Watch, PeerSignal, Playback, Resync)
+ELSEWHERE: Final = Kinds[Aside](Aside)
 """Commands that are none of the room's: they leave nothing in its log."""
 
 
@@ -344,7 +345,7 @@ class Gateway:
     def _perform(self, attendance: Attendance, client: Client, frame: CommandFrame, answer: Reply) -> None:
         """What is no business of the room is done and answered at once. Raises what refuses it."""
         hall, command = attendance.hall, frame.command
-        if isinstance(command, ELSEWHERE):
+        if ELSEWHERE.has(command):
             self._aside(attendance, client, command, answer.span)
             answer(Acknowledged(0, hall.runner.seq))
         elif hall.read_only:
