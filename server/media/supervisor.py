@@ -102,7 +102,8 @@ class MediaWorker:
 
     def send(self, message: ToWorker) -> None:
         """Hand a message to the worker, in order."""
-        if self._writer is None or self._process is None:
+        if self._writer is None or self._process is None or self._writer.is_closing():
+            # The last: it is gone, which the keeper will hear in the next turn; uvloop would raise.
             return
         self._writer.write(encode(message))
         if self._writer.transport.get_write_buffer_size() > MAX_BACKLOG_BYTES:

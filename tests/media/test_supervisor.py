@@ -8,10 +8,20 @@ import time
 from typing import Any, cast
 
 import pytest
+import uvloop
 
 from server.ids import MAIN, ParticipantId, PeerId, RoomId
 from server.media import supervisor
-from server.media.channel import FromWorker, OpenPeer, PeerAnswered, PeerConnected, SetRoutes, SlotsChanged, WorkerReady
+from server.media.channel import (
+    ClosePeer,
+    FromWorker,
+    OpenPeer,
+    PeerAnswered,
+    PeerConnected,
+    SetRoutes,
+    SlotsChanged,
+    WorkerReady,
+)
 from server.media.reachable import Announced
 from server.media.supervisor import MediaWorker, WorkerFailed, WorkerOptions
 from server.rooms.routes import RouteGroup
@@ -52,6 +62,26 @@ async def test_a_killed_worker_comes_back_on_its_port() -> None:
     await after.close()
     await worker.close()
     assert worker.pid is None
+
+
+def test_what_is_said_to_a_worker_that_has_just_died_is_dropped() -> None:
+    """On the loop of a server, whose transports refuse to be written to between their end and its being noticed."""
+
+    async def say() -> int:
+        lost = asyncio.Event()
+        worker = MediaWorker(lambda _: None, lost.set, LOOPBACK)
+        await worker.start()
+        assert worker.pid is not None
+        os.kill(worker.pid, signal.SIGKILL)
+        said = 0
+        while not lost.is_set():
+            worker.send(ClosePeer(PeerId("p-ana")))
+            said += 1
+            await asyncio.sleep(0)
+        await worker.close()
+        return said
+
+    assert uvloop.run(say()) > 1
 
 
 async def test_a_worker_that_cannot_be_started_again_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
