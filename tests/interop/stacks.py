@@ -39,7 +39,7 @@ STACKS: Final[dict[str, Callable[[Path], Program]]] = {
     "pion, no extensions": lambda clip: Program(str(BUILT / "pion"), SLOTS, str(clip), "plain"),
 }
 
-RESTARTING: Final = ("libwebrtc", "roamhq", "pion")
+RESTARTING: Final = ("libwebrtc", "roamhq", "werift", "werift, max-compat", "pion")
 """Those that restart ICE, and go on sending as before."""
 
 SAYING_GOODBYE: Final = ("libwebrtc", "roamhq", "pion")

@@ -43,6 +43,7 @@ class Werift {
   }
 
   async offer(restart) {
+    this.restarting = restart;
     if (restart) this.peer.restartIce();
     await this.peer.setLocalDescription(await this.peer.createOffer());
     return this.peer.localDescription.sdp;
@@ -50,6 +51,9 @@ class Werift {
 
   async answer(sdp) {
     await this.peer.setRemoteDescription({ type: "answer", sdp });
+    // Once its DTLS is up it begins no checks by itself, and an ICE-lite agent begins none either.
+    if (this.restarting) await Promise.all(this.peer.iceTransports.map((each) => each.start()));
+    this.restarting = false;
     const line = (track, payloadType, ssrc) => ({ payloadType, ssrc, send: (packet) => track.writeRtp(packet) });
     this.sender ??= new Sender(this.clip, line(this.voice, 96, 1), line(this.camera, 97, 2));
   }
