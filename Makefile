@@ -46,7 +46,7 @@ NPM := scripts/npm --prefix $(WEB)
 NPM_FLAGS := --no-audit --no-fund --loglevel=error
 WEB_SOURCES := $(shell find $(WEB)/src $(WEB)/report $(WEB)/public $(WEB)/*.html $(WEB)/*.config.* $(WEB)/tsconfig*.json 2>/dev/null)
 
-.PHONY: run test test-all faults sanitize lint ruff mypy lint-imports svelte-check vitest format web install install-dev browser compiler redis operations interop docs pictures lock clean
+.PHONY: run test test-all faults sanitize lint ruff mypy lint-imports svelte-check vitest format web install install-dev browser compiler redis operations stacks interop docs pictures lock clean
 
 run: install web $(if $(filter embedded,$(REDIS)),$(STAMPS)/valkey)
 	@exec $(BIN)/holdspace demo --port $(PORT) $(if $(NODES),--nodes $(NODES)) $(if $(REDIS),--redis $(REDIS))
@@ -59,7 +59,7 @@ test: compiler redis operations install-dev web browser
 	echo "==> tests that need the machine"; HYPOTHESIS_PROFILE=quick $(PYTEST) -m "not slow and alone" || status=1; \
 	exit $$status
 
-test-all: compiler redis operations install-dev web browser interop
+test-all: compiler redis operations install-dev web browser stacks
 	@status=0; $(MAKE) --keep-going lint || status=1; \
 	echo "==> all tests"; HYPOTHESIS_PROFILE=full $(PYTEST) -m "not e2e and not alone" $(SPREAD) --timeout=3600 || status=1; \
 	echo "==> all browsers"; HYPOTHESIS_PROFILE=full $(PYTEST) -m "e2e and not alone" $(PAIRS) --timeout=3600 || status=1; \
@@ -112,8 +112,11 @@ browser:
 	@scripts/browsers
 
 # WebRTC stacks of others, which the slow tests meet.
-interop: install-dev
+stacks: install-dev
 	@scripts/interop
+
+interop: stacks
+	@$(PYTEST) -rs --timeout=300 tests/interop
 
 compiler:
 	@scripts/compiler

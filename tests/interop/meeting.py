@@ -16,7 +16,7 @@ from tests.interop.stranger import Stranger
 ENOUGH = 5
 """Packets of a voice, frames of a picture: it is no accident that they come."""
 
-PATIENCE_S = 20.0
+PATIENCE_S = 40.0
 
 
 def as_it_is(text: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 DRIVERS = Path(__file__).parent / "drivers"
-ANSWER_S = 20.0
+ANSWER_S = 40.0
 
 
 class Received(NamedTuple):

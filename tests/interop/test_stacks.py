@@ -17,7 +17,7 @@ pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.slow,
     pytest.mark.alone,
-    pytest.mark.skipif(not (BUILT / "ready").exists(), reason="as root: scripts/interop"),
+    pytest.mark.skipif(not (BUILT / "ready").exists(), reason="make stacks, as root, brings them"),
 ]
 
 
@@ -27,7 +27,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_clip(tmp_path_factory.mktemp("interop") / "clip.json")
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", STACKS)
 async def test_a_stack_and_aiortc_hear_and_see_each_other(meeting: Meeting, clip: Path, name: str) -> None:
     """Voice and picture both ways; on through an ICE restart and until a goodbye, where the stack knows them."""
@@ -43,7 +43,7 @@ async def test_a_stack_and_aiortc_hear_and_see_each_other(meeting: Meeting, clip
         await foreign.person.until(lambda: foreign.person.notices[-1].get("reason") == "dtls_closed")
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 async def test_two_of_the_same_stack(meeting: Meeting, clip: Path) -> None:
     """Neither of them has met a stack of ours."""
     for name in ("gstreamer", "pion"):
