@@ -259,11 +259,11 @@ class Store:
     # -- streams -------------------------------------------------------------------------------------------------------
 
     def xadd(self, key: bytes, entry: bytes, *fields: bytes) -> bytes:
+        if entry != b"*" and _id(entry) == (0, 0):  # whatever the key holds
+            raise Refused("ERR The ID specified in XADD must be greater than 0-0")
         stream = self._get(key, Stream) or Stream()
         if entry == b"*":
             entry = b"%d-%d" % max((self.now_ms, 0), (stream.last[0], stream.last[1] + 1))
-        if _id(entry) == (0, 0):
-            raise Refused("ERR The ID specified in XADD must be greater than 0-0")
         if _id(entry) <= stream.last:
             raise Refused("ERR The ID specified in XADD is equal or smaller than the target stream top item")
         self.values[key] = stream
