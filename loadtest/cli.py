@@ -24,7 +24,7 @@ from loadtest.plan.library import BUILT_IN, scenario_of, text_of
 from loadtest.plan.scenario import BadScenario, Network, Scenario, checked
 from loadtest.plan.thresholds import BadRequirement, Requirement, parse
 from loadtest.plan.timeline import resized
-from server.config import Config, ConfigError, is_origin, load_secret
+from server.config import Config, ConfigError, is_origin, kept_secret, load_secret
 
 USAGE: Final = 2
 
@@ -206,6 +206,11 @@ def _understood(name: str, target: TargetOptions, load: LoadOptions, output: Out
             api_secret_file=target.api_secret_file,
             data_dir=target.data_dir,
         )
+        if target.api_secret is None and target.api_secret_file is None and not kept_secret(key).is_file():
+            raise ConfigError(
+                "--url needs the secret of that deployment: --api-secret-file, HOLDSPACE_API_SECRET_FILE, or the "
+                f"--data-dir of its server (there is no {kept_secret(key)})"
+            )
         secret = load_secret(key)
     return Wanted(
         scenario=scenario,

@@ -8,7 +8,7 @@ import os
 import secrets
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -67,24 +67,24 @@ async def conduct(wanted: Wanted) -> int:
 
 async def _run(wanted: Wanted, progress: Progress, facts: Facts, console: Console) -> Facts:
     """What is known of the run when it is over, however it ended."""
-    unreachable, stopped = "", False
-    urls = wanted.urls
+    unreachable, stopped = "", ""
+    urls, signals = wanted.urls, Signals()
     try:
         async with _target(wanted) as (target, fleet):
             urls = target.urls
             conductor = Conductor(progress, target, fleet, wanted.processes)
-            ends = _stoppable(conductor)
+            signals.end = conductor.stop
             async with _shown(wanted, progress, console):
                 await conductor.run(facts.name, lambda: _invite(wanted, progress, console))
-            stopped = ends.is_set()
             unreachable = conductor.went_away
+    except asyncio.CancelledError:
+        signals.obeyed()
     except Unreachable as error:
         unreachable = str(error)
     except ServerFailed as error:
         unreachable = f"{error}; what it said is kept with --server-log"
     except GeneratorFailed as error:
-        progress.totals.errors[f"generator: {error}"] += 1
-        stopped = True
+        stopped = str(error)
     options = " ".join(wanted.server_options)
     about = machine.facts(urls, own_server=not wanted.urls, options=options)
     return msgspec.structs.replace(
@@ -92,7 +92,7 @@ async def _run(wanted: Wanted, progress: Progress, facts: Facts, console: Consol
         duration_s=min(progress.elapsed_s, wanted.scenario.duration_s),
         environment=msgspec.structs.replace(facts.environment, facts=about),
         unreachable=unreachable,
-        stopped=stopped,
+        stopped=stopped or ("it was stopped before its end" if signals.came else ""),
     )
 
 
@@ -108,17 +108,44 @@ async def _target(wanted: Wanted) -> AsyncIterator[tuple[Target, Fleet | None]]:
             yield fleet.target, fleet
 
 
-def _stoppable(conductor: Conductor) -> asyncio.Event:
-    """The first signal lets everybody leave, and the report be written."""
-    asked = asyncio.Event()
+class Signals:
+    """The first one ends the test, whichever stage it is in, and lets the report be written; the others do nothing.
 
-    def stop() -> None:
-        asked.set()
-        conductor.stop()
+    `end`: how; at first by cancelling the task that made this.
+    """
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop)
-    return asked
+    def __init__(self) -> None:
+        self._task = asyncio.current_task()
+        self.end: Callable[[], object] = _nothing if self._task is None else self._task.cancel
+        self.came = False
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            # With `nohup` the test outlives its terminal.
+            if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+                asyncio.get_running_loop().add_signal_handler(number, self._come, number)
+
+    def obeyed(self) -> None:
+        """The task was cancelled, and what is left to do is to report. asyncio does so, too, before this is there."""
+        self.came = True
+        if self._task is not None:
+            self._task.uncancel()
+
+    def _come(self, number: signal.Signals) -> None:
+        if number is signal.SIGHUP:
+            _give_up_terminal()
+        if not self.came:
+            self.came = True
+            self.end()
+
+
+def _give_up_terminal() -> None:
+    """Nobody reads what is shown any more, and whoever writes to a terminal that is gone gets an error."""
+    with Path(os.devnull).open("wb") as nowhere:
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(nowhere.fileno(), stream.fileno())
+
+
+def _nothing() -> None:
+    pass
 
 
 @asynccontextmanager
@@ -160,7 +187,8 @@ def _tell(run: Run, wanted: Wanted, console: Console) -> None:
     if wanted.output.quiet:
         print(f"{run.outcome.value}: {run.reason}")
     else:
-        console.print(ending(run))
+        # In a file or a pipe a sentence stays in one line.
+        console.print(ending(run), soft_wrap=not console.is_terminal)
 
 
 def _baseline(path: Path | None) -> Run | None:

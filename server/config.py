@@ -284,7 +284,12 @@ def check_file(path: Path) -> None:
 def load_secret(config: Config) -> str:
     """The secret that signs tokens; made once, readable by its owner only, when none is configured."""
     given = _given_secret("api_secret", config.api_secret, config.api_secret_file)
-    return given if given is not None else _kept_secret(config.data_dir / "api_secret")
+    return given if given is not None else _kept_secret(kept_secret(config))
+
+
+def kept_secret(config: Config) -> Path:
+    """Where the secret is kept that was made for want of one."""
+    return config.data_dir / "api_secret"
 
 
 def load_turn_secret(config: Config) -> str:

@@ -187,7 +187,6 @@ class Conductor:
 
 def _why(answer: NotReady, urls: Sequence[str]) -> str:
     if not answer.reached:
-        return f"nobody answers at {', '.join(urls)}: {answer.reason}"
-
+        return f"cannot connect to {', '.join(urls)}: {answer.reason}"
     hint = "; are key and secret those of that server?" if "token" in answer.reason else ""
     return f"no room could be opened at {urls[0]}: {answer.reason}{hint}"

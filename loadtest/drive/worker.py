@@ -9,7 +9,7 @@ import logging
 import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
 import msgspec
@@ -20,6 +20,7 @@ from holdspace_client import CommandRefused, NotAcknowledged
 from holdspace_client.protocol.errors import JoinRefused
 from loadtest.drive.doors import Doors
 from loadtest.drive.guest import cause_of
+from loadtest.drive.obstacles import obstacle
 from loadtest.drive.orders import (
     Assignment,
     Begin,
@@ -66,7 +67,7 @@ class Worker:
         except (JoinRefused, CommandRefused) as error:
             return NotReady(cause_of(error), reached=True)
         except (ConnectionError, TimeoutError, ClientError, NotAcknowledged, HandshakeFailed, OSError) as error:
-            return NotReady(cause_of(error), reached=False)
+            return NotReady(obstacle(error), reached=False)
         return Ready()
 
     async def run(self, begin: Begin) -> None:
@@ -195,4 +196,6 @@ async def _conducted(worker: Worker, reader: asyncio.StreamReader, decoder: msgs
 
 
 if __name__ == "__main__":
-    uvloop.run(main())
+    # Whoever conducted the test is gone: there is nobody left to tell.
+    with suppress(BrokenPipeError):
+        uvloop.run(main())

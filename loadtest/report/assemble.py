@@ -25,7 +25,10 @@ LATE_MS: Final = 20.0
 
 
 class Facts(Struct, frozen=True):
-    """What is known of a run beside its figures. `unreachable`: why there was nobody (any more)."""
+    """What is known of a run beside its figures.
+
+    `unreachable`: why there was nobody (any more). `stopped`: what ended it before its time.
+    """
 
     name: str
     started: str
@@ -33,7 +36,7 @@ class Facts(Struct, frozen=True):
     command: str
     environment: Environment
     unreachable: str = ""
-    stopped: bool = False
+    stopped: str = ""
 
 
 def assemble(
@@ -52,7 +55,9 @@ def assemble(
     metrics = {**totals.summaries(facts.duration_s), **_growths(figures, facts.duration_s)}
     metrics = {name: metrics[name] for name in METRICS if name in metrics}
     nothing = of_counter(0, facts.duration_s)
-    verdicts = tuple(judge(requirement, metrics.get(requirement.metric, nothing)) for requirement in requirements)
+    # Of what never began nothing can be said: not even that there were no errors.
+    judged = requirements if metrics else ()
+    verdicts = tuple(judge(requirement, metrics.get(requirement.metric, nothing)) for requirement in judged)
     outcome, reason = _outcome(facts, verdicts)
     if outcome is Outcome.FAILED and generator_is_bottleneck(metrics):
         reason += "; but the generator was the bottleneck, so it says little about the server"
@@ -96,7 +101,7 @@ def _outcome(facts: Facts, verdicts: Sequence[Verdict]) -> tuple[Outcome, str]:
     if facts.unreachable:
         return Outcome.UNREACHABLE, facts.unreachable
     if facts.stopped:
-        return Outcome.STOPPED, "it was stopped before its end"
+        return Outcome.STOPPED, facts.stopped
     if failed:
         return Outcome.FAILED, f"{len(failed)} of {len(verdicts)} requirements not met"
     if not verdicts:
@@ -141,7 +146,7 @@ def notes(metrics: dict[str, Summary], environment: Environment) -> tuple[str, .
     dropped = metrics.get("dropped_starts")
     if dropped is not None and dropped.count:
         found.append(f"{dropped.count} people could not start when they were due: the load was less than planned.")
-    if environment.own_server:
+    if environment.own_server and metrics:
         found.append(
             "Server and generator shared this machine and competed for its cores: see CPU of each in the table."
         )

@@ -29,21 +29,26 @@ def to_csv(run: Run) -> str:
 
 
 def to_junit(run: Run) -> str:
-    """One test case for each requirement, and one for the run itself."""
+    """One test case for each requirement, and one for the run itself; those of a run that never began are skipped."""
+    skipped = () if run.verdicts else run.scenario.require
     failures = [verdict for verdict in run.verdicts if not verdict.met]
     broken = run.outcome in (Outcome.UNREACHABLE, Outcome.STOPPED)
     suite = ET.Element(
         "testsuite",
         name=f"loadtest.{run.scenario.name}",
-        tests=str(len(run.verdicts) + 1),
+        tests=str(len(run.verdicts) + len(skipped) + 1),
         failures=str(len(failures)),
         errors=str(int(broken)),
+        skipped=str(len(skipped)),
         time=str(run.duration_s),
         timestamp=run.started,
     )
     whole = ET.SubElement(suite, "testcase", classname=f"loadtest.{run.scenario.name}", name="runs to its end")
     if broken:
         ET.SubElement(whole, "error", message=run.reason)
+    for requirement in skipped:
+        case = ET.SubElement(suite, "testcase", classname=f"loadtest.{run.scenario.name}", name=requirement)
+        ET.SubElement(case, "skipped", message="nothing was measured")
     for verdict in run.verdicts:
         case = ET.SubElement(suite, "testcase", classname=f"loadtest.{run.scenario.name}", name=verdict.requirement)
         if not verdict.met:

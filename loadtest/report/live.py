@@ -81,7 +81,7 @@ def figures(metrics: dict[str, Summary]) -> Table:
 def ending(run: Run) -> RenderableType:
     """Verdict, requirements, errors and notes, when it is over."""
     good = run.outcome is Outcome.PASSED
-    parts: list[RenderableType] = [figures(run.metrics), Text("")]
+    parts: list[RenderableType] = [figures(run.metrics), Text("")] if run.metrics else []
     for verdict in run.verdicts:
         mark, style = ("met    ", "green") if verdict.met else ("NOT MET", "bold red")
         parts.append(Text(f"  {mark}  {verdict.requirement}   (was {shown(verdict.value)})", style=style))

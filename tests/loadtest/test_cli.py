@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
+import time
 import tomllib
 from functools import partial
 from pathlib import Path
@@ -74,13 +76,14 @@ def test_only_loopback_is_this_machine(url: str, own: bool) -> None:
         (("run", "smoke", "--require", "mvoe_ms p95<3"), "did you mean move_ms?"),
         (("run", "smoke", "--url", "https://example.org", *KEY), "--i-own-this-target"),
         (("run", "smoke", "--url", "example.org", *KEY), "is not an address"),
+        (("run", "smoke", "--url", "http://localhost:1", "--data-dir", "nowhere"), "needs the secret"),
         (("run", "failover", "--url", "http://localhost:1", *KEY), "it cannot have a --url"),
         (("run", "smoke", "--network", "6g"), "network.profile must be one of"),
         (("run", "smoke", "--baseline", "nowhere.json"), "No such file"),
         (("run", "smoke", "--fail-if-worse"), "worse than what?"),
         (("scenario", "show", "smoak"), "there is no scenario smoak"),
     ],
-    ids=["scenario", "metric", "owner", "address", "nodes", "network", "baseline", "worse", "show"],
+    ids=["scenario", "metric", "owner", "address", "secret", "nodes", "network", "baseline", "worse", "show"],
 )
 def test_wrong_use_is_refused_before_anything_runs(
     words: tuple[str, ...], complaint: str, capsys: pytest.CaptureFixture[str]
@@ -106,7 +109,7 @@ def test_nobody_there_is_status_3(tmp_path: Path) -> None:
     url = f"http://127.0.0.1:{free_port()}"
     gone = loadtest("run", "smoke", "--url", url, "--api-secret", SECRET, "--quiet", "--json", str(out))
     assert gone.returncode == 3, gone.stderr
-    assert "unreachable: nobody answers at" in gone.stdout
+    assert gone.stdout == f"unreachable: cannot connect to {url}: connection refused\n"
     assert json.loads(out.read_text())["outcome"] == "unreachable"
     assert SECRET not in out.read_text()
 
@@ -143,6 +146,32 @@ def test_a_bound_that_cannot_be_kept_is_status_1(tmp_path: Path) -> None:
     strict = loadtest("run", str(scenario), "--plain", "--require", "join_ms p50<0.001")
     assert strict.returncode == 1, strict.stderr
     assert "NOT MET  join_ms p50<0.001" in strict.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=["int", "term", "hup"])
+@pytest.mark.parametrize("stage", ["starting", "running"])
+def test_a_test_that_is_stopped_leaves_its_report_and_nothing_else(
+    number: signal.Signals, stage: str, tmp_path: Path
+) -> None:
+    """Ctrl-C, the end of a service, and a terminal that goes away: status 1, JSON written, no process left."""
+    out = tmp_path / "out.json"
+    command = [str(HOLDSPACE), "loadtest", "run", "smoke", "--duration", "60", "--plain", "--json", str(out)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        us = psutil.Process(process.pid)
+        if stage == "running":
+            "".join(iter(partial(_line_before, process.stderr, "running:"), ""))
+        else:
+            while not us.children():
+                time.sleep(0.05)
+        children = us.children(recursive=True)
+        process.send_signal(number)
+        process.stderr.read()
+    assert process.returncode == 1
+    run = json.loads(out.read_text())
+    assert (run["outcome"], run["reason"]) == ("stopped", "it was stopped before its end")
+    assert psutil.wait_procs(children, timeout=5)[1] == []
 
 
 @pytest.mark.slow

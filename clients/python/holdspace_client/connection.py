@@ -32,13 +32,19 @@ class NotAcknowledged(Exception):
 
 
 async def swap_for_ticket(http: ClientSession, url: str, token: str) -> Ticket:
-    """What the pre-join page does with the token of a link. Raises JoinRefused."""
+    """What the pre-join page does with the token of a link.
+
+    Raises JoinRefused, aiohttp's ClientError, and ConnectionError when what answers there is something else.
+    """
     body = msgspec.json.encode(TicketRequest(token=token))
     async with http.post(f"{url}/api/tickets", data=body, headers={"Content-Type": "application/json"}) as answer:
         data = await answer.read()
-        if answer.ok:
-            return msgspec.json.decode(data, type=Ticket)
-        raise JoinRefused(msgspec.json.decode(data, type=ConnectRefused).code)
+        try:
+            if answer.ok:
+                return msgspec.json.decode(data, type=Ticket)
+            raise JoinRefused(msgspec.json.decode(data, type=ConnectRefused).code)
+        except msgspec.DecodeError as error:
+            raise ConnectionError(f"no Holdspace answers there (HTTP status {answer.status})") from error
 
 
 class Connection:

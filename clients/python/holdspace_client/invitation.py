@@ -41,7 +41,10 @@ class Invitation(Struct, frozen=True):
 
 
 async def open_link(http: ClientSession, link: str) -> Invitation:
-    """Open a link like https://groups.example.org/#TOKEN. Raises JoinRefused, ValueError, aiohttp's ClientError."""
+    """Open a link like https://groups.example.org/#TOKEN.
+
+    Raises ValueError for something else, and what `swap_for_ticket` raises.
+    """
     url, token = address_of(link)
     return Invitation(url, await swap_for_ticket(http, url, token))
 

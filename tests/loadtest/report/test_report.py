@@ -41,7 +41,7 @@ from tests.loadtest.report.runs import FACTS, made
         (made("move_ms p95<1000", "errors count==0"), Outcome.FAILED, 1),
         (made("join_ms p95<1000"), Outcome.FAILED, 1),
         (made("errors count==0", facts=replace(FACTS, unreachable="nobody")), Outcome.UNREACHABLE, 3),
-        (made("move_ms p95<1000", facts=replace(FACTS, stopped=True)), Outcome.STOPPED, 1),
+        (made("move_ms p95<1000", facts=replace(FACTS, stopped="by me")), Outcome.STOPPED, 1),
     ],
     ids=["nothing required", "met", "not met", "not measured", "unreachable", "stopped"],
 )
@@ -154,6 +154,21 @@ def test_junit_has_a_case_for_each_requirement() -> None:
     assert [case.attrib["name"] for case in suite if case.find("failure") is not None] == ["move_ms p95<10"]
     gone = ET.fromstring(to_junit(made(facts=replace(FACTS, unreachable="nobody"))))  # noqa: S314 - as above
     assert gone.attrib["errors"] == "1"
+
+
+def test_of_a_run_that_never_began_nothing_is_said() -> None:
+    """Neither that there were no errors nor that it was too slow: JUnit skips what was required."""
+    facts = replace(FACTS, duration_s=0.0, unreachable="nobody")
+    wanted = [parse(text) for text in ("errors count==0", "join_ms p95<1")]
+    run = assemble(facts, replace(scenario_of("smoke"), require=("a", "b")), Totals(), wanted, [], {})
+    assert run.verdicts == ()
+    suite = ET.fromstring(to_junit(run))  # noqa: S314 - written by us
+    assert (suite.attrib["tests"], suite.attrib["skipped"], suite.attrib["failures"]) == ("3", "2", "0")
+    assert len(suite.findall("testcase/skipped")) == 2
+    console = Console(file=io.StringIO(), width=80)
+    console.print(ending(run))
+    assert isinstance(console.file, io.StringIO)
+    assert console.file.getvalue().strip() == "UNREACHABLE: nobody"
 
 
 class Outline(HTMLParser):
