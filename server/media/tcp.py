@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
+from server.media.budget import Budget, budget_of_peer
 from server.media.ice import Path
 
 MAX_FRAME: Final = 2_048
@@ -29,8 +30,14 @@ MAX_UNCHECKED: Final = 512
 MAX_UNCHECKED_PER_SOURCE: Final = 16
 """Of one IPv4 address or IPv6 /64: a household or an office that joins at once fits in."""
 
+MAX_STRANGE: Final = 8
+"""Frames of a connection that was not answered yet; the first is a check, which is answered at once."""
+
 _KERNEL_BUFFER: Final = 128 * 1024
-_READ_BYTES: Final = 65_536
+_READ_BYTES: Final = 16_384
+"""At once: there is room for thousands of frames in it that are nothing but their length."""
+
+_MS: Final = 1_000_000
 _BACKLOG: Final = 128
 REST_S: Final = 1.0
 """How long a process without descriptors or memory takes no connection (as asyncio's own servers do)."""
@@ -43,7 +50,9 @@ _ACCEPTS: Final = 32
 class _Connection:
     """One accepted connection; `path` is how ICE knows it."""
 
-    __slots__ = ("answered", "path", "pending", "received", "since_ms", "sock", "source", "writing")
+    __slots__ = (
+        "answered", "budget", "path", "pending", "received", "since_ms", "sock", "source", "strange", "writing",
+    )  # fmt: skip
 
     def __init__(self, sock: socket.socket, path: Path, source: str, since_ms: int) -> None:
         self.sock = sock
@@ -51,6 +60,9 @@ class _Connection:
         self.source = source
         self.since_ms = since_ms
         self.answered = False
+        self.strange = 0
+        """Frames before the answer; from then on they have a `budget`."""
+        self.budget = budget_of_peer(Budget)
         self.received = bytearray()
         self.pending = bytearray()
         self.writing = False
@@ -189,21 +201,41 @@ class TcpMux:
         if not data:
             self._close(connection)
             return
+        connection.received += data
+        handed = self._hand_over(connection)
+        if handed is None:
+            self._close(connection)
+            return
+        del connection.received[:handed]
+
+    def _hand_over(self, connection: _Connection) -> int | None:
+        """The frames that are whole; returns how many bytes that was, None when the connection has to end."""
         received = connection.received
-        received += data
         at = 0
         while at + 2 <= len(received):
             length = received[at] << 8 | received[at + 1]
-            if length > MAX_FRAME:
-                self._close(connection)
-                return
             end = at + 2 + length
+            if length > MAX_FRAME:
+                return None
             if end > len(received):
                 break
+            if not self._bears(connection, end - at):
+                return None
             if length:
                 self._on_packet(bytes(received[at + 2 : end]), connection.path)
             at = end
-        del received[:at]
+        return at
+
+    def _bears(self, connection: _Connection, octets: int) -> bool:
+        """Whether one more frame is looked at; whoever sends more than anybody could need is cut off.
+
+        In a megabyte there may be half a million of them: dropped one by one as datagrams are, they would still cost
+        most of a second.
+        """
+        if connection.answered:
+            return connection.budget.take(octets, self._now_ms() * _MS)
+        connection.strange += 1
+        return connection.strange <= MAX_STRANGE
 
     def _writable(self, connection: _Connection) -> None:
         sent = _send(connection.sock, connection.pending)

@@ -115,6 +115,21 @@ async def test_too_long_a_frame_ends_the_connection(port: Port) -> None:
     assert port.mux.connections == 0
 
 
+@pytest.mark.parametrize("checked", [False, True])
+async def test_a_flood_of_tiny_frames_ends_the_connection(port: Port, checked: bool) -> None:
+    """Soon if it has proven nothing; at the rate that nobody needs if it is somebody's."""
+    sock, path = await port.path()
+    most = tcp.MAX_STRANGE
+    if checked:
+        port.mux.send(b"reply", path)
+        assert await read(sock, 7) == framed(b"reply")
+        most = 5_001
+    await write(sock, framed(b"x") * 8_000)
+    await until(lambda: port.lost or None)
+    assert port.lost == [path]
+    assert len(port.packets) == most
+
+
 async def test_a_slow_reader_loses_packets_and_costs_little_memory(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
     """What comes out later is whole frames, and the newest ones come through once it reads again."""
     monkeypatch.setattr(tcp, "MAX_PENDING", 8_192)
