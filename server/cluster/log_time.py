@@ -15,15 +15,23 @@ _SLEW: Final = 10
 
 
 class LogTime:
-    """Counts from a first reading of the shared clock; readings after it only steer. Never goes back."""
+    """Counts from a first reading of the shared clock; readings after it only steer. Never goes back.
 
-    def __init__(self, local_ns: int, shared_ns: int) -> None:
+    `ahead_ns`: by how much log time already is ahead of the shared clock, as those who have counted longer say.
+    """
+
+    def __init__(self, local_ns: int, shared_ns: int, ahead_ns: int = 0) -> None:
         self._at_ns = local_ns
-        self._offset_ns = self._target_ns = shared_ns - local_ns
+        self._target_ns = shared_ns - local_ns
+        self._offset_ns = self._target_ns + ahead_ns
 
     def now_ms(self, local_ns: int) -> int:
         """Log time, in ms."""
         return (local_ns + self._offset_at(local_ns)) // _NS_PER_MS
+
+    def ahead_ns(self, local_ns: int) -> int:
+        """By how much log time is ahead of the shared clock, as far as that is known."""
+        return self._offset_at(local_ns) - self._target_ns
 
     def steer(self, local_ns: int, shared_ns: int, error_ns: int) -> None:
         """The shared clock said this, give or take the error; what is within that changes nothing."""

@@ -3,13 +3,20 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import cast
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.cluster.connect import client_of, disconnect
+from server.cluster import redis_clock
+from server.cluster.calls import Executes, Reply, Word
+from server.cluster.connect import Client, client_of, disconnect
 from server.cluster.log_time import LogTime
 from server.cluster.redis_clock import RedisClock
-from tests.cluster.servers import RunningRedis
+from server.cluster.replies import number
+from tests.cluster.servers import RunningRedis, redis_server
 
 S = 1_000_000_000
 DATE = 1_700_000_000 * S
@@ -50,6 +57,50 @@ def test_it_never_goes_back(steps: list[tuple[int, int, bool]]) -> None:
         if steered:
             clock.steer(local, DATE + local + shift, 1_000_000)
             assert clock.now_ms(local) == now
+
+
+def test_who_begins_later_is_not_ahead() -> None:
+    """The shared clock was set; whoever begins now begins where the others are, and follows with them."""
+    first = LogTime(0, DATE)
+    first.steer(0, DATE + 600 * S, 1_000_000)
+    second = LogTime(7 * S, DATE + 607 * S, first.ahead_ns(7 * S))
+    assert second.now_ms(7 * S) == first.now_ms(7 * S)
+    assert second.now_ms(100 * S) == first.now_ms(100 * S)
+    assert second.now_ms(7000 * S) == first.now_ms(7000 * S) == (DATE + 7600 * S) // 1_000_000
+
+
+class _Set:
+    """A client of a Redis whose clock was set."""
+
+    def __init__(self, client: Executes) -> None:
+        self._client = client
+        self.later_s = 0
+
+    async def execute_command(self, *args: Word) -> Reply:
+        """As ever, but for the seconds of TIME."""
+        reply = await self._client.execute_command(*args)
+        if isinstance(reply, list):
+            return [number(reply[0]) + self.later_s, *reply[1:]]
+        return reply
+
+
+async def test_a_node_that_starts_after_the_clock_was_set_agrees_with_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Ten minutes of difference would let the time-outs of all rooms fire ten minutes early there."""
+    monkeypatch.setattr(redis_clock, "REFRESH_S", 0.05)
+    async with redis_server("redis") as server:
+        client = client_of(server.url)
+        redis = _Set(client)
+        first, second = (RedisClock(cast("Client", redis)) for _ in range(2))
+        await first.start()
+        redis.later_s = 600
+        await asyncio.sleep(0.5)
+        await second.start()
+        assert abs(second.now_ms() - first.now_ms()) < 5_000
+        for clock in (first, second):
+            await clock.close()
+        await disconnect(client)
 
 
 async def test_nodes_agree(shared_server: RunningRedis) -> None:
