@@ -56,7 +56,7 @@ class Outbox:
         if not waiting:
             if self._marks:
                 self._marks.clear()
-        elif waiting > MAX_OUTBOX_BYTES:
+        elif waiting - len(frame) > MAX_OUTBOX_BYTES:  # a whole room may be larger, and who comes gets it at once
             self._give_up()
         else:
             self._mark()

@@ -15,9 +15,9 @@ import pytest_asyncio
 from aiohttp import ClientSession, WSMsgType, WSServerHandshakeError
 
 from server.errors import DisconnectCode, RejectCode
-from server.ids import ParticipantId, RoomId
+from server.ids import MAIN, CommandId, ParticipantId, RoomId
 from server.rooms import commands as c
-from server.rooms.state import Presence, Reaction, Role
+from server.rooms.state import MAX_CHAT_MESSAGES, Presence, Reaction, Role
 from server.signaling import outbox, transport
 from server.signaling.delivery import Client
 from server.signaling.limits import Buckets, Rate
@@ -237,6 +237,20 @@ async def test_a_client_that_never_reads_is_dropped(
     assert deaf.link.over
     await ann.until(lambda: ann.view.participants[EVE].presence is Presence.LOST)
     await ann.do(c.RaiseHand())
+
+
+async def test_a_room_full_of_long_words_shuts_nobody_out(venue: Venue, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One message may be larger than all that may wait before it: whoever reads gets their Welcome."""
+    monkeypatch.setattr(outbox, "MAX_OUTBOX_BYTES", 64 * 1024)
+    ann = await venue.join("ann", Role.MODERATOR)
+    runner = venue.server.rooms.get(venue.room)
+    assert runner is not None
+    for number in range(MAX_CHAT_MESSAGES):
+        await runner.submit(c.SendChat("\N{SUNFLOWER}" * 2_000), ParticipantId("ann"), CommandId(f"words:{number}"))
+    ben = await venue.join("ben", Role.MODERATOR)
+    assert len(ben.view.chat[MAIN]) == MAX_CHAT_MESSAGES
+    await ben.do(c.RaiseHand())
+    await ann.until(lambda: len(ann.view.hands) == 1)
 
 
 async def test_a_client_that_reads_too_slowly_is_dropped(
