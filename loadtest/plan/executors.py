@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import random
 from itertools import groupby
+from typing import Annotated
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 
 class Visit(Struct, frozen=True):
@@ -35,8 +36,8 @@ class Schedule(Struct, frozen=True):
 class Churn(Struct, frozen=True, forbid_unknown_fields=True):
     """People who go, and whose seats somebody else takes after a while."""
 
-    per_minute: float
-    back_after_s: float = 4.0
+    per_minute: Annotated[float, Meta(gt=0, le=600)]
+    back_after_s: Annotated[float, Meta(ge=0)] = 4.0
 
 
 def churned(schedule: Schedule, churn: Churn, chance: random.Random, duration_s: float) -> Schedule:

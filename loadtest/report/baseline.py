@@ -18,6 +18,8 @@ TOLERATED: Final = 20
 MACHINE: Final = ("Processor", "Cores")
 LEAST: Final = 2.0
 """So many units (ms, %, MiB) more are nothing, however small the figure was."""
+NOT_OURS: Final = ("generator_", "other_")
+"""What makes figures doubtful, and says nothing of the target itself."""
 ENOUGH: Final = 5
 """Figures of fewer values are not compared."""
 
@@ -31,9 +33,12 @@ def beside(run: Run, before: Run, *, tolerated: int = TOLERATED, must_hold: bool
     worse = sum(regression.worse for regression in found)
     verdict = Verdict(f"no figure more than {tolerated} % worse than the baseline", float(worse), worse == 0)
     run = replace(run, verdicts=(*run.verdicts, verdict))
-    if worse == 0 or run.outcome is not Outcome.PASSED:
+    if worse == 0 or run.outcome not in (Outcome.PASSED, Outcome.FAILED):
         return run
-    return replace(run, outcome=Outcome.FAILED, reason=f"{worse} figures are worse than in the baseline")
+    reason = f"{worse} figures are worse than in the baseline"
+    if run.outcome is Outcome.FAILED:
+        reason = f"{run.reason}; {reason}"
+    return replace(run, outcome=Outcome.FAILED, reason=reason)
 
 
 def _differences(before: Run, run: Run) -> tuple[str, ...]:
@@ -51,13 +56,13 @@ def _differences(before: Run, run: Run) -> tuple[str, ...]:
 def regressions(
     before: dict[str, Summary], now: dict[str, Summary], tolerated: int = TOLERATED
 ) -> tuple[Regression, ...]:
-    """Every trend of both runs but the generator's own, the worse ones first; for every trend, larger is worse."""
+    """Every trend of both runs that is about the target, the worse ones first; for every trend, larger is worse."""
     found = []
     for name in METRICS:
         old, new = before.get(name), now.get(name)
         if (
             METRICS[name].kind is not Kind.TREND
-            or name.startswith("generator")
+            or name.startswith(NOT_OURS)
             or old is None
             or new is None
             or min(old.count, new.count) < ENOUGH

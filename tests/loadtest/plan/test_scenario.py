@@ -44,9 +44,10 @@ def test_built_in_scenarios_can_be_run(name: str) -> None:
         ("[[steps]]\ndo = 'dance'\nat_s = 3", "Invalid enum value 'dance'"),
         ("[[rooms]]\npeople = 499\ncount = 200", "100004 people are more than 2000"),
         ("[[rooms]]\npeople = 1\ncount = 9\nprobes_per_s = 50", "451 probes a second are more than 200"),
+        ("[churn]\nper_minute = 0", "Expected `float` > 0.0 - at `$.churn.per_minute`"),
         ("= 3", "not TOML"),
     ],
-    ids=["field", "executor", "profile", "late", "node", "step", "crowd", "probes", "syntax"],
+    ids=["field", "executor", "profile", "late", "node", "step", "crowd", "probes", "churn", "syntax"],
 )
 def test_a_wrong_scenario_is_refused_in_words(change: str, complaint: str) -> None:
     """The message names the file and what is wrong in it."""

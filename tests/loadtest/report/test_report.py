@@ -17,6 +17,7 @@ from rich.console import Console
 from loadtest.drive.conductor import Progress
 from loadtest.measure.nodes import NodePoint
 from loadtest.measure.recorder import Recorder
+from loadtest.measure.summary import Distribution, of_trend
 from loadtest.measure.totals import Totals
 from loadtest.plan.executors import Schedule
 from loadtest.plan.library import scenario_of
@@ -110,6 +111,8 @@ def test_what_is_worse_than_before_can_fail_a_run() -> None:
     assert (failed.outcome, failed.reason) == (Outcome.FAILED, "3 figures are worse than in the baseline")
     assert failed.verdicts[-1].value == 3
     assert "no figure more than 20 % worse" in to_junit(failed)
+    both = beside(made("errors count==0", slower=1.5), fast, must_hold=True)
+    assert both.reason == "1 of 1 requirements not met; 3 figures are worse than in the baseline"
     assert beside(slow, fast, tolerated=60, must_hold=True).outcome is Outcome.PASSED
     assert beside(fast, slow, must_hold=True).outcome is Outcome.PASSED
     gone = made(slower=1.5, facts=replace(FACTS, unreachable="nobody"))
@@ -127,7 +130,7 @@ def test_a_baseline_of_something_else_is_told() -> None:
 
 
 def test_what_has_become_slower_is_worse() -> None:
-    """By more than a fifth; what has become faster, or was noise, is not."""
+    """By more than a fifth; what has become faster, or was noise, is not, nor what others did on the machine."""
     fast, slow, same = made(), made(slower=1.5), made(slower=1.1)
     worse = [found for found in regressions(fast.metrics, slow.metrics) if found.worse]
     assert [(found.metric, found.statistic) for found in worse] == [
@@ -135,8 +138,18 @@ def test_what_has_become_slower_is_worse() -> None:
         ("move_ms", "p95"),
         ("move_ms", "p99"),
     ]
+    busy = of_trend(_distribution(90.0), 10.0), of_trend(_distribution(190.0), 10.0)
+    noise = regressions({"other_cpu_percent": busy[0]}, {"other_cpu_percent": busy[1]})
+    assert noise == ()
     for before, now in ((fast, same), (slow, fast)):
         assert not any(found.worse for found in regressions(before.metrics, now.metrics))
+
+
+def _distribution(value: float) -> Distribution:
+    values = Distribution()
+    for _ in range(10):
+        values.record(value)
+    return values
 
 
 def test_csv_has_a_row_for_each_metric() -> None:
