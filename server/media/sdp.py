@@ -138,10 +138,10 @@ _SENDING: Final = (Direction.SENDONLY, Direction.SENDRECV)
 _KINDS: Final = {"audio": MediaKind.AUDIO, "video": MediaKind.VIDEO}
 _RTP_PROFILES: Final = frozenset(
     f"{transport}RTP/{profile}" for transport in ("UDP/TLS/", "TCP/DTLS/", "") for profile in ("SAVPF", "SAVP")
-)
+) | {"RTP/AVP", "RTP/AVPF"}
 """All mean the same: the fingerprint says that it is DTLS-SRTP (RFC 8829 section 5.1.2)."""
 
-_TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`{|}~-]{1,16}")
+_TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`{|}~-]{1,64}")
 _ICE_UFRAG: Final = re.compile(r"[A-Za-z0-9+/]{4,256}")
 _ICE_PWD: Final = re.compile(r"[A-Za-z0-9+/]{22,256}")
 _HASHES: Final = {"sha-256": 32, "sha-384": 48, "sha-512": 64}
@@ -153,7 +153,12 @@ _DISCARD: Final = 9
 _FINGERPRINT: Final = re.compile(r"(?:[0-9A-F]{2}:)+[0-9A-F]{2}")
 _SUFFIX: Final = re.compile(r"(?:/(?:sendonly|recvonly|sendrecv|inactive))?")
 _URI: Final = re.compile(r"[!-~]{1,128}")
-_FORMATS: Final = re.compile(r"[A-Za-z0-9-]{1,32}(?: [A-Za-z0-9-]{1,32}){0,63}")
+_PROTOCOL: Final = re.compile(r"[A-Za-z0-9/]{3,24}")
+_FORMATS: Final = re.compile(r"[A-Za-z0-9*._-]{1,32}(?: [A-Za-z0-9*._-]{1,32}){0,127}")
+"""Of media that we take no part in, too, such as `udptl t38` or `TCP/MSRP *`."""
+
+_MOST_EXTENSION_ID: Final = 4_351
+"""RFC 8285 section 6: from 4096 on they stand in offers only, for an answerer that would choose an id; we do not."""
 
 
 def parse_offer(text: str) -> Offer:
@@ -183,10 +188,10 @@ def _tagged(sections: tuple[Section, ...], bundle: list[str]) -> int:
     Clients that could also go without a bundle offer a transport in each section; the others are not used then.
     """
     usable = {section.mid: at for at, section in enumerate(sections) if not section.rejected}
-    wanted = [mid for mid in bundle if mid in usable and sections[usable[mid]].codecs]
-    if not usable:
+    bundled = [mid for mid in bundle if mid in usable]
+    if not bundled:
         raise OfferRefused(OfferProblem.NO_MEDIA)
-    return usable[next(iter(wanted or [mid for mid in bundle if mid in usable]))]
+    return usable[next((mid for mid in bundled if sections[usable[mid]].codecs), bundled[0])]
 
 
 def _apart(block: Block, tagged: Block) -> bool:
@@ -233,7 +238,7 @@ def _media_line(line: str) -> tuple[str, int, str, str]:
     if len(parts) != 4:
         raise OfferRefused(OfferProblem.MALFORMED)
     media, port, protocol, formats = parts
-    if not (media.isalpha() and len(media) <= 16 and re.fullmatch(r"[A-Z/]{3,24}", protocol)):
+    if not (media.isalpha() and len(media) <= 16 and _PROTOCOL.fullmatch(protocol)):
         raise OfferRefused(OfferProblem.MALFORMED)
     if not _FORMATS.fullmatch(formats):
         raise OfferRefused(OfferProblem.MALFORMED)
@@ -275,7 +280,7 @@ def _extension(value: str) -> Extension:
     suffix = slash + direction
     if not (_SUFFIX.fullmatch(suffix) and _URI.fullmatch(uri)):
         raise OfferRefused(OfferProblem.MALFORMED)
-    return Extension(id=integer(number, 1, 255), suffix=suffix, uri=uri)
+    return Extension(id=integer(number, 1, _MOST_EXTENSION_ID), suffix=suffix, uri=uri)
 
 
 def _ssrcs(block: Block) -> tuple[int | None, int | None]:
@@ -292,7 +297,7 @@ def _ssrcs(block: Block) -> tuple[int | None, int | None]:
 
 
 def _check_sections(session: Block, sections: tuple[Section, ...]) -> list[str]:
-    """The mids of the bundle that all are in, in its order."""
+    """The mids of the bundle that all sounds and pictures are in, in its order."""
     mids = [section.mid for section in sections if section.mid]
     if len(set(mids)) != len(mids):
         raise OfferRefused(OfferProblem.DUPLICATE_MID)
@@ -301,7 +306,9 @@ def _check_sections(session: Block, sections: tuple[Section, ...]) -> list[str]:
         raise OfferRefused(OfferProblem.DUPLICATE_SSRC)
     groups = [value.split(" ")[1:] for value in session.all("group") if value.startswith("BUNDLE ")]
     bundle = groups[0] if len(groups) == 1 else []
-    if not {section.mid for section in sections if not section.rejected} <= set(bundle) <= set(mids):
+    # What we take no part in may go on a transport of its own: it is refused without the rest.
+    wanted = {section.mid for section in sections if not section.rejected and section.kind is not MediaKind.OTHER}
+    if not wanted <= set(bundle) <= set(mids):
         raise OfferRefused(OfferProblem.NOT_BUNDLED)
     return bundle
 

@@ -96,6 +96,9 @@ _VOICE: Final = "maxaveragebitrate=32000;useinbandfec=1;usedtx=1"
 _ONE_BYTE_IDS: Final = range(1, 15)
 """RFC 8285 section 4.2: the form in which we write header extensions."""
 
+_TWO_BYTE_IDS: Final = range(1, 256)
+"""RFC 8285 section 4.3: what can stand in a packet at all."""
+
 
 def plan_lines(offer: Offer) -> LinePlan:
     """First audio line sent is the microphone, first video line the camera, second the screen; receive lines pair up.
@@ -163,7 +166,8 @@ def answer(offer: Offer, local: Local, ssrcs: tuple[SlotSsrcs, ...]) -> str:
             tail = _slot_video(index, slot, pair.video)
             accepted[pair.video.section.mid] = _accepted(pair.video, local, "sendonly", tail)
     bundle = " ".join(mid for mid in offer.bundle if mid in accepted)
-    lines = ["v=0", f"o=- {local.session} {local.version} IN IP4 127.0.0.1", "s=-", "t=0 0", "a=ice-lite"]
+    lines = ["v=0", f"o=- {local.session} {local.version} IN IP4 127.0.0.1", "s=-", "t=0 0"]
+    lines += ["a=ice-lite", "a=ice-options:ice2"]
     lines += [f"a=group:BUNDLE {bundle}"] if bundle else []
     lines.append("a=msid-semantic: WMS *")
     for section in offer.sections:
@@ -274,7 +278,7 @@ def _wanted(section: Section, extension: Extension) -> bool:
         REPAIRED_RID_URI: bool(section.rids),
         TRANSPORT_CC_URI: extension.id in _ONE_BYTE_IDS,
     }
-    return taken.get(extension.uri, False)
+    return extension.id in _TWO_BYTE_IDS and taken.get(extension.uri, False)
 
 
 def _slot_audio(index: int, slot: SlotSsrcs) -> list[str]:

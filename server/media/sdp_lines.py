@@ -52,7 +52,7 @@ class OfferRefused(ValueError):
 
 
 _UNSAFE: Final = re.compile(r"[^\x20-\x7e\r\n]")
-_PARAMETERS: Final = re.compile(r"[ -~]{1,1024}")
+_PARAMETERS: Final = re.compile(r"[ -~]{0,1024}")
 
 
 class Block:

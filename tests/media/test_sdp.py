@@ -174,12 +174,64 @@ def test_stronger_hashes_are_taken(name: str, size: int) -> None:
     assert parse_offer(text).fingerprint == value.upper()
 
 
-@pytest.mark.parametrize("profile", ["UDP/TLS/RTP/SAVP", "RTP/SAVPF", "TCP/DTLS/RTP/SAVPF"])
+@pytest.mark.parametrize("profile", ["UDP/TLS/RTP/SAVP", "RTP/SAVPF", "TCP/DTLS/RTP/SAVPF", "RTP/AVP", "RTP/AVPF"])
 def test_the_profile_says_nothing_that_the_fingerprint_does_not(profile: str) -> None:
     """RFC 8829 section 5.1.2: what old clients write, and those whose first candidate is one of TCP."""
     offer = parse_offer(make_offer().replace("UDP/TLS/RTP/SAVPF", profile))
     assert [section.protocol for section in offer.sections] == [profile] * 5
     assert all(section.codecs for section in offer.sections)
+
+
+STRANGE_LINES = ("application 9 UDP/DTLS/SCTP webrtc-datachannel", "image 9 udptl t38", "message 9 TCP/TLS/MSRP *")
+
+
+@pytest.mark.parametrize("line", STRANGE_LINES)
+@pytest.mark.parametrize("bundled", [False, True])
+def test_media_that_nobody_knows_do_not_spoil_the_rest(line: str, bundled: bool) -> None:
+    """On the transport of all or on one of its own, such a line is refused alone (RFC 8843 section 7.3.3)."""
+    text = make_offer(slots=0).replace("BUNDLE 0 1 2", "BUNDLE 0 1 2 strange" if bundled else "BUNDLE 0 1 2")
+    offer = parse_offer(f"{text}m={line}\nc=IN IP4 0.0.0.0\na=mid:strange\na=ice-ufrag:other\n")
+    assert [section.kind for section in offer.sections[2:]] == [MediaKind.VIDEO, MediaKind.OTHER]
+    assert (offer.ufrag, *offer.apart) == ("ufrag", "strange")
+
+
+def test_a_camera_may_know_very_many_formats() -> None:
+    """All numbers there are, most of them of codecs that we do not know; one line of parameters says nothing."""
+    formats = tuple((number, f"X{number}/90000", "") for number in range(128) if number not in (96, 97))
+    text = with_formats(formats, "96 97").replace("a=rtpmap:35 ", "a=fmtp:35 \na=rtpmap:35 ")
+    assert [codec.payload_type for codec in parse_offer(text).sections[1].codecs] == [96]
+
+
+def test_a_retransmission_of_nothing_is_none() -> None:
+    """RTX without `apt`, or of a format that is not there, is not ours (RFC 4588 section 8.1)."""
+    for parameters in ("rtx-time=3000", "apt=35", "apt=x", "apt="):
+        text = make_offer().replace("a=fmtp:97 apt=96", f"a=fmtp:97 {parameters}")
+        assert parse_offer(text).sections[1].codecs[0].rtx_payload_type is None
+    late = make_offer().replace("a=fmtp:97 apt=96", "a=fmtp:97 rtx-time=3000; apt=96")
+    assert parse_offer(late).sections[1].codecs[0].rtx_payload_type == 97
+
+
+def test_names_of_sections_may_be_long() -> None:
+    """RFC 5888 sets no bound; some stacks take a UUID."""
+    name = "0d3f7a52-9f7c-4ed1-8f5c-2f6a0a3f9d10"
+    text = make_offer(slots=0).replace("BUNDLE 0", f"BUNDLE {name}").replace("a=mid:0", f"a=mid:{name}")
+    assert parse_offer(text).bundle == (name, "1", "2")
+
+
+IGNORED = (
+    *("a=ice-options:trickle ice2 renomination", "a=ice-pacing:50", "a=rtcp:9 IN IP6 ::", "a=rtcp-mux-only"),
+    *("a=tls-id:abcdefghijklmnopqrst", "a=extmap-allow-mixed", "a=msid:- t", "b=AS:2000"),
+    *("b=TIAS:1", "a=imageattr:* send * recv *", "a=end-of-candidates", "a=bundle-only", "a=x", "a=remote-candidates:"),
+    *("a=candidate:1 1 UDP 1 fd00::1 9 typ host", "a=candidate:2 1 udp 1 a.local 9 typ host generation 0 ufrag x"),
+    *("a=candidate:3 1 TCP 1 192.0.2.1 9 typ host tcptype so", "a=ssrc-group:FEC-FR 2000 9", "a=rtcp-xr:rcvr-rtt=all"),
+)
+
+
+def test_much_may_stand_in_an_offer_that_changes_nothing() -> None:
+    """RFC 8839, 8843, 8858 and others: what a lite agent with one transport need not know, anywhere."""
+    text = make_offer()
+    everything = "\n".join(IGNORED)
+    assert parse_offer(text.replace("a=rtcp-mux\n", f"a=rtcp-mux\n{everything}\n")) == parse_offer(text)
 
 
 def test_what_was_taken_out_of_a_line_may_leave_traces() -> None:
@@ -252,6 +304,7 @@ BAD: dict[str, tuple[Callable[[str], str], OfferProblem]] = {
     "huge port": (lambda text: text.replace("m=audio 9 ", f"m=audio {'9' * 900} "), OfferProblem.BAD_NUMBER),
     "payload type": (lambda text: text.replace("SAVPF 111", "SAVPF 999"), OfferProblem.BAD_NUMBER),
     "extension id": (lambda text: text.replace("extmap:4", "extmap:0"), OfferProblem.BAD_NUMBER),
+    "high extension id": (lambda text: text.replace("extmap:4", "extmap:4352"), OfferProblem.BAD_NUMBER),
     "extension direction": (lambda text: text.replace("extmap:4 ", "extmap:4/up "), OfferProblem.MALFORMED),
     "extension flood": (lambda text: text + f"a=extmap:9 {MID_URI}\n" * 40, OfferProblem.TOO_MANY_EXTENSIONS),
     "ssrc flood": (
@@ -289,6 +342,10 @@ BAD: dict[str, tuple[Callable[[str], str], OfferProblem]] = {
     "lite like us": (lambda text: text.replace("t=0 0\n", "t=0 0\na=ice-lite\n"), OfferProblem.BOTH_LITE),
     "nothing but refused lines": (
         lambda text: text.replace("m=audio 9 ", "m=audio 0 ").replace("m=video 9 ", "m=video 0 "),
+        OfferProblem.NO_MEDIA,
+    ),
+    "nothing but a data channel of its own": (
+        lambda _: "v=0\nt=0 0\nm=application 9 UDP/DTLS/SCTP webrtc-datachannel\na=mid:0\n",
         OfferProblem.NO_MEDIA,
     ),
     "no setup": (lambda text: text.replace("a=setup:actpass\n", ""), OfferProblem.BAD_SETUP),
