@@ -59,8 +59,10 @@ async def demo(*, port: Port = 8080, people: People = 5, nodes: Nodes = 1, redis
         print("holdspace demo: several servers need --redis, such as --redis embedded", file=sys.stderr)
         sys.exit(2)
     stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # The servers have sessions of their own: they would outlive a terminal that is closed. `nohup` is what keeps all.
+        if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
     ports = tuple(range(port, port + nodes)) if port else tuple(free_port() for _ in range(nodes))
     running = asyncio.create_task(_run(ports, people, redis))
     stopping = asyncio.create_task(stop.wait())

@@ -17,7 +17,8 @@ CPU: Final = "process_cpu_seconds_total"
 MEMORY: Final = "process_resident_memory_bytes"
 FILES: Final = "process_open_fds"
 TASKS: Final = "holdspace_tasks"
-_WANTED: Final = tuple(name.encode() for name in (LAG, LAG_SUM, LAG_COUNT, CPU, MEMORY, FILES, TASKS))
+STARTED: Final = "process_start_time_seconds"
+_WANTED: Final = tuple(name.encode() for name in (LAG, LAG_SUM, LAG_COUNT, CPU, MEMORY, FILES, TASKS, STARTED))
 
 
 class Page(Struct, frozen=True):
@@ -33,6 +34,8 @@ class Page(Struct, frozen=True):
     tasks: float | None
     lag_s: float
     looks: float
+    started_s: float | None
+    """When the process began, in Unix time."""
 
 
 def read_page(body: bytes) -> Page:
@@ -54,6 +57,7 @@ def read_page(body: bytes) -> Page:
         plain.get(TASKS),
         plain.get(LAG_SUM, 0.0),
         plain.get(LAG_COUNT, 0.0),
+        plain.get(STARTED),
     )
 
 

@@ -68,6 +68,7 @@ class NodeProbe:
             cost.open_files,
             None if page is None else page.tasks,
             None if page is None or before is None else mean_lag_ms(before, page),
+            None if page is None else page.started_s,
         )
 
     def _processes(self, server: OwnServer) -> _Cost:

@@ -28,6 +28,8 @@ class NodePoint(Struct, frozen=True):
     tasks: float | None = None
     lag_ms: float | None = None
     """Mean lateness of the loop."""
+    started_s: float | None = None
+    """When its process began; another time is another process."""
 
 
 class Quantity(Struct, frozen=True):
@@ -86,8 +88,9 @@ def certain_growth(quantity: Quantity, growth: Growth) -> float:
 
 
 def _growth(points: list[NodePoint]) -> dict[str, Growth]:
-    """Not of a node that was away meanwhile: another process is another beginning."""
-    if any(point.health_ms is None for point in points):
+    """Not of a node that was started again meanwhile, or that may have been: another process is another beginning."""
+    began = {point.started_s for point in points if point.started_s is not None}
+    if len(began) > 1 or (not began and any(point.health_ms is None for point in points)):
         return {}
     found = {}
     for quantity in QUANTITIES:

@@ -147,9 +147,15 @@ async def test_a_port_in_use_ends_the_demo() -> None:
         assert f"holdspace demo: port {port} ".encode() in error
 
 
+def children(process: Process) -> list[int]:
+    """Processes that it has started (proc(5)), and that run."""
+    found = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text(encoding="ascii")
+    return [int(pid) for pid in found.split()]
+
+
 @pytest.mark.timeout(120)
 async def test_several_servers_are_one_demo() -> None:
-    """Each has its link; people at different servers are in one room, and one server's end leaves it to the others."""
+    """Each has its link; people at different servers are in one room. Nothing of it outlives the terminal."""
     options = ("--port", "0", "--people", "2", "--nodes", "2", "--redis", "embedded")
     async with running_demo(*options) as process, ClientSession() as http:
         links = [await read_link(process, "moderator"), await read_link(process, "participant")]
@@ -161,6 +167,12 @@ async def test_several_servers_are_one_demo() -> None:
         await mod.until(lambda view: bool(view.hands))
         for participant in (mod, newcomer):
             await participant.close()
+        begun = children(process)
+        assert len(begun) == 3
+        process.send_signal(signal.SIGHUP)
+        async with asyncio.timeout(20):
+            await process.communicate()
+        assert not any(Path(f"/proc/{pid}").exists() for pid in begun)
 
 
 async def test_several_servers_need_something_to_share() -> None:

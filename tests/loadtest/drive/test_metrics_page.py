@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import time
+
 from loadtest.drive.metrics_page import lags_ms, read_page
 from server.observe.metrics import Metrics, exposition
 
@@ -32,8 +34,10 @@ def test_a_server_that_started_anew_begins_at_zero() -> None:
 
 
 def test_cpu_and_memory_are_those_of_the_process() -> None:
-    """As the standard collector of Prometheus names them."""
+    """As the standard collector of Prometheus names them, with when it began."""
     page = read_page(scraped(Metrics()))
     assert page.cpu_s is not None
     assert page.rss_bytes is not None
     assert page.rss_bytes > 1_000_000
+    assert page.started_s is not None
+    assert 0 < page.started_s <= time.time()

@@ -6,6 +6,7 @@ from __future__ import annotations
 import random
 
 import pytest
+from msgspec.structs import replace
 
 from loadtest.measure.growth import growth_of, settled_from
 from loadtest.measure.nodes import QUANTITIES, NodePoint, certain_growth, figures_of
@@ -87,3 +88,11 @@ def test_a_node_that_was_away_began_anew() -> None:
     """What it holds afterwards says nothing about what it held before."""
     points = [point(second, None if second == 200 else 1.0) for second in range(301)]
     assert figures_of("a", tuple(points), settled_s=100).growth == {}
+    again = [replace(each, health_ms=1.0, started_s=9.0 if each.second < 200 else 77.0) for each in points]
+    assert figures_of("a", tuple(again), settled_s=100).growth == {}
+
+
+def test_a_slow_answer_is_no_new_beginning() -> None:
+    """One health check that timed out in an hour does not excuse a node that is known to be the same process."""
+    points = [replace(point(second, None if second == 200 else 1.0), started_s=9.0) for second in range(301)]
+    assert figures_of("a", tuple(points), settled_s=100).growth["tasks"].certain > 0
