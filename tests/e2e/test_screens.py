@@ -20,10 +20,12 @@ from tests.e2e.serving import Server
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
 NAMES = ("Gus", "Hal", "Ida")
-LOOKS = {
-    "en-US": (Look(320, 640, "light"), Look(1280, 800, "dark")),
-    "es-ES": (Look(320, 640, "dark"), Look(1280, 800, "light")),
-}
+USUAL = (Look(320, 640, "light"), Look(1280, 800, "dark"))
+UNUSUAL = (Look(320, 200, "dark"), Look(1280, 800, "light", forced=True))
+"""A common screen at 400 %, and a contrast theme."""
+
+LOOKS = {"en-US": (USUAL, UNUSUAL), "es-ES": (UNUSUAL, USUAL)}
+"""In turn, so that each screen is looked at in all four ways, two of them in each language."""
 
 
 @pytest.fixture

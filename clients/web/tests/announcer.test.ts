@@ -39,6 +39,14 @@ describe("the announcer", () => {
     expect(said).toHaveLength(2);
   });
 
+  test("says nothing of a session that is over", () => {
+    for (const text of ["one", "two", "three"]) announcer.announce({ kind: "presence", text });
+    time.advance(0);
+    announcer.forget();
+    time.advance(10_000);
+    expect(said).toEqual(["0 polite one"]);
+  });
+
   test("keeps silent about kinds that are switched off", () => {
     announcer.silence("reaction", true);
     announcer.announce({ kind: "reaction", text: "applause" });

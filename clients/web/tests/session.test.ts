@@ -211,20 +211,17 @@ describe("inside", () => {
   });
 
   test("words for one room are never sent in another", async () => {
-    const at = (placement: string): RoomView => room({ participants: people(6, () => ({ placement })) });
     tab.server.acknowledge();
     expect(await tab.session.say("only for you", "b1")).toBe("moved");
     expect(tab.server.commands).toEqual([]);
-
     const late = tab.session.say("only for you", "main");
     expect(tab.server.commands).toEqual(["send_chat"]);
     tab.server.received.splice(0);
     tab.server.breakWire();
     tab.time.advance(100);
-    tab.server.welcome({ view: at("b1") });
+    tab.server.welcome({ view: room({ participants: people(6, () => ({ placement: "b1" })) }) });
     expect(await late).toBe("moved");
     expect(tab.server.commands).not.toContain("send_chat");
-
     const here = tab.session.say("hello", "b1");
     tab.server.acknowledge();
     expect(await here).toBe("said");

@@ -52,6 +52,11 @@ export class Announcer {
     this.schedule();
   }
 
+  /** What still waits belongs to a page that is over. */
+  forget(): void {
+    this.waiting.length = 0;
+  }
+
   private isRepeat(text: string): boolean {
     const now = this.ports.now();
     for (const [old, at] of this.spoken) if (now - at > REPEAT_MS) this.spoken.delete(old);
