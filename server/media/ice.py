@@ -34,11 +34,20 @@ STALE_MS: Final = 7_500
 MAX_PATHS: Final = 16
 """Checked addresses kept for one connection; the longest unused goes first."""
 
-MAX_REQUEST_BYTES: Final = 1_024
+MAX_REQUEST_BYTES: Final = 1_472
+"""As much as a datagram carries: there are clients that put the beginning of their DTLS into their checks."""
+
 _MS: Final = 1_000_000
 _COOKIE: Final = b"\x21\x12\xa4\x42"
 _HEADER: Final = 20
 _USERNAME: Final = 0x0006
+_SIGNATURE: Final = 0x0008
+_UNKNOWN: Final = 0x000A
+_FINGERPRINT: Final = 0x8028
+_OPTIONAL: Final = 0x8000
+"""From here on an attribute may be passed over by whoever does not know it (RFC 8489 section 14)."""
+
+_ATTRIBUTE: Final = struct.Struct("!HH")
 _MOST_ATTRIBUTES: Final = 16
 """Before the name; browsers send some eight in all. A flood of requests full of empty ones must cost little."""
 
@@ -168,6 +177,9 @@ class IceLite(Generic[Owner]):
             # RFC 8489 would have us answer 401; silence tells nothing to a scanner and reflects nothing.
             return None
         session, credentials = found
+        unknown = _not_understood(data)
+        if unknown:
+            return _refusal(request, credentials, unknown)
         if "ICE-CONTROLLED" in request.attributes:
             # RFC 8445 section 7.3.1.1: against a lite agent the full one controls.
             return _reply(request, credentials, {"ERROR-CODE": (487, "Role Conflict")}, stun.Class.ERROR)
@@ -240,6 +252,34 @@ def _parse(data: bytes) -> stun.Message | None:
     except (ValueError, struct.error):
         return None
     return message if message.message_method is stun.Method.BINDING else None
+
+
+def _not_understood(data: bytes) -> list[int]:
+    """The signed attributes that must be known and are not (RFC 8489 section 6.3)."""
+    found: list[int] = []
+    at = _HEADER
+    while at + 4 <= len(data):
+        kind, length = _ATTRIBUTE.unpack_from(data, at)
+        if kind == _SIGNATURE:
+            break
+        if kind < _OPTIONAL and kind not in stun.ATTRIBUTES_BY_TYPE:
+            found.append(kind)
+        at += 4 + (length + 3 & ~3)
+    return found[:_MOST_ATTRIBUTES]
+
+
+def _refusal(request: stun.Message, credentials: Credentials, unknown: list[int]) -> bytes:
+    """A 420 that names these attributes (RFC 8489 sections 6.3.1 and 14.9), which aioice cannot write."""
+    error: dict[str, object] = {"ERROR-CODE": (420, "Unknown Attribute")}
+    data = bytes(stun.Message(stun.Method.BINDING, stun.Class.ERROR, request.transaction_id, error))
+    data += _attribute(_UNKNOWN, struct.pack(f"!{len(unknown)}H", *unknown))
+    data += _attribute(_SIGNATURE, stun.message_integrity(data, credentials.pwd))
+    data += _attribute(_FINGERPRINT, struct.pack("!I", stun.message_fingerprint(data)))
+    return stun.set_body_length(data, len(data) - _HEADER)
+
+
+def _attribute(kind: int, value: bytes) -> bytes:
+    return _ATTRIBUTE.pack(kind, len(value)) + value + bytes(-len(value) % 4)
 
 
 def _reply(

@@ -115,6 +115,72 @@ def test_a_controlled_agent_is_told_to_control() -> None:
     assert ice.owner_of(HOME) is None
 
 
+def raw_check(*attributes: tuple[int, bytes], behind: bytes = b"", fingerprint: int | None = None) -> bytes:
+    """A signed request with these attributes before its name, `behind` the signature, and a fingerprint if given."""
+    body = b"".join(
+        kind.to_bytes(2) + len(value).to_bytes(2) + value + bytes(-len(value) % 4)
+        for kind, value in (
+            *attributes,
+            (0x0006, b"ours:theirs"),
+            (0x0024, bytes(4)),
+        )
+    )
+    data = b"\x00\x01" + len(body).to_bytes(2) + b"\x21\x12\xa4\x42" + bytes(12) + body
+    data += b"\x00\x08\x00\x14" + stun.message_integrity(data, PWD.encode()) + behind
+    if fingerprint is not None:
+        data += b"\x80\x28\x00\x04" + (stun.message_fingerprint(data) ^ fingerprint).to_bytes(4)
+    return stun.set_body_length(data, len(data) - 20)
+
+
+def test_a_fingerprint_may_be_missing_but_not_wrong() -> None:
+    """RFC 8489 section 14.7: what does not fit is no STUN; old agents write none."""
+    ice, _ = agent()
+    assert ice.receive(raw_check(fingerprint=1), HOME, 0) is None
+    assert ice.owner_of(HOME) is None
+    for data in (raw_check(), raw_check(fingerprint=0)):
+        reply = ice.receive(data, HOME, 0)
+        assert reply is not None
+        assert "FINGERPRINT" in stun.parse_message(reply).attributes
+
+
+@pytest.mark.parametrize("unknown", [(0x0030,), (0x0030, 0x7FFF, 0x0026)])
+def test_what_must_be_understood_is_refused_by_name(unknown: tuple[int, ...]) -> None:
+    """RFC 8489 section 6.3.1: 420 with the attributes, signed, and the address is not taken."""
+    ice, _ = agent()
+    reply = ice.receive(raw_check(*((kind, b"xyz") for kind in unknown)), HOME, 0)
+    assert reply is not None
+    parsed = stun.parse_message(reply)
+    assert (parsed.message_class, parsed.error_code) == (stun.Class.ERROR, 420)
+    assert parsed.transaction_id == bytes(12)
+    assert parsed.check_message_integrity(PWD.encode())
+    assert "FINGERPRINT" in parsed.attributes
+    names = b"".join(kind.to_bytes(2) for kind in unknown)
+    assert b"\x00\x0a" + len(names).to_bytes(2) + names in reply
+    assert ice.owner_of(HOME) is None
+
+
+def test_what_may_be_passed_over_is() -> None:
+    """Optional attributes, as libwebrtc has some; a stronger signature behind the one that we check; a long request."""
+    ice, session = agent()
+    optional = ((0xC057, bytes(4)), (0xC001, bytes(4)), (0xC070, bytes(1_200)), (0x8022, "Ürgh".encode()))
+    data = raw_check(*optional, behind=b"\x00\x1c\x00\x20" + bytes(32), fingerprint=0)
+    assert is_stun(data)
+    reply = ice.receive(data, HOME, 0)
+    assert reply is not None
+    assert stun.parse_message(reply).message_class is stun.Class.RESPONSE
+    assert session.selected == HOME
+
+
+def test_of_several_nominated_paths_the_last_counts() -> None:
+    """An agent that nominates as it goes along ends with the one it uses; others stay good to receive from."""
+    ice, session = agent()
+    for path in (HOME, AWAY, HOME, AWAY):
+        ice.receive(check(use_candidate=None), path, 0)
+        assert session.selected == path
+    ice.receive(check(), HOME, 1)
+    assert (session.selected, ice.owner_of(HOME), ice.owner_of(AWAY)) == (AWAY, "ana", "ana")
+
+
 def test_consent_runs_out_after_30_seconds_of_silence() -> None:
     """RFC 7675; each check renews it."""
     ice, _ = agent()
