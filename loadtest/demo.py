@@ -60,7 +60,7 @@ async def demo(*, port: Port = 8080, people: People = 5, nodes: Nodes = 1, redis
         sys.exit(2)
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        # The servers have sessions of their own: they would outlive a terminal that is closed. `nohup` is what keeps all.
+        # The servers, in sessions of their own, would outlive a terminal that is closed. With `nohup` all live on.
         if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
     ports = tuple(range(port, port + nodes)) if port else tuple(free_port() for _ in range(nodes))

@@ -153,6 +153,11 @@ def children(process: Process) -> list[int]:
     return [int(pid) for pid in found.split()]
 
 
+def alive(pid: int) -> bool:
+    """Whether there is such a process."""
+    return Path(f"/proc/{pid}").exists()
+
+
 @pytest.mark.timeout(120)
 async def test_several_servers_are_one_demo() -> None:
     """Each has its link; people at different servers are in one room. Nothing of it outlives the terminal."""
@@ -172,7 +177,7 @@ async def test_several_servers_are_one_demo() -> None:
         process.send_signal(signal.SIGHUP)
         async with asyncio.timeout(20):
             await process.communicate()
-        assert not any(Path(f"/proc/{pid}").exists() for pid in begun)
+        assert not any(map(alive, begun))
 
 
 async def test_several_servers_need_something_to_share() -> None:
