@@ -43,7 +43,7 @@ SPREAD := --numprocesses=$(JOBS) --dist=loadfile --no-loadscope-reorder
 PAIRS := --numprocesses=$(BROWSERS) --dist=load --maxschedchunk=1
 WEB := clients/web
 NPM := scripts/npm --prefix $(WEB)
-NPM_FLAGS := --no-audit --no-fund --loglevel=error
+NPM_FLAGS := --no-audit --no-fund --no-update-notifier --loglevel=error
 WEB_SOURCES := $(shell find $(WEB)/src $(WEB)/report $(WEB)/public $(WEB)/*.html $(WEB)/*.config.* $(WEB)/tsconfig*.json 2>/dev/null)
 
 .PHONY: run test test-all faults sanitize lint ruff mypy lint-imports svelte-check vitest format web install install-dev browser compiler redis operations stacks interop docs pictures lock clean

@@ -56,7 +56,8 @@ async def demo(*, port: Port = 8080, people: People = 5, nodes: Nodes = 1, redis
     With several servers the links, and the people, are spread over them.
     """
     if nodes > 1 and not redis:
-        print("holdspace demo: several servers need --redis, such as --redis embedded", file=sys.stderr)
+        text = "several servers need --redis, such as --redis embedded (with make: REDIS=embedded)"
+        print(f"holdspace demo: {text}", file=sys.stderr)
         sys.exit(2)
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -139,6 +140,7 @@ async def _session(servers: list[OwnServer], stages: list[Stage]) -> None:
             present.append(await SyntheticPerson.arrive(stage, number, token, f"{name} (demo)"))
         for role, server in zip_longest((Role.MODERATOR, Role.PARTICIPANT), servers, fillvalue=None):
             _print_link(room, role or Role.PARTICIPANT, server or servers[0])
+        print("Open a link in a browser. Ctrl-C ends the demo.", file=sys.stderr)
         reasons = await asyncio.gather(*(person.live() for person in present))
         over = DisconnectCode.SESSION_OVER in reasons
         print("The session is over." if over else "All synthetic people have been sent away.", file=sys.stderr)

@@ -3,22 +3,44 @@
 
 from __future__ import annotations
 
+import os
 import socket
 
 from server.config import Config, ConfigError
 
 
 def bound_sockets(config: Config) -> list[socket.socket]:
-    """TCP sockets on every address of the host, and the certainty that the media port is free too."""
+    """TCP sockets on every address of the host, and the certainty that the media ports are free too."""
+    bound: list[socket.socket] = []
     try:
         places = socket.getaddrinfo(config.host or None, config.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        bound: list[socket.socket] = []
         for family, _, _, _, address in dict.fromkeys(places):
             port = bound[0].getsockname()[1] if bound else config.port
             bound.append(socket.create_server((address[0], port), family=family))
-        for number in range(config.worker_count):
-            with socket.socket(places[0][0], socket.SOCK_DGRAM) as media:
-                media.bind((places[0][4][0], config.udp_port + number if config.udp_port else 0))
-    except OSError as error:
-        raise ConfigError(f"cannot listen on {config.host} port {config.port}: {error.strerror}") from error
+        family, _, _, _, address = places[0]
+        _require_media(config, family, str(address[0]))
+    except (OSError, ConfigError) as error:
+        for each in bound:
+            each.close()
+        if isinstance(error, ConfigError):
+            raise
+        raise ConfigError(f"cannot listen on {config.host} port {config.port}: {_why(error)}") from error
     return bound
+
+
+def _require_media(config: Config, family: socket.AddressFamily, host: str) -> None:
+    for number in range(config.worker_count):
+        port = config.udp_port + number if config.udp_port else 0
+        try:
+            with socket.socket(family, socket.SOCK_DGRAM) as media:
+                media.bind((host, port))
+        except OSError as error:
+            text = f"cannot have UDP port {port} of {host} for media: {_why(error)}; media_port chooses others"
+            raise ConfigError(text) from error
+
+
+def _why(error: OSError) -> str:
+    """Without the address, which `create_server` writes into its message once more; a name has errors of its own."""
+    if isinstance(error, socket.gaierror) or error.errno is None:
+        return str(error.strerror)
+    return os.strerror(error.errno)

@@ -20,7 +20,10 @@ export default defineConfig(({ mode }) => {
       // data: URLs would need an exception in the content security policy.
       assetsInlineLimit: 0,
       modulePreload: { polyfill: false },
-      rolldownOptions: { input: fixtures ? ["index.html", "fixtures.html"] : ["index.html"] },
+      rolldownOptions: {
+        input: fixtures ? ["index.html", "fixtures.html"] : ["index.html"],
+        checks: { bundlerTimings: false },
+      },
     },
     preview: { headers: { "Content-Security-Policy": CONTENT_SECURITY_POLICY } },
     server: { proxy: { "/api": "http://localhost:8080", "/socket.io": { target: "ws://localhost:8080", ws: true } } },
