@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 
 from loadtest.measure.metrics import METRICS, Kind
 from loadtest.report.data import Outcome, Run
-from loadtest.report.numbers import shown
+from loadtest.report.numbers import was
 
 COLUMNS = ("metric", "unit", "kind", "count", "per_s", "min", "mean", "p50", "p90", "p95", "p99", "p99.9", "max")
 
@@ -52,6 +52,6 @@ def to_junit(run: Run) -> str:
     for verdict in run.verdicts:
         case = ET.SubElement(suite, "testcase", classname=f"loadtest.{run.scenario.name}", name=verdict.requirement)
         if not verdict.met:
-            ET.SubElement(case, "failure", message=f"was {shown(verdict.value)}")
+            ET.SubElement(case, "failure", message=was(verdict.value))
     ET.indent(suite)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(suite, encoding="unicode") + "\n"

@@ -18,7 +18,7 @@ from loadtest.measure.summary import Summary
 from loadtest.plan.thresholds import Requirement, judge
 from loadtest.report.data import Outcome, Run
 from loadtest.report.growth import lines as growth_lines
-from loadtest.report.numbers import shown
+from loadtest.report.numbers import shown, was
 
 LAST_MARKS: Final = 4
 PLAIN: Final = ("join_ms", "signal_ms", "fanout_ms", "move_ms", "move_frame_ms", "resume_ms")
@@ -84,7 +84,7 @@ def ending(run: Run) -> RenderableType:
     parts: list[RenderableType] = [figures(run.metrics), Text("")] if run.metrics else []
     for verdict in run.verdicts:
         mark, style = ("met    ", "green") if verdict.met else ("NOT MET", "bold red")
-        parts.append(Text(f"  {mark}  {verdict.requirement}   (was {shown(verdict.value)})", style=style))
+        parts.append(Text(f"  {mark}  {verdict.requirement}   ({was(verdict.value)})", style=style))
     parts += [Text(f"  {count:6} x  {cause}", style="red") for cause, count in run.errors.items()]
     parts += [Text(f"  {text}") for text in growth_lines(run.nodes)]
     worse = [regression for regression in run.regressions if regression.worse]

@@ -10,6 +10,11 @@ _MANY: Final = 100
 _SOME: Final = 10
 
 
+def was(value: float | None) -> str:
+    """What became of something that was required, as the end of a sentence."""
+    return "nothing was recorded" if value is None else f"was {shown(value)}"
+
+
 def shown(value: float | None) -> str:
     """12,345 / 123 / 12.3 / 1.23."""
     if value is None:

@@ -162,9 +162,11 @@ def test_csv_has_a_row_for_each_metric() -> None:
 
 def test_junit_has_a_case_for_each_requirement() -> None:
     """Failures say what the figure was; a target that went away is an error."""
-    suite = ET.fromstring(to_junit(made("move_ms p95<10", "errors count<5")))  # noqa: S314 - written by us
-    assert suite.attrib["tests"] == "3"
-    assert [case.attrib["name"] for case in suite if case.find("failure") is not None] == ["move_ms p95<10"]
+    suite = ET.fromstring(to_junit(made("move_ms p95<10", "errors count<5", "join_ms p95<9")))  # noqa: S314 - by us
+    assert suite.attrib["tests"] == "4"
+    failed = {case.attrib["name"]: case.find("failure") for case in suite}
+    said = {name: failure.attrib["message"] for name, failure in failed.items() if failure is not None}
+    assert said == {"move_ms p95<10": "was 95.2", "join_ms p95<9": "nothing was recorded"}
     gone = ET.fromstring(to_junit(made(facts=replace(FACTS, unreachable="nobody"))))  # noqa: S314 - as above
     assert gone.attrib["errors"] == "1"
 
