@@ -161,7 +161,8 @@ class Layer:
             self.keyframes += 1
             self.height = picture.height or self.height
             self.pacer.fulfilled()
-        if self.lines or self.pending:
+        # What is sent again very late must not take the place of a newer one.
+        if (self.lines or self.pending) and packet.extended > self.statistics.highest - HISTORY:
             if not self.history:
                 self.history = self._places()
             self.history[packet.extended % HISTORY] = packet

@@ -365,3 +365,19 @@ def test_a_publisher_is_told_when_its_packets_came() -> None:
     assert [number for number, _ in message.arrivals()] == [7, 8, 9, 10]
     assert [arrival is not None for _, arrival in message.arrivals()] == [True, True, False, True]
     assert int.from_bytes(sent[8:12]) == MICROPHONE_SSRC
+
+
+def test_a_very_late_packet_does_not_take_the_place_of_a_newer_one(pair: Pair) -> None:
+    """It comes through by RTX after 256 others; what a subscriber has lost since then is still there for it."""
+    pair.choose(0)
+    first = pair.q.send(vp8(keyframe=True))
+    for number in range(1, 300):
+        pair.circle.wait(5)
+        if number != 3:
+            pair.q.send(vp8(number), first + number)
+        assert pair.bo.seen()
+    lost = pair.bo.seen()[258]
+    pair.q.repeat(vp8(3), first + 3, 1)
+    assert len(pair.bo.seen()) == 300
+    pair.bo.send_report(negative_acknowledgement(1, lost.ssrc, [lost.sequence]))
+    assert [packet.payload[2:] for packet in pair.bo.repeats()] == [lost.payload]
