@@ -16,7 +16,6 @@ from aiortc.rtp import (
     RTCP_PSFB_PLI,
     RTCP_RTPFB_NACK,
     AnyRtcpPacket,
-    RtcpPacket,
     RtcpPsfbPacket,
     RtcpReceiverInfo,
     RtcpRrPacket,
@@ -29,7 +28,15 @@ from server.media.dtls import SrtpError, SrtpPair, is_dtls
 from server.media.ice import IceLite, Path, is_stun
 from server.media.line import Line
 from server.media.peer import Peer
-from server.media.rtcp import SenderReport, is_rtcp, negative_acknowledgement, ntp_units, picture_loss, split_feedback
+from server.media.rtcp import (
+    SenderReport,
+    is_rtcp,
+    negative_acknowledgement,
+    ntp_units,
+    parse_reports,
+    picture_loss,
+    split_feedback,
+)
 from server.media.rtp import MalformedPacket, Packet
 from server.media.sdp_codecs import MediaKind
 from server.media.streams import Layer
@@ -42,6 +49,9 @@ MAX_FEEDBACK: Final = 128
 
 REPORT_GAP_NS: Final = 100_000_000
 """Sender reports of a layer that come closer are ignored."""
+
+_FIR_BYTES: Final = 8
+"""An entry of a full intra request: whom it is for, and its number (RFC 5104 section 4.3.1.1)."""
 
 _LIVE_NS: Final = 2_000_000_000
 """A layer that sent nothing for this long is off: it is not asked again and again."""
@@ -174,10 +184,10 @@ class Forwarder:
     def _rtcp(self, peer: Peer, srtp: SrtpPair, data: bytes, now_ns: int) -> None:
         try:
             transport, rest = split_feedback(srtp.unprotect_rtcp(data))
-            packets = RtcpPacket.parse(rest) if rest else []
-        except (SrtpError, ValueError, struct.error):
+        except (SrtpError, ValueError):
             self.dropped += 1
             return
+        packets = parse_reports(rest)
         if peer.downlink is not None:
             for message in transport:
                 peer.downlink.transport_feedback(message, now_ns)
@@ -195,8 +205,9 @@ class Forwarder:
                 self._received(peer, blocks, now_ns)
             case RtcpPsfbPacket(fmt=fmt) if fmt == RTCP_PSFB_PLI:
                 self._keyframe_wanted(peer, packet.media_ssrc, now_ns)
-            case RtcpPsfbPacket(fmt=fmt) if fmt == RTCP_PSFB_FIR and len(packet.fci) >= 4:
-                self._keyframe_wanted(peer, int.from_bytes(packet.fci[:4]), now_ns)
+            case RtcpPsfbPacket(fmt=fmt) if fmt == RTCP_PSFB_FIR:
+                for at in range(0, len(packet.fci) - 3, _FIR_BYTES):
+                    self._keyframe_wanted(peer, int.from_bytes(packet.fci[at : at + 4]), now_ns)
             case RtcpPsfbPacket(fmt=fmt) if fmt == RTCP_PSFB_APP and peer.downlink is not None:
                 with suppress(ValueError, struct.error):
                     # Other application messages have another name than REMB in the same place.

@@ -4,15 +4,20 @@
 from __future__ import annotations
 
 from collections import deque
+from contextlib import suppress
 from struct import Struct as Layout
 from typing import Final
 
 from aiortc.rtp import (
+    RTCP_PSFB,
     RTCP_PSFB_APP,
     RTCP_PSFB_PLI,
+    RTCP_RR,
     RTCP_RTPFB,
     RTCP_RTPFB_NACK,
     RTCP_SR,
+    AnyRtcpPacket,
+    RtcpPacket,
     RtcpPsfbPacket,
     RtcpReceiverInfo,
     RtcpRrPacket,
@@ -49,6 +54,11 @@ _NACKED_BEHIND: Final = 16
 """Further packets of which one entry speaks."""
 
 _SEQUENCE: Final = 0xFFFF
+_HEEDED: Final = {RTCP_SR: 28, RTCP_RR: 8, RTCP_RTPFB: 0, RTCP_PSFB: 0}
+"""Packet types, and in bytes what stands before the blocks of a report."""
+
+_BLOCK_BYTES: Final = 24
+_PADDED: Final = 0x20
 _SENDER_REPORT: Final = Layout("!BBHIQIII")
 _SENDER_REPORT_WORDS: Final = 6
 _NTP_SECOND: Final = 1 << 32
@@ -77,6 +87,32 @@ def split_feedback(compound: bytes) -> tuple[list[bytes], bytes]:
         (found if transport else others).append(compound[at:end])
         at = end
     return found, b"".join(others) + compound[at:]
+
+
+def parse_reports(compound: bytes) -> list[AnyRtcpPacket]:
+    """The reports and feedback in a datagram, each for itself: others may come with them, extended or malformed ones.
+
+    RFC 3550 section 6.1: a receiver passes over what it does not know. BYE and SDES steer nothing here; the library
+    refuses a report with the extension that section 6.4.3 allows, and names that are padded as in section 6.5.
+    """
+    found: list[AnyRtcpPacket] = []
+    at = 0
+    while at + 4 <= len(compound):
+        end = at + 4 + 4 * (compound[at + 2] << 8 | compound[at + 3])
+        if compound[at + 1] in _HEEDED and end <= len(compound):
+            with suppress(ValueError):
+                found += RtcpPacket.parse(_bare(compound[at:end]))
+        at = end
+    return found
+
+
+def _bare(packet: bytes) -> bytes:
+    """A report without its extension and padding; anything else as it is."""
+    fixed = _HEEDED[packet[1]]
+    size = fixed + _BLOCK_BYTES * (packet[0] & 0x1F)
+    if not fixed or len(packet) <= size:
+        return packet
+    return bytes([packet[0] & ~_PADDED, packet[1]]) + (size // 4 - 1).to_bytes(2) + packet[4:size]
 
 
 class KeyframePacer:

@@ -33,6 +33,18 @@ async def test_a_switch_asks_for_a_keyframe_and_waits_for_it(stage: Stage) -> No
     await bo.until(lambda: len(bo.seen()) == 1)
 
 
+async def test_a_full_intra_request_may_name_several(stage: Stage) -> None:
+    """RFC 5104 section 4.3.1: each entry is for a stream of its own, also if the first one is for nobody's."""
+    ana, bo = await stage.join("ana", "bo")
+    stage.route(group("ana", "bo", video="ana"))
+    ana.show(vp8(keyframe=True))
+    await bo.until(lambda: len(bo.seen()) == 1)
+    before = len(_losses(ana))
+    entries = b"".join(ssrc.to_bytes(4) + bytes(4) for ssrc in (77, bo.slot_ssrcs[0][1]))
+    bo.send_report(bytes(RtcpPsfbPacket(fmt=4, ssrc=1, media_ssrc=0, fci=entries)))
+    await ana.until(lambda: len(_losses(ana)) > before)
+
+
 async def test_many_subscribers_make_one_request(stage: Stage) -> None:
     """Ten PLIs of subscribers within a moment: one is passed on, and one more at most if the moment was long."""
     ana, bo, cleo = await stage.join("ana", "bo", "cleo")

@@ -17,6 +17,7 @@ from server.media.rtcp import (
     layered_bps,
     negative_acknowledgement,
     ntp_units,
+    parse_reports,
     picture_bps,
     picture_loss,
     receiver_estimate,
@@ -182,3 +183,54 @@ def test_transport_feedback_is_taken_out() -> None:
     assert split_feedback(loss + feedback + loss + feedback) == ([feedback, feedback], loss + loss)
     assert split_feedback(loss + feedback[:-1]) == ([], loss + feedback[:-1])
     assert split_feedback(loss + b"\x80\xc8") == ([], loss + b"\x80\xc8")
+
+
+def packet(kind: int, count: int, body: bytes) -> bytes:
+    """One RTCP packet (RFC 3550 section 6.4)."""
+    return bytes([0x80 | count, kind]) + (len(body) // 4).to_bytes(2) + body
+
+
+LOSS = picture_loss(1, 2)
+BLOCK = bytes(24)
+BESIDE = {
+    "reduced size": b"",
+    "extended report": packet(207, 0, bytes(4) + b"\x04\x00\x00\x02" + bytes(8)),
+    "application": packet(204, 3, bytes(4) + b"name" + bytes(8)),
+    "unknown": packet(195, 31, bytes(40)),
+    "another feedback": packet(205, 3, bytes(16)),
+    "names of two": packet(202, 2, bytes(4) + b"\x01\x01a\x00" + bytes(4) + b"\x01\x02bc\x00\x00\x00\x00"),
+    "names in pieces": packet(202, 1, bytes(4) + b"\x01\xffa\x00"),
+    "goodbye with a reason": packet(203, 1, bytes(4) + b"\x06reason\x00"),
+    "goodbye of too few": packet(203, 4, bytes(4)),
+    "feedback too short": packet(206, 1, bytes(4)),
+    "wrong version": b"\x41" + LOSS[1:],
+}
+
+
+def test_a_request_is_heard_whatever_comes_with_it() -> None:
+    """RFC 3550 section 6.1, RFC 5506: a type nobody knows, a name nobody can read, nothing at all."""
+    (wanted,) = RtcpPacket.parse(LOSS)
+    for name, beside in BESIDE.items():
+        heard = [each for each in parse_reports(beside + LOSS + beside) if isinstance(each, RtcpPsfbPacket)]
+        assert heard == [wanted], name
+    assert parse_reports(LOSS[:-1]) == []
+    assert parse_reports(LOSS + b"\x80\xc8\x00") == [wanted]
+
+
+def test_a_report_may_be_extended_and_padded() -> None:
+    """RFC 3550 sections 6.4.1 and 6.4.3: what a profile adds behind the blocks is passed over."""
+    for head, kind in ((bytes(4), 201), (bytes(24), 200)):
+        for blocks in range(3):
+            (plain,) = parse_reports(packet(kind, blocks, head + BLOCK * blocks))
+            extended = packet(kind, blocks, head + BLOCK * blocks + b"more" * 5)
+            padded = packet(kind, blocks, head + BLOCK * blocks + b"\x00\x00\x00\x04")
+            assert parse_reports(extended + LOSS)[0] == plain
+            assert parse_reports(LOSS + bytes([padded[0] | 0x20]) + padded[1:])[1] == plain
+
+
+@given(st.binary(max_size=200))
+def test_any_report_is_read_or_passed_over(data: bytes) -> None:
+    """Never raised, whatever it is, and wherever the types stand that we look at."""
+    parse_reports(data)
+    for kind in (200, 201, 205, 206):
+        parse_reports(bytes([0x80 | len(data) % 32, kind]) + (len(data) // 4).to_bytes(2) + data + LOSS)
