@@ -15,6 +15,8 @@ from typing import Any, Self
 from loadtest.serving import free_port
 
 HOLDSPACE = Path(sys.executable).with_name("holdspace")
+READY_S = 60.0
+"""A loaded machine takes long to import."""
 
 
 class Server:
@@ -51,7 +53,7 @@ class Server:
                 stdout=log,
                 stderr=log,
             )
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(READY_S):
             while not await self._ready():
                 if self._process.returncode is not None:
                     raise RuntimeError(f"the server ended with {self._process.returncode}:\n{self.log.read_text()}")
@@ -60,12 +62,15 @@ class Server:
     async def _ready(self) -> bool:
         try:
             reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-            writer.write(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-            answer = await reader.readline()
         except OSError:
             return False
-        writer.close()
-        return b" 200 " in answer
+        try:
+            writer.write(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            return b" 200 " in await reader.readline()
+        except OSError:
+            return False
+        finally:
+            writer.close()
 
     async def stop(self, *, how: signal.Signals = signal.SIGTERM) -> None:
         """End this process and wait for it."""
