@@ -129,6 +129,10 @@ async def escapes(moderator: Person, keyboard: Keyboard) -> None:
         await moderator.page.keyboard.press("Escape")
         await expect(moderator.find(opened)).to_have_count(0)
         await expect(moderator.find(opener)).to_be_focused()
+    await keyboard.press(moderator.find("end-session"))
+    await expect(moderator.find("cancel")).to_be_focused()
+    await moderator.page.keyboard.press("Enter")
+    await expect(moderator.find("end-session")).to_be_focused()
 
 
 async def test_with_the_mouse_on_a_narrow_screen(server: Server, meet: Meet) -> None:

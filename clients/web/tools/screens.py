@@ -30,7 +30,9 @@ BUILD: Final = ROOT / "dist-fixtures"
 AXE: Final = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 POLICY: Final = "default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
 TAGS: Final = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-SIZES: Final = {320: 640, 1280: 800}
+SIZES: Final = {"320x640": (320, 640), "320x200": (320, 200), "1280x800": (1280, 800)}
+"""A phone, a common screen at 400 %, a computer."""
+SCHEMES: Final = ("light", "dark", "forced")
 WAIT_MS: Final = 15_000
 
 
@@ -39,12 +41,12 @@ class Look:
     """One way to look at a screen."""
 
     screen: str
-    width: int
+    size: str
     scheme: str
     lang: str
 
     def __str__(self) -> str:
-        return f"{self.screen}-{self.width}-{self.scheme}-{self.lang}"
+        return f"{self.screen}-{self.size}-{self.scheme}-{self.lang}"
 
 
 class _Handler(SimpleHTTPRequestHandler):
@@ -76,8 +78,9 @@ def serving(folder: Path) -> Iterator[str]:
 def audit(browser: Browser, address: str, look: Look, pictures: Path | None = None) -> list[str]:
     """What is wrong with this screen; empty: nothing."""
     context = browser.new_context(
-        viewport={"width": look.width, "height": SIZES[look.width]},
+        viewport={"width": SIZES[look.size][0], "height": SIZES[look.size][1]},
         color_scheme="dark" if look.scheme == "dark" else "light",
+        forced_colors="active" if look.scheme == "forced" else "none",
         reduced_motion="reduce",
         bypass_csp=False,
     )
@@ -126,10 +129,11 @@ def screen_names(browser: Browser, address: str) -> list[str]:
 
 
 def looks(names: list[str], *, quick: bool) -> list[Look]:
-    """All combinations; `quick`: each screen narrow in dark Spanish and wide in light English."""
+    """All combinations; `quick`: each size and each scheme once, in both languages."""
     if quick:
-        return [look for name in names for look in (Look(name, 320, "dark", "es"), Look(name, 1280, "light", "en"))]
-    return [Look(*values) for values in product(names, SIZES, ("light", "dark"), ("en", "es"))]
+        each = (("320x640", "dark", "es"), ("320x200", "light", "es"), ("1280x800", "forced", "en"))
+        return [Look(name, *how) for name in names for how in each]
+    return [Look(*values) for values in product(names, SIZES, SCHEMES, ("en", "es"))]
 
 
 def main() -> int:
