@@ -31,6 +31,7 @@ from tests.rooms import wishes
 from tests.rooms.builders import new_room, through_the_wire
 from tests.rooms.invariants import check_room
 from tests.rooms.mirror import apply, canonical, received
+from tests.rooms.privacy import check_heard, check_views
 from tests.rooms.wishes import TOKENS
 
 ACTORS = st.integers(min_value=0, max_value=15)
@@ -173,6 +174,7 @@ class RoomMachine(RuleBasedStateMachine):
     def room_is_sound(self) -> None:
         """See `invariants`."""
         check_room(self.state)
+        check_views(self.state)
 
     @invariant()
     def nobody_regained_a_right(self) -> None:
@@ -271,6 +273,8 @@ class RoomMachine(RuleBasedStateMachine):
         for id_ in self.state.participants:
             heard = received(before, events, id_)
             assert heard is not None
+            if not isinstance(heard, RoomView):
+                check_heard(before, id_, heard)
             self.mirrors[id_] = heard if isinstance(heard, RoomView) else reduce(apply, heard, self.mirrors[id_])
             assert self.mirrors[id_] == view_of(self.state, id_)
 
