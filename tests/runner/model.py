@@ -91,8 +91,8 @@ Step = tuple[str, bool, World]
 """Name; whether it must happen sooner or later; and what is then."""
 
 _KEYED: Final = ("_batch", "_busy", "_need", "_now_ms", "_queue", "_timeout_tried", "epoch", "gone", "seq", "state")
-_FIXED: Final = {"_due", "_limits", "_outputs", "_rules", "_seed"}
-"""The same in all worlds of a setup, or always empty between steps, or remembered only to save time."""
+_FIXED: Final = {"_at_ms", "_due", "_limits", "_outputs", "_rules", "_seed"}
+"""The same in all worlds of a setup, or always empty between steps, or told by the log at `seq`."""
 
 _HASHABLE: Final = (int, str, Entry, Submission, type(None))
 

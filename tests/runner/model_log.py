@@ -88,7 +88,8 @@ def execute(life: Life, request: Request, rules: Rules, faults: Faults) -> tuple
             return life, ReadReply(Trimmed() if after < life.trimmed else life.entries[after:])
         case Load():
             at = life.snapshot_seq
-            return life, Loaded(life.epoch, Seq(at), life.states[at], life.entries[at:])
+            at_ms = life.entries[at - 1].at_ms if at else 0
+            return life, Loaded(life.epoch, Seq(at), life.states[at], life.entries[at:], at_ms)
 
 
 def _append(life: Life, request: Append, rules: Rules, faults: Faults) -> tuple[Life, AppendOutcome]:
