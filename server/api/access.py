@@ -24,11 +24,11 @@ def api_token(key: TokenKey, now: int, life_s: int = 300) -> str:
     return jwt.encode(claims, key.secret, algorithm=ALGORITHM, headers={"kid": key.name})
 
 
-def may_use(key: TokenKey, authorization: str, now: int) -> bool:
-    """Whether this Authorization header opens the API."""
+def objection(key: TokenKey, authorization: str, now: int) -> str:
+    """What keeps this Authorization header from opening the API, in words for who signs; empty: nothing."""
     token = authorization[len(_SCHEME) :].strip()
     if not authorization.lower().startswith(_SCHEME) or len(token) > MAX_TOKEN_CHARACTERS or not token.isascii():
-        return False
+        return "Authorization: Bearer and a JSON Web Token are needed"
     try:
         claims: dict[str, Any] = jwt.decode(
             token,
@@ -38,7 +38,13 @@ def may_use(key: TokenKey, authorization: str, now: int) -> bool:
             issuer=key.name,
             options={"require": ["exp", "aud", "iss"], "verify_exp": False, "verify_nbf": False, "verify_iat": False},
         )
+    except jwt.InvalidSignatureError:
+        return "signed with another secret"
+    except (jwt.InvalidAudienceError, jwt.InvalidIssuerError, jwt.MissingRequiredClaimError):
+        return f"needed are exp, aud {API_AUDIENCE!r}, and the name of the API key as iss"
     except (jwt.PyJWTError, ValueError, RecursionError):
-        return False
+        return "not a JSON Web Token signed with HS256"
     expires = claims["exp"]
-    return isinstance(expires, int) and now - SKEW_SECONDS < expires <= now + MAX_LIFE_S + SKEW_SECONDS
+    if isinstance(expires, int) and now - SKEW_SECONDS < expires <= now + MAX_LIFE_S + SKEW_SECONDS:
+        return ""
+    return "exp: whole seconds since 1970, not past, and at most an hour ahead"

@@ -13,7 +13,7 @@ from typing import Any, Final
 from aiohttp import web
 from msgspec.structs import asdict, replace
 
-from server.api.access import may_use
+from server.api.access import objection
 from server.api.attendance import report_of, table_of
 from server.api.bodies import (
     CSV,
@@ -101,8 +101,8 @@ class Platform:
 
         async def guarded(request: web.Request) -> web.StreamResponse:
             try:
-                if not may_use(self._key, request.headers.get("Authorization", ""), int(self._wall())):
-                    raise Refused(HTTPStatus.UNAUTHORIZED, "unauthorized")
+                if wrong := objection(self._key, request.headers.get("Authorization", ""), int(self._wall())):
+                    raise Refused(HTTPStatus.UNAUTHORIZED, "unauthorized", wrong)
                 return await handler(request)
             except Refused as refused:
                 return problem_of(request, refused)

@@ -239,6 +239,23 @@ async def test_only_who_has_the_secret_may_use_it(server: Server) -> None:
                 assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
+async def test_who_signs_hears_why_it_does_not_open(server: Server) -> None:
+    """What to look at: the header, the secret, the audience, the times; a number with a fraction is no time here."""
+    now = int(time.time())
+    wrong = {
+        "": "Bearer",
+        "Bearer abc": "HS256",
+        f"Bearer {api_token(TokenKey(KEY.name, 'x' * 40), now)}": "another secret",
+        f"Bearer {token(fresh_room())}": "holdspace-api",
+        f"Bearer {signed(exp=now + 24 * 3600)}": "an hour",
+        f"Bearer {signed(exp=now + 60.5)}": "whole seconds",
+    }
+    async with ClientSession(f"http://127.0.0.1:{server.port}") as http:
+        for key, said in wrong.items():
+            async with http.get("/api/v1/rooms", headers={"Authorization": key}) as answer:
+                assert said in (await answer.json(content_type=None))["detail"]
+
+
 @pytest.mark.parametrize(
     ("phases", "examples"),
     [("fuzzing,stateful", 6), pytest.param("examples,coverage,fuzzing,stateful", 60, marks=pytest.mark.slow)],
