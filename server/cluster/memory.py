@@ -79,12 +79,14 @@ class _Room:
             return EpochChanged(self.epoch)
         if expected_seq != self.seq:
             return Conflict(() if expected_seq < self.trimmed else self.after(expected_seq))
-        seqs = tuple(self.commands.get(entry.command) for entry in entries)
-        if any(seq is not None for seq in seqs):
-            return Duplicates(seqs)
-        times = [self.at_ms, *(entry.at_ms for entry in entries)]
-        if times != sorted(times):
-            raise LogUnavailable
+        seqs = [self.commands.get(entry.command) for entry in entries]
+        if seqs.count(None) < len(seqs):
+            return Duplicates(tuple(seqs))
+        at_ms = self.at_ms
+        for entry in entries:
+            if entry.at_ms < at_ms:
+                raise LogUnavailable
+            at_ms = entry.at_ms
         self._store(entries)
         if snapshot is not None:
             self._replace(snapshot)

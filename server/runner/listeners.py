@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from operator import methodcaller
 from typing import Protocol
 
 from msgspec import Struct
@@ -49,6 +50,10 @@ class Listener(Protocol):
 def joined(run: Sequence[Committed]) -> Commit:
     """Entries in a row as one commit."""
     first, last = run[0], run[-1]
+    if first is last:  # as a rule; nothing has to be put together
+        entry, epoch, seq = first.entry, first.epoch, first.seq
+        named, traced = (entry.command,), (entry.trace,)
+        return Commit(first.before, first.after, epoch, seq, seq, entry.events, named, entry.at_ms, traced)
     events = tuple(event for committed in run for event in committed.entry.events)
     commands = tuple(committed.entry.command for committed in run)
     traces = tuple(committed.entry.trace for committed in run)
@@ -81,8 +86,7 @@ class Listeners:
     def tell_run(self, run: Sequence[Committed]) -> None:
         """Tell of entries in a row, at once."""
         if run and self._listeners:
-            commit = joined(run)
-            self._each(lambda listener: listener.committed(commit))
+            self._each(methodcaller("committed", joined(run)))
 
     def tell_reset(self, reset: Reset) -> None:
         """Tell of a room that was loaded anew."""

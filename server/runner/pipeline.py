@@ -20,7 +20,6 @@ from collections.abc import Mapping
 from enum import IntEnum
 from typing import assert_never
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from server.errors import DisconnectCode, JoinRefused
@@ -39,6 +38,7 @@ from server.ports import (
 )
 from server.rooms.context import Context
 from server.rooms.state import RoomState
+from server.runner.batch import Batch, Member
 from server.runner.due import Due, due_in
 from server.runner.steps import (
     Acknowledged,
@@ -66,31 +66,6 @@ class _Need(IntEnum):
     LOAD = 2
 
 
-class _Member(Struct, frozen=True):
-    submission: Submission
-    refusal: Exception | None = None
-
-
-class _Batch(Struct, frozen=True):
-    """Decided on the state at `base`. Without entries, only the position has to be confirmed.
-
-    `states`: the one at `base`, and the one after each entry.
-    """
-
-    base: Seq
-    entries: tuple[Entry, ...]
-    members: tuple[_Member, ...]
-    states: tuple[RoomState, ...]
-
-    def foreseen(self, before: RoomState, seq: Seq, entry: Entry) -> RoomState | None:
-        """The state after this very entry on this very state, if it was folded when it was decided."""
-        place = seq - self.base
-        if not 0 < place <= len(self.entries):
-            return None
-        same = self.entries[place - 1] is entry and self.states[place - 1] is before
-        return self.states[place] if same else None
-
-
 class Pipeline:
     """A state machine: inputs are method calls; `request` and `outputs` say what to do next.
 
@@ -101,7 +76,7 @@ class Pipeline:
         self._rules = rules
         self._limits = limits
         self._queue: tuple[Submission, ...] = ()
-        self._batch: _Batch | None = None
+        self._batch: Batch | None = None
         self._busy: Request | None = None
         self._need = _Need.READ  # hints from between loading and subscribing are lost
         self._outputs: tuple[Output, ...] = ()
@@ -236,6 +211,14 @@ class Pipeline:
         return None
 
     @property
+    def at_rest(self) -> bool:
+        """Whether `request` would ask nothing, unless something happens or time passes."""
+        if self._queue or self._batch is not None or self._busy is not None or self._need is not _Need.NOTHING:
+            return False
+        due = self.wake_ms
+        return due is None or due > self._now_ms
+
+    @property
     def backlog(self) -> int:
         """How many commands wait for their verdict."""
         return len(self._queue) + (0 if self._batch is None else len(self._batch.members))
@@ -274,7 +257,7 @@ class Pipeline:
     def _form(self) -> None:
         """Decide what waits, one after another, on a scratch state."""
         entries: list[Entry] = []
-        members: list[_Member] = []
+        members: list[Member] = []
         states = [self.state]
         self._decide_timeout(entries, states)
         if not self._queue and not entries:
@@ -284,11 +267,11 @@ class Pipeline:
             if (seq := self._rules.recall(self.state, submission.key)) is not None:
                 self._emit(self._verdict(submission, seq))
             elif any(entry.command == submission.key for entry in entries):
-                members.append(_Member(submission))
+                members.append(Member(submission))
             else:
-                members.append(_Member(submission, self._decide(submission, entries, states)))
+                members.append(Member(submission, self._decide(submission, entries, states)))
         if entries or members:
-            self._batch = _Batch(self.seq, tuple(entries), tuple(members), tuple(states))
+            self._batch = Batch(self.seq, tuple(entries), tuple(members), tuple(states))
 
     def _decide(self, submission: Submission, entries: list[Entry], states: list[RoomState]) -> Exception | None:
         """Add an entry and the state after it; or give the refusal."""
@@ -326,7 +309,7 @@ class Pipeline:
         members = () if self._batch is None else self._batch.members
         return tuple(member.submission for member in members) + self._queue
 
-    def _keep(self, members: tuple[_Member, ...]) -> None:
+    def _keep(self, members: tuple[Member, ...]) -> None:
         if self._batch is not None:
             self._batch = replace(self._batch, members=members)
 

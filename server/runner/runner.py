@@ -162,6 +162,8 @@ class RoomRunner:
                 self._publish()
                 if failures:
                     await asyncio.sleep(self._backoff(failures) * _MS)
+                elif self._pipeline.at_rest:
+                    break
                 elif self._pipeline.backlog:
                     await asyncio.sleep(0)  # a log that never waits must not hold up the other rooms
             self._arm()
@@ -241,7 +243,7 @@ class RoomRunner:
         """Tell listeners of commits, entries in a row at once; after that, authors of their verdicts."""
         run: list[Committed] = []
         for output in self._pipeline.outputs():
-            if isinstance(output, Committed):
+            if type(output) is Committed:
                 run.append(output)
             else:
                 if run:
@@ -255,10 +257,10 @@ class RoomRunner:
 
     def _tell(self, output: Reset | Acknowledged | Refused | Unanswered | Faulted) -> None:
         match output:
-            case Reset():
-                self._listeners.tell_reset(output)
             case Acknowledged(ticket):
                 self._answer(ticket, output)
+            case Reset():
+                self._listeners.tell_reset(output)
             case Refused(ticket, error):
                 self._answer(ticket, error)
             case Unanswered(ticket):

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import final
 
 from msgspec import Struct
 
@@ -42,8 +43,9 @@ class Rules(Struct, frozen=True):
     """The pure core, as the pipeline needs it; `decide` raises a `HoldspaceError` to refuse.
 
     `is_hard`: whether this command should survive a failover of the log that comes right after it. `attend`: the state
-    after the events of an entry, with who was there and when. `news`: what the outside shall be told of an entry, from
-    the states before and after it, and its epoch and position. `timed`: all of a state that `next_timeout` looks at.
+    after the events of an entry, if it has any, with who was there and when. `news`: what the outside shall be told of
+    an entry, from the states before and after it, and its epoch and position. `timed`: all of a state that
+    `next_timeout` looks at.
     """
 
     decide: Callable[[RoomState, Command, ParticipantId | None, Context], Events]
@@ -59,9 +61,11 @@ class Rules(Struct, frozen=True):
 
     def fold(self, state: RoomState, entry: Entry, seq: int) -> RoomState:
         """The state after this entry, which also remembers the entry's command."""
-        for event in entry.events:
-            state = self.evolve(state, event)
-        return self.remember(self.attend(state, entry), entry.command, seq)
+        if entry.events:
+            for event in entry.events:
+                state = self.evolve(state, event)
+            state = self.attend(state, entry)
+        return self.remember(state, entry.command, seq)
 
     def news_of(
         self, states: tuple[RoomState, ...], entries: tuple[Entry, ...], epoch: int, base: int
@@ -104,6 +108,7 @@ class Submission(Struct, frozen=True):
 # -- what the shell shows, in this order -------------------------------------------------------------------------------
 
 
+@final
 class Committed(Struct, frozen=True):
     """This entry is in the log, at the next position; `before` and `after` are the states around it."""
 
