@@ -73,7 +73,8 @@ def allocate(
     order = sorted(range(len(wanted)), key=lambda at: (not wanted[at].pinned, wanted[at].rank, at))
     present = [_step_of(ladder, now) for ladder, now in zip(ladders, before, strict=True)]
     steps = _fill(available_bps, ladders, order, present)
-    if _first_change(order, present, steps) <= 0 and _cost(ladders, present) <= KEEP * available_bps:
+    stays = all(step >= 0 or not isinstance(now, int) for step, now in zip(present, before, strict=True))
+    if stays and _first_change(order, present, steps) <= 0 and _cost(ladders, present) <= KEEP * available_bps:
         steps = present
     return Allotment(
         tuple(_choice(want, ladder, step) for want, ladder, step in zip(wanted, ladders, steps, strict=True)),

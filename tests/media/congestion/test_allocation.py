@@ -85,6 +85,13 @@ def test_tile_at_the_edge_does_not_flap() -> None:
     assert seen == [0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0]
 
 
+def test_who_is_shown_smaller_is_not_paused_for_it() -> None:
+    """What flowed for the larger tile has ended, so the others cannot stay above the budget as if nothing changed."""
+    wanted = [Wanted(THREE, 540, 0), Wanted(THREE, 90, 1)]
+    assert allocate(215_000, wanted, (1, 1)).choices == (0, 0)
+    assert allocate(215_000, wanted, (1, PAUSED)).choices == (1, PAUSED)
+
+
 def test_new_speaker_takes_over() -> None:
     """When ranks change the more important picture gets what the other had."""
     before = allocate(330_000, [Wanted(THREE, 270, 0), Wanted(THREE, 270, 1)], (PAUSED, PAUSED)).choices
