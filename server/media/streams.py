@@ -30,6 +30,9 @@ MAX_PAYLOAD: Final = 1_334
 HISTORY: Final = 256
 """Video packets of a layer kept to answer NACKs: some seconds of it."""
 
+RECODE_NS: Final = 1_000_000_000
+"""From one change of codec to the next at the least: each makes everybody who gets the layer begin again."""
+
 _READERS: Final = {CodecName.VP8: read_vp8, CodecName.VP9: read_vp9, CodecName.H264: read_h264}
 
 
@@ -54,6 +57,7 @@ class Layer:
         "meter",
         "pacer",
         "pending",
+        "recoded_ns",
         "report",
         "rid",
         "route",
@@ -82,6 +86,7 @@ class Layer:
         """What the compiled packet path made of `lines`."""
         self.pending: tuple[Line, ...] = ()
         self.arrived_ns = 0
+        self.recoded_ns = 0
         self.height = 0
         self.keyframes = 0
         self.history: list[Packet | None] = []
@@ -121,8 +126,7 @@ class Layer:
             return original
         if codec is CodecName.RED:
             return original if self._describe_redundancy(original) else None
-        self._describe_picture(original, codec)
-        return original
+        return original if self._describe_picture(original, codec, now_ns) else None
 
     def _skipped(self, newest: int, extended: int) -> None:
         """Keep track of what did not come, of video, where asking for it helps."""
@@ -147,10 +151,10 @@ class Layer:
             return False
         return True
 
-    def _describe_picture(self, packet: Packet, codec: CodecName) -> None:
-        """Video is also kept for a while, for those who get it and lose some."""
-        if codec is not self.codec:
-            self._recode(codec)
+    def _describe_picture(self, packet: Packet, codec: CodecName, now_ns: int) -> bool:
+        """Whether it is of the present codec. Video is also kept for a while, for those who get it and lose some."""
+        if codec is not self.codec and not self._recode(codec, packet.extended, now_ns):
+            return False
         try:
             picture = _READERS[codec](packet.payload)
         except MalformedPacket:
@@ -166,6 +170,7 @@ class Layer:
             if not self.history:
                 self.history = self._places()
             self.history[packet.extended % HISTORY] = packet
+        return True
 
     def forget(self) -> None:
         """Nobody gets this layer any more: of hundreds of cameras only those that are watched keep packets."""
@@ -197,12 +202,19 @@ class Layer:
         """The packet furthest on in the sequence, if it is kept."""
         return self.recall(self.statistics.highest)
 
-    def _recode(self, codec: CodecName) -> None:
-        """The publisher changed its codec: whoever gets this layer begins again, or cannot go on."""
+    def _recode(self, codec: CodecName, extended: int, now_ns: int) -> bool:
+        """Whether the publisher has changed its codec: then whoever gets this layer begins again, or cannot go on.
+
+        What comes late from before a change does not change it back, and nobody is followed to and fro.
+        """
+        if extended < self.statistics.highest or now_ns - self.recoded_ns < RECODE_NS:
+            return False
         self.codec = codec
+        self.recoded_ns = now_ns
         for line in self.lines + self.pending:
             line.choose(None)
             line.choose(self)
+        return True
 
 
 class Source:

@@ -52,7 +52,38 @@ def test_a_codec_goes_to_those_who_have_it(codec: tuple[str, ...], payloads: tup
     bo.send_report(negative_acknowledgement(1, bo.video().rewriter.ssrc, [bo.seen()[2].sequence]))
     assert [(packet.payload_type, packet.payload[2:]) for packet in bo.repeats()] == [(46, payloads[2])]
     camera.sequence = 300
+    circle.wait(1_000)
     camera.send(vp8(8, keyframe=True))
     circle.watch(old.video(), ana.camera.layers[0])
     camera.send(vp8(9, keyframe=True))
     assert [packet.payload_type for packet in old.seen()] == [VP8, VP8]
+
+
+def test_a_late_packet_does_not_change_the_codec_back() -> None:
+    """It was sent before the change; everybody goes on with what comes now."""
+    circle = Circle()
+    ana = Seat(circle, "ana", with_codec(make_offer(), 98, 99, *H264))
+    bo = Seat(circle, "bo", with_codec(make_offer(), 45, 46, *H264))
+    circle.watch(bo.video(), ana.camera.layers[0])
+    camera = Encoding(ana, "", CAMERA_SSRC)
+    first = camera.send(vp8(7, keyframe=True))
+    circle.wait(1_000)
+    for sequence, payload in ((first + 2, b"\x65keyframe"), (first + 3, b"\x41goes on")):
+        ana.send(rtp(sequence, ssrc=CAMERA_SSRC, payload_type=98, payload=payload))
+    circle.wait(1_000)
+    camera.send(vp8(8), first + 1)
+    ana.send(rtp(first + 4, ssrc=CAMERA_SSRC, payload_type=98, payload=b"\x41and on"))
+    assert [packet.payload for packet in bo.seen()[1:]] == [b"\x65keyframe", b"\x41goes on", b"\x41and on"]
+
+
+def test_a_publisher_that_changes_to_and_fro_is_not_followed() -> None:
+    """Every packet in another codec: everybody would begin again with each of them; now once in a second."""
+    circle = Circle()
+    ana = Seat(circle, "ana", with_codec(make_offer(), 98, 99, *H264))
+    bo = Seat(circle, "bo", with_codec(make_offer(), 45, 46, *H264))
+    circle.watch(bo.video(), ana.camera.layers[0])
+    for number in range(1, 500):
+        kind, payload = (98, b"\x65keyframe") if number % 2 else (VP8, vp8(number, keyframe=True))
+        ana.send(rtp(number, ssrc=CAMERA_SSRC, payload_type=kind, payload=payload))
+        circle.wait(10)
+    assert bo.video().switches <= 6
