@@ -210,7 +210,7 @@ def _refuse_newcomer(state: RoomState, command: TakeSeat, past: Past) -> None:
 
 def _remembers_too_much(state: RoomState) -> bool:
     ever = len(state.participants) + len(state.past)
-    return max(ever, len(state.used_tickets), len(state.goals)) >= MAX_EVER
+    return max(ever, len(state.used_tickets)) >= MAX_EVER
 
 
 def _entrance(state: RoomState, past: Past) -> Placement:

@@ -30,7 +30,7 @@ from server.rooms.events import (
 )
 from server.rooms.names import NO_TEXT, clean_name, clean_text
 from server.rooms.people import require, require_moderation
-from server.rooms.state import ChatMessage, Goal, GoalVisibility, Hand, Participant, RoomState
+from server.rooms.state import MAX_GOALS, ChatMessage, Goal, GoalVisibility, Hand, Participant, RoomState
 
 
 def decide_own(state: RoomState, command: Own, actor: Participant, ctx: Context) -> Events:
@@ -95,6 +95,8 @@ def _goal(state: RoomState, command: SetGoal, actor: Participant, ctx: Context) 
     text = clean_text(command.text)
     if not text:
         return () if before is None else (GoalSet(actor.id, None, before.visibility),)
+    if before is None and len(state.goals) >= MAX_GOALS:
+        raise CommandRejected(RejectCode.LIMIT_REACHED)
     goal = Goal(text, command.visibility, ctx.now_ms)
     if before and (before.text, before.visibility) == (goal.text, goal.visibility):
         return ()

@@ -10,6 +10,7 @@ from server.rooms.routes import routes_of
 from server.rooms.state import (
     MAX_BREAKOUTS,
     MAX_CHAT_MESSAGES,
+    MAX_GOALS,
     MAX_PENDING,
     MAX_PHASES,
     MAX_RECENT_COMMANDS,
@@ -92,6 +93,7 @@ def check_bounds(state: RoomState) -> None:
     assert len(state.breakouts.rooms) <= MAX_BREAKOUTS
     assert len(state.breakouts.pending) <= MAX_PENDING
     assert len(state.agenda.phases) <= MAX_PHASES
+    assert len(state.goals) <= MAX_GOALS
     assert len(state.recent) <= MAX_RECENT_COMMANDS
     assert all(len(messages) <= MAX_CHAT_MESSAGES for messages in state.chat.values())
     before = state.memo.rooms if state.memo else ()

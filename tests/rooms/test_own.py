@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from server.errors import RejectCode
-from server.ids import MAIN
+from server.ids import MAIN, ParticipantId
 from server.rooms import commands as c
 from server.rooms.events import (
     CameraChanged,
@@ -14,7 +16,7 @@ from server.rooms.events import (
     Reacted,
     Renamed,
 )
-from server.rooms.state import ChatMessage, Goal, GoalVisibility, Hand, Reaction
+from server.rooms.state import MAX_GOALS, ChatMessage, Goal, GoalVisibility, Hand, Reaction
 from tests.rooms.builders import ANA, BEN, MOD, circle
 
 
@@ -114,6 +116,19 @@ def test_a_goal_that_becomes_private_is_taken_back_from_the_group_first() -> Non
     assert taken == GoalSet(ANA, None, GoalVisibility.GROUP)
     assert isinstance(written, GoalSet)
     assert written.visibility is GoalVisibility.PRIVATE
+
+
+def test_there_are_only_so_many_goals() -> None:
+    """Everybody gets all of the group's at once, so that whoever comes under ever new names must not fill the room."""
+    session = circle(ANA, BEN)
+    session.do(ANA, c.SetGoal("Rest"))
+    others = {ParticipantId(f"p{number}"): Goal("Walk", GoalVisibility.GROUP, 0) for number in range(MAX_GOALS - 1)}
+    session.state = replace(session.state, goals=others | session.state.goals)
+    assert session.refused(BEN, c.SetGoal("Walk")) is RejectCode.LIMIT_REACHED
+    assert session.do(BEN, c.SetGoal("")) == ()
+    session.do(ANA, c.SetGoal("Rest more"))
+    session.do(ANA, c.SetGoal(""))
+    session.do(BEN, c.SetGoal("Walk"))
 
 
 def test_a_goal_outlives_its_owners_leaving() -> None:
