@@ -14,8 +14,9 @@ from server.media.channel import (
     VoicesHeard,
 )
 from server.media.vp8 import read_vp8
-from tests.media.offers import CAMERA_RTX_SSRC, MICROPHONE_SSRC, MID_ID, OPUS
+from tests.media.offers import CAMERA_RTX_SSRC, MICROPHONE_SSRC, MID_ID, OPUS, VP8
 from tests.media.packets import rtp, vp8
+from tests.media.peer import RawPeer
 from tests.media.stage import ROOM, Stage, group
 from tests.media.waiting import until
 
@@ -141,6 +142,22 @@ async def test_a_source_without_ssrc_lines_is_known_by_its_mid(stage: Stage) -> 
     await bo.until(lambda: len(bo.heard()) == 2)
     await stage.settled()
     assert bo.heard() == [b"first", b"second"]
+
+
+async def test_streams_are_told_by_extensions_of_two_bytes(stage: Stage) -> None:
+    """RFC 8285 section 4.3: a client with many extensions has ids above 14; camera and screen share their format."""
+    (bo,) = await stage.join("bo")
+    ana = RawPeer("ana", with_ssrcs=False)
+    ana.offer = ana.offer.replace("a=extmap:4 ", "a=extmap:255 ") + "a=extmap-allow-mixed\n"
+    stage.peers.append(ana)
+    await ana.connect(stage.open(ana).sdp)
+    stage.route(group("ana", "bo", video="ana"))
+    for number, mid in enumerate((b"2", b"1"), 1):
+        picture = vp8(number, keyframe=True)
+        extensions = [(200, b""), (255, mid), (17, bytes(20))]
+        ana.send_packet(rtp(number, ssrc=number, payload_type=VP8, payload=picture, marker=True, extensions=extensions))
+    await bo.until(lambda: len(bo.seen()) == 1)
+    assert bo.seen()[0].payload[-10:] == vp8(2, keyframe=True)[-10:]
 
 
 async def test_voices_are_told_for_those_who_may_be_heard(stage: Stage) -> None:

@@ -6,6 +6,7 @@ import gc
 import secrets
 import socket
 import weakref
+from collections.abc import Callable
 
 import pytest
 
@@ -195,6 +196,42 @@ async def test_an_offer_with_the_same_lines_goes_on(stage: Stage, restart: bool)
     assert origins[0][1] == origins[1][1]
     ana.speak(b"still here")
     await bo.until(lambda: bo.heard() == [b"still here"])
+
+
+_DATA = "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\nc=IN IP4 0.0.0.0\na=mid:data\na=sctp-port:5000\n"
+
+
+def with_data(offer: str) -> str:
+    """A data channel, which is refused."""
+    return offer.replace("a=group:BUNDLE", "a=group:BUNDLE data") + _DATA
+
+
+def with_data_over(offer: str) -> str:
+    """A refused line is over from the next offer on, and may lose its name (RFC 8829 section 5.2.2)."""
+    return offer + _DATA.replace(" 9 ", " 0 ").replace("a=mid:data\n", "")
+
+
+def with_recycled(offer: str) -> str:
+    """Another line that the server takes no part in has the place of the refused one (RFC 8829 section 5.2.2)."""
+    line = _DATA.replace("application 9 UDP/DTLS/SCTP webrtc-datachannel", "text 9 UDP/TLS/RTP/SAVPF 98")
+    return offer.replace("a=group:BUNDLE", "a=group:BUNDLE text") + line.replace("mid:data", "mid:text")
+
+
+async def test_lines_that_are_refused_may_come_and_go(stage: Stage) -> None:
+    """They carry nothing, so that everything else goes on, and each keeps its place in the answer."""
+    ana, bo = await stage.join("ana", "bo")
+    stage.route(group("ana", "bo"))
+    changes: tuple[Callable[[str], str], ...] = (with_data, with_data_over, with_recycled, lambda offer: offer)
+    for number, change in enumerate(changes):
+        name = f"again{number}"
+        sdp = change(ana.offer)
+        stage.service.apply(OpenPeer(peer=PeerId(f"p-{name}"), room=ROOM, participant=ParticipantId("ana"), sdp=sdp))
+        answered = stage.last(PeerAnswered, name)
+        assert answered is not None, change
+        kinds = [line.split(" ")[0] for line in answered.sdp.splitlines() if line.startswith("m=")]
+        assert kinds == [line.split(" ")[0] for line in sdp.splitlines() if line.startswith("m=")]
+        ana.speak(name.encode())
+        await bo.until(lambda name=name: bo.heard()[-1:] == [name.encode()])  # type: ignore[misc]
 
 
 async def test_media_follows_a_restart_to_another_network(stage: Stage) -> None:
