@@ -15,7 +15,7 @@ from typing import Final
 from loadtest.serving import STANDARD_ERROR, ServerFailed, free_port
 
 EMBEDDED: Final = "embedded"
-START_S: Final = 10.0
+START_S: Final = 30.0
 LOOK_EVERY_S: Final = 0.05
 
 

@@ -23,7 +23,7 @@ from server.rooms.state import Role
 from server.signaling.tokens import Claims, TokenKey, fresh_ticket_id, sign
 
 STANDARD_ERROR: Final = 2
-START_S: Final = 30.0
+START_S: Final = 60.0
 STOP_S: Final = 10.0
 LOOK_EVERY_S: Final = 0.1
 TOKEN_SECONDS: Final = 24 * 3600

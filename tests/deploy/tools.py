@@ -14,7 +14,8 @@ from typing import Final, TypeVar
 
 T = TypeVar("T")
 
-PATIENCE_S: Final = 40.0
+PATIENCE_S: Final = 90.0
+"""For programs that start beside ten others."""
 ROOT: Final = Path(__file__).parents[2]
 DEPLOY: Final = ROOT / "deploy"
 

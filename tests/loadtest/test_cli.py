@@ -50,7 +50,7 @@ share = 0.3
 
 def loadtest(*words: str) -> subprocess.CompletedProcess[str]:
     """Run the command to its end."""
-    return subprocess.run([HOLDSPACE, "loadtest", *words], capture_output=True, text=True, check=False, timeout=50)
+    return subprocess.run([HOLDSPACE, "loadtest", *words], capture_output=True, text=True, check=False, timeout=110)
 
 
 @pytest.mark.parametrize(
