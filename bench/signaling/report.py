@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import ceil
 from statistics import median
 from typing import Final
 
@@ -23,7 +24,7 @@ def heading() -> str:
 def quantile(times: Sequence[float], share: float) -> float:
     """Nearest rank."""
     ordered = sorted(times)
-    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+    return ordered[max(1, ceil(len(ordered) * share)) - 1]
 
 
 def busy(work: Work) -> float:
