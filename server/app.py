@@ -62,7 +62,8 @@ SPREAD_MS: Final = 500
 """Within this everybody of a node comes back, each at another moment."""
 CALL_MS: Final = 1_200
 """A little more than a call of Redis itself may take."""
-GC_THRESHOLD: Final = 50_000
+GC_THRESHOLD: Final = 10_000
+"""New objects that the young generation takes: looking through them is a pause for everybody."""
 
 log = structlog.get_logger()
 
