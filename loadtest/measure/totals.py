@@ -32,6 +32,7 @@ class Totals:
         """Encoded, as they came: a soak test has many seconds, and a histogram in use takes 26 KB."""
         self._counts: dict[str, Counter[int]] = {}
         self._present: dict[int, dict[int, int]] = {}
+        self._latest: dict[int, int] = {}
         self.errors: Counter[str] = Counter()
 
     def add(self, second: int, interval: Interval, source: int = 0) -> None:
@@ -45,6 +46,7 @@ class Totals:
         self.errors.update(interval.errors)
         if source >= 0:
             self._present.setdefault(second, {})[source] = interval.present
+            self._latest[source] = interval.present
 
     def summary(self, name: str, seconds: float, *, whole: bool = True) -> Summary:
         """Figures of a metric over the whole run. Raises KeyError for a name that is no metric."""
@@ -70,6 +72,11 @@ class Totals:
             for part in parts:
                 whole.add(part)
         return tuple(_point(second, values) for second, values in sorted(stretches.items()))
+
+    @property
+    def present_now(self) -> int:
+        """How many people there are by the last word of each process; they do not speak at the same moment."""
+        return sum(self._latest.values())
 
     def present(self) -> tuple[tuple[int, int], ...]:
         """How many people were in their rooms: (second, people)."""

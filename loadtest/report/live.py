@@ -98,8 +98,7 @@ def ending(run: Run) -> RenderableType:
 
 
 def _people(progress: Progress) -> str:
-    present = progress.totals.present()
-    return f"people {present[-1][1] if present else 0} of {progress.scenario.people}"
+    return f"people {progress.totals.present_now} of {progress.scenario.people}"
 
 
 def _nodes(progress: Progress) -> list[str]:

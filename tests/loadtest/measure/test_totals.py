@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtest.measure.recorder import Recorder
+from loadtest.measure.recorder import Interval, Recorder
 from loadtest.measure.summary import decoded
 from loadtest.measure.totals import Totals
 
@@ -52,12 +52,14 @@ def test_counters_and_errors_add_up() -> None:
 
 
 def test_people_are_added_over_processes() -> None:
-    """The one that conducts has none."""
+    """The one that conducts has none. Until all have told of a second, the last word of the others counts."""
     totals, recorder = Totals(), Recorder()
     recorder.present = 4
     for source in (0, 1, -1):
         totals.add(7, recorder.take(), source)
     assert totals.present() == ((7, 8),)
+    totals.add(8, Interval(present=3), source=0)
+    assert totals.present_now == 7
 
 
 def test_a_name_that_is_no_metric_is_an_error_of_ours() -> None:
