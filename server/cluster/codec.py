@@ -50,6 +50,8 @@ class Hinted(Struct, frozen=True):
     entries: tuple[Entry, ...]
 
 
+_MALFORMED: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""Text that is none and nesting beyond the recursion limit are no MsgspecError."""
 _ENCODER: Final = Encoder()
 _ENTRY: Final = Decoder(Entry)
 _SNAPSHOT: Final = Decoder(_Snapshot)
@@ -67,7 +69,7 @@ def unpack_entry(field: bytes, packed: bytes) -> Entry:
         raise UnknownFormat
     try:
         return _ENTRY.decode(packed)
-    except msgspec.MsgspecError:
+    except _MALFORMED:
         raise UnknownFormat from None
 
 
@@ -80,7 +82,7 @@ def unpack_state(packed: bytes) -> RoomState:
     """The state of a snapshot. Raises UnknownFormat."""
     try:
         snapshot = _SNAPSHOT.decode(packed)
-    except msgspec.MsgspecError:
+    except _MALFORMED:
         raise UnknownFormat from None
     if snapshot.format != FORMAT:
         raise UnknownFormat
@@ -108,7 +110,7 @@ def unpack_hint(payload: bytes) -> Hinted:
     """A hint. Raises UnknownFormat."""
     try:
         hint = _HINT.decode(payload)
-    except msgspec.MsgspecError:
+    except _MALFORMED:
         raise UnknownFormat from None
     if hint.format != FORMAT:
         raise UnknownFormat

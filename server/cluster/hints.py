@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from functools import partial
 from typing import Final
 
@@ -143,7 +144,8 @@ class Hints:
         if room is None:
             for ear in self._ears.values():
                 if ear.channel == channel:
-                    ear.canary.heard(int(payload))
+                    with suppress(ValueError):  # no number: not of ours
+                        ear.canary.heard(int(payload))
         elif not payload.startswith(self._own):
             self._hint(room, payload)
 

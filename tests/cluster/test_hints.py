@@ -150,6 +150,12 @@ async def test_a_deaf_connection_is_replaced(shared_server: RunningRedis) -> Non
         await heard.until(lambda: (epoch, 1, (A,)) in heard.hints)
 
 
+_HEAD = b"\x95\x01\xc4\x01o\x05\x01\x91"
+NO_TEXT = _HEAD + b"\x83\xa7command\xa1\xff\xa5at_ms\x01\xa6events\x90"
+TOO_DEEP = _HEAD + b"\x81\xa1x" + b"\x91" * 5_000 + b"\xc0"
+"""The beginning of a hint, and text that is none; more lists in each other than any decoder follows."""
+
+
 async def test_unknown_bytes_are_no_hint(shared_server: RunningRedis) -> None:
     """Whatever is published there, the next hint still comes."""
     async with joined(shared_server.url) as nodes:
@@ -159,8 +165,10 @@ async def test_unknown_bytes_are_no_hint(shared_server: RunningRedis) -> None:
         listener.subscribe(ROOM, heard)
         await nodes.settle()
         with shared_server.admin() as admin:
-            for payload in (b"", b"\x80", b"junk", b"\x95\x02\xa0\x01\x01\x90", b"\x91" * 100):
+            for payload in (b"", b"\x80", b"junk", b"\x95\x02\xa0\x01\x01\x90", b"\x91" * 100, NO_TEXT, TOO_DEEP):
                 admin.execute_command("SPUBLISH", Keys(nodes.prefix).key(ROOM, "hints"), payload)
+            for channel in admin.execute_command("PUBSUB", "SHARDCHANNELS", f"{nodes.prefix}:*:canary:*"):
+                admin.execute_command("SPUBLISH", channel, b"no number")
         await log.append(ROOM, epoch, Seq(0), (A,))
         await heard.until(lambda: bool(heard.hints))
         assert heard.hints == [(epoch, 1, (A,))]
