@@ -247,9 +247,19 @@ class Line:
         if layer is not None:
             layer.pending = _without(layer.pending, self)
 
+    def _rest_after(self, voice: Layer) -> None:
+        """A microphone has a clock of its own, which loses or gains a tenth of a second in half an hour.
+
+        That would be a gap of as much, or no gap where there was one, when the next voice begins by the wall clock.
+        """
+        newest = self.rewriter.last_timestamp - self.rewriter.timestamp_offset
+        self.rewriter.rest(voice.arrived_ns - voice.statistics.lateness_ns(newest, voice.arrived_ns))
+
     def _leave_flowing(self) -> None:
         layer, self.flowing = self.flowing, None
         if layer is not None:
+            if layer.kind is MediaKind.AUDIO:
+                self._rest_after(layer)
             layer.lines = _without(layer.lines, self)
             if not layer.lines:
                 layer.forget()

@@ -95,6 +95,10 @@ class Rewriter:
         """The segment is over: its mapping is never applied again."""
         self.waiting = True
 
+    def rest(self, at_ns: int) -> None:
+        """The newest packet of the segment, which is over, is of that moment: from there on our time advances."""
+        self._first_ns, self._first_timestamp = at_ns, self.last_timestamp
+
     def begin(self, packet: Packet, payload_type: int, now_ns: int) -> None:
         """A new segment, with this packet as its first: of video one that starts a keyframe."""
         self.waiting = False

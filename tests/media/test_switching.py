@@ -300,3 +300,23 @@ def test_no_line_is_stuck(
     tail = scene.bo.seen()[-3:]
     assert scene.shown in tail[-1].payload
     assert [packet.sequence - tail[0].sequence & 0xFFFF for packet in tail] == list(range(len(tail)))
+
+
+@pytest.mark.usefixtures("packet_path")
+@pytest.mark.parametrize("ppm", [-500, 500])
+def test_what_a_microphones_clock_lost_is_not_made_up_for_at_a_switch(ppm: int) -> None:
+    """After a minute with it somebody else goes on 20 ms later: for the listener, too."""
+    circle = Circle()
+    ana, bo, cleo = (circle.seat(name) for name in ("ana", "bo", "cleo"))
+    line = bo.audio()
+    line.attach(ana.microphone)
+    before = 0
+    for number in range(1, 3_000):
+        circle.wait(20)
+        timestamp = number * 960 * (1_000_000 + ppm) // 1_000_000
+        ana.send(rtp(number, ssrc=MICROPHONE_SSRC, payload_type=OPUS, timestamp=timestamp))
+        before = bo.packets[-1].timestamp
+    line.attach(cleo.microphone)
+    circle.wait(20)
+    cleo.send(rtp(1, ssrc=MICROPHONE_SSRC, payload_type=OPUS))
+    assert bo.packets[-1].timestamp - before & 0xFFFFFFFF == pytest.approx(960, abs=100)
