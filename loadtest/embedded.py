@@ -28,6 +28,7 @@ async def redis_at(where: str, output: int = STANDARD_ERROR) -> AsyncIterator[st
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="holdspace-") as folder:
         options = ["--port", str(port), "--bind", "127.0.0.1", "--dir", folder, "--save", "", "--appendonly", "no"]
+        options += ["--loglevel", "warning"]
         # In a session of its own: Ctrl-C reaches us alone, and the servers say goodbye before it ends.
         process = await asyncio.create_subprocess_exec(_binary(), *options, stdout=output, start_new_session=True)
         try:
