@@ -130,7 +130,8 @@ class Pipeline:
         match outcome:
             case Appended(safe):
                 self._commit_all(batch.base, batch.entries)
-                seqs = {entry.command: Seq(batch.base + i) for i, entry in enumerate(batch.entries, 1)}
+                open_entries = batch.entries if batch.members else ()  # as a rule a hint has answered them all
+                seqs = {entry.command: Seq(batch.base + i) for i, entry in enumerate(open_entries, 1)}
                 self._answer(seqs, stands=True, safe=safe)
             case Duplicates(found):
                 pairs = zip(batch.entries, found, strict=True)
@@ -263,13 +264,17 @@ class Pipeline:
         if not self._queue and not entries:
             return
         taken, self._queue = self._queue[: self._limits.batch], self._queue[self._limits.batch :]
+        named = {entry.command for entry in entries}
         for submission in taken:
             if (seq := self._rules.recall(self.state, submission.key)) is not None:
                 self._emit(self._verdict(submission, seq))
-            elif any(entry.command == submission.key for entry in entries):
+            elif submission.key in named:
                 members.append(Member(submission))
             else:
-                members.append(Member(submission, self._decide(submission, entries, states)))
+                refusal = self._decide(submission, entries, states)
+                members.append(Member(submission, refusal))
+                if refusal is None:
+                    named.add(submission.key)
         if entries or members:
             self._batch = Batch(self.seq, tuple(entries), tuple(members), tuple(states))
 
@@ -331,11 +336,12 @@ class Pipeline:
             return
         open_members, waiting = [], isinstance(self._busy, Append)
         for member in self._batch.members:
-            seq = self._rules.recall(self.state, member.submission.key)
-            if seq is None or (waiting and self._rules.is_hard(member.submission.command)):
+            submission, hard = member.submission, self._rules.is_hard(member.submission.command)
+            seq = self._rules.recall(self.state, submission.key)
+            if seq is None or (waiting and hard):
                 open_members.append(member)
             else:
-                self._emit(self._verdict(member.submission, seq))
+                self._emit(Acknowledged(submission.ticket, Seq(seq), safe=not hard))
         if len(open_members) < len(self._batch.members):
             self._keep(tuple(open_members))
 

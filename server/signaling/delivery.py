@@ -31,6 +31,7 @@ from server.signaling.messages import Events, IceServer, IceServers, Resume, Sna
 from server.signaling.relays import Relays
 
 KEPT_COMMITS: Final = 256
+NOBODY: Final[frozenset[ParticipantId]] = frozenset()
 
 ENDINGS: Final[dict[LeaveReason, DisconnectCode]] = {
     LeaveReason.LEFT: DisconnectCode.LEFT,
@@ -87,7 +88,6 @@ class Chapter(Struct, frozen=True):
     events: tuple[Event, ...]
     audiences: tuple[Audience, ...]
     changed: frozenset[ParticipantId]
-
     named: frozenset[ParticipantId | None]
 
     def seen_by(self, viewer: Viewer) -> tuple[int, ...]:
@@ -284,6 +284,8 @@ class _Press:
 
 def _chapter(commit: Commit) -> Chapter:
     """Walk through the states between the events: each audience is that of the state its event leaves."""
+    if not commit.events:
+        return Chapter(commit.first, commit.last, (), (), NOBODY, NOBODY)
     audiences: list[Audience] = []
     changed: set[ParticipantId] = set()
     state = commit.before
