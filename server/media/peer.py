@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import StrEnum
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
+
+from aiortc.rtp import RTCP_RR, RTCP_SR
 
 from server.ids import ParticipantId, PeerId, RoomId
 from server.media.budget import budget_of_handshake, budget_of_repeats, budget_of_reports
@@ -15,7 +17,7 @@ from server.media.dtls import SrtpError, SrtpPair
 from server.media.ice import IceSession, Path
 from server.media.line import Line
 from server.media.packet_path import PICTURE_CLOCK, Outlet
-from server.media.rtcp import PublisherClock, receiver_report
+from server.media.rtcp import PublisherClock, receiver_report, report_head
 from server.media.rtp import Packet
 from server.media.sdp import MID_URI, TRANSPORT_CC_URI, Offer
 from server.media.sdp_answer import LinePlan, MediaLine, SendLine, SlotSsrcs
@@ -41,6 +43,9 @@ class CloseReason(StrEnum):
 _FORWARDED: Final = (SendLine.MICROPHONE, SendLine.CAMERA)
 """The screen line is reserved: nothing of it is forwarded yet."""
 
+_REPORTS: Final = (RTCP_SR, RTCP_RR)
+"""What a compound packet may begin with."""
+
 _MOST_REPORTS: Final = 40
 """In one datagram, which every path takes."""
 
@@ -63,6 +68,9 @@ class Peer:
         )
         self.ssrc = next(fresh)
         """Ours, in the feedback we send."""
+        in_use = [section for section in offer.sections if section.codecs and not section.rejected]
+        self._head = b"" if all(section.reduced_size for section in in_use) else report_head(self.ssrc)
+        """Before feedback, for a client that does not say that it takes less than a compound packet (RFC 5506)."""
         self.ice: IceSession[Peer] | None = None
         self.dtls_receive: Callable[[bytes], None] | None = None
         self.clock = PublisherClock()
@@ -90,12 +98,7 @@ class Peer:
         self.pictures = sum(pair.video is not None for pair in plan.slots)
         """So many of the slots, the first ones, have a line for a picture."""
         self.lines = {line.rewriter.ssrc: line for slot in self.slots for line in slot}
-        self._layers: dict[int, Layer] = {}
-        for source in self.sources.values():
-            for layer in source.layers:
-                for ssrc in (layer.ssrc, layer.rtx_ssrc):
-                    if ssrc is not None:
-                        self._layers[ssrc] = layer
+        self._layers = {ssrc: layer for layer, ssrc in _told(self.sources.values())}
         self._mids = {line.section.mid.encode(): self.sources[purpose] for purpose, line in plan.send.items()}
         self._mid_ids = {
             identifier for section in offer.sections if (identifier := section.extension_id(MID_URI)) is not None
@@ -163,11 +166,11 @@ class Peer:
         return layer if layer is not None and layer.ssrc == ssrc else None
 
     def send_rtcp(self, data: bytes) -> bool:
-        """Protect and send one compound RTCP packet."""
+        """Protect and send RTCP packets in one datagram."""
         if self.srtp is None or self.ice is None or self.ice.selected is None:
             return False
         try:
-            protected = self.srtp.protect_rtcp(data)
+            protected = self.srtp.protect_rtcp(data if data[1] in _REPORTS else self._head + data)
         except (SrtpError, ValueError):
             self._dropped += 1
             return False
@@ -239,6 +242,12 @@ def _extension_id(line: MediaLine) -> int:
     """Of the transport-wide number in this line's packets, 0 when there is none."""
     identifier = line.section.extension_id(TRANSPORT_CC_URI) or 0
     return identifier if identifier < _TWO_BYTE_IDS else 0
+
+
+def _told(sources: Iterable[Source]) -> Iterator[tuple[Layer, int]]:
+    """The layers whose SSRCs, also those of retransmissions, stand in the offer."""
+    for layer in (layer for source in sources for layer in source.layers):
+        yield from ((layer, ssrc) for ssrc in (layer.ssrc, layer.rtx_ssrc) if ssrc is not None)
 
 
 def _fresh_ssrcs(taken: set[int]) -> Iterator[int]:

@@ -21,6 +21,8 @@ from aiortc.rtp import (
     RtcpPsfbPacket,
     RtcpReceiverInfo,
     RtcpRrPacket,
+    RtcpSdesPacket,
+    RtcpSourceInfo,
     clamp_packets_lost,
     pack_remb_fci,
 )
@@ -58,6 +60,7 @@ _HEEDED: Final = {RTCP_SR: 28, RTCP_RR: 8, RTCP_RTPFB: 0, RTCP_PSFB: 0}
 """Packet types, and in bytes what stands before the blocks of a report."""
 
 _BLOCK_BYTES: Final = 24
+_CNAME: Final = 1
 _PADDED: Final = 0x20
 _SENDER_REPORT: Final = Layout("!BBHIQIII")
 _SENDER_REPORT_WORDS: Final = 6
@@ -261,6 +264,12 @@ def report_block(
 def receiver_report(sender_ssrc: int, blocks: list[RtcpReceiverInfo]) -> bytes:
     """RFC 3550 section 6.4.2; at most 31 blocks."""
     return bytes(RtcpRrPacket(ssrc=sender_ssrc, reports=blocks))
+
+
+def report_head(sender_ssrc: int) -> bytes:
+    """What each datagram begins with unless both sides allow less (RFC 3550 section 6.1): a report, and our name."""
+    name = RtcpSourceInfo(ssrc=sender_ssrc, items=[(_CNAME, f"{sender_ssrc:08x}".encode())])
+    return receiver_report(sender_ssrc, []) + bytes(RtcpSdesPacket(chunks=[name]))
 
 
 def sender_report(ssrc: int, ntp: int, rtp: int, packets: int, octets: int) -> bytes:

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from aiortc.rtp import RtcpRrPacket, RtcpSrPacket
+from aiortc.rtp import RtcpPsfbPacket, RtcpRrPacket, RtcpSdesPacket, RtcpSrPacket
 
-from server.media.rtcp import SenderReport, sender_report
+from server.media.rtcp import SenderReport, picture_loss, receiver_report, sender_report
 from tests.media.circle import Circle, Encoding, Seat
-from tests.media.offers import CAMERA_SSRC
+from tests.media.offers import CAMERA_SSRC, make_offer
 from tests.media.packets import vp8
 
 
@@ -57,3 +57,17 @@ def test_all_reports_of_a_subscriber_are_one_datagram() -> None:
     assert [type(report) for report in bo.reports[:2]] == [RtcpRrPacket, RtcpSrPacket]
     assert [report.ssrc for report in reports(bo)] == [bo.video(index).rewriter.ssrc for index in range(30)]
     assert bo.reports.count(bo.reports[0]) == 1
+
+
+def test_feedback_comes_in_a_compound_packet_unless_less_is_allowed() -> None:
+    """RFC 5506 section 4: `a=rtcp-rsize` in each section, or a report and a name come first (RFC 3550 section 6.1)."""
+    circle, whole = Circle(), make_offer()
+    strict = whole.replace("a=rtcp-rsize\n", "", 1)
+    for offer, kinds in ((whole, [RtcpPsfbPacket]), (strict, [RtcpRrPacket, RtcpSdesPacket, RtcpPsfbPacket])):
+        seat = Seat(circle, "ana", offer)
+        assert seat.peer.send_rtcp(picture_loss(seat.peer.ssrc, CAMERA_SSRC))
+        assert [type(report) for report in seat.reports] == kinds
+        assert {report.ssrc for report in seat.reports if isinstance(report, RtcpRrPacket)} <= {seat.peer.ssrc}
+        before = len(seat.reports)
+        assert seat.peer.send_rtcp(receiver_report(seat.peer.ssrc, []))
+        assert len(seat.reports) == before + 1
