@@ -211,6 +211,12 @@ def test_a_retransmission_of_nothing_is_none() -> None:
     assert parse_offer(late).sections[1].codecs[0].rtx_payload_type == 97
 
 
+def test_codecs_have_names_in_any_case() -> None:
+    """RFC 8866 section 6.6: encoding names are compared without regard to case, parameters as their format says."""
+    text = make_offer().replace("opus/48000/2", "OPUS/48000/2").replace("VP8/90000", "vp8/90000")
+    assert parse_offer(text.replace("rtx/90000", "RTX/90000")) == parse_offer(make_offer())
+
+
 def test_names_of_sections_may_be_long() -> None:
     """RFC 5888 sets no bound; some stacks take a UUID."""
     name = "0d3f7a52-9f7c-4ed1-8f5c-2f6a0a3f9d10"
