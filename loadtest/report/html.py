@@ -67,6 +67,17 @@ def _sections(run: Run, timed: Sequence[Chart], spread: Sequence[Chart]) -> list
         *_notes(run),
         *_regressions(run),
         *_growth(run),
+        *(_measured(run, timed, spread) if run.metrics else ()),
+        tag("h2", "Environment"),
+        _environment(run),
+        tag("h2", "Run it again"),
+        tag("pre", run.command, tabindex="0", role="region", aria_label="Command to run it again"),
+    ]  # fmt: skip
+
+
+def _measured(run: Run, timed: Sequence[Chart], spread: Sequence[Chart]) -> list[Content]:
+    """What a run that never began does not have."""
+    return [
         tag("h2", "Figures"),
         _figures(run),
         tag("h2", "Over time"),
@@ -79,11 +90,7 @@ def _sections(run: Run, timed: Sequence[Chart], spread: Sequence[Chart]) -> list
         _errors(run),
         tag("h2", "Nodes"),
         _nodes(run),
-        tag("h2", "Environment"),
-        _environment(run),
-        tag("h2", "Run it again"),
-        tag("pre", run.command, tabindex="0", role="region", aria_label="Command to run it again"),
-    ]  # fmt: skip
+    ]
 
 
 def _required(run: Run) -> list[Content]:
@@ -234,11 +241,12 @@ def _nodes(run: Run) -> Markup:
 
 
 def _environment(run: Run) -> Markup:
+    rooms = sum(family.count for family in run.scenario.rooms)
     facts = {
         "Run": run.name,
         "Started": run.started,
         "Length": f"{run.duration_s:g} s",
-        "People": f"{run.scenario.people} in {sum(family.count for family in run.scenario.rooms)} rooms",
+        "People": f"{run.scenario.people} in {rooms} room{'s' * (rooms > 1)}",
         "Generator processes": str(run.environment.processes),
         **run.environment.facts,
     }

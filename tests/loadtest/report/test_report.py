@@ -184,6 +184,9 @@ def test_of_a_run_that_never_began_nothing_is_said() -> None:
     console.print(ending(run))
     assert isinstance(console.file, io.StringIO)
     assert console.file.getvalue().strip() == "UNREACHABLE: nobody"
+    page = to_html(run, Assets("", ""))
+    assert "Environment" in page
+    assert "Errors by cause" not in page
 
 
 class Outline(HTMLParser):
