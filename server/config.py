@@ -31,6 +31,7 @@ MIN_SECRET_LENGTH: Final = 32
 MAX_PORT: Final = 65_535
 MAX_MEDIA_WORKERS: Final = 64
 MESH_PEOPLE: Final = 2
+REDIS_SCHEMES: Final = ("redis", "rediss", "redis+sentinel", "redis+cluster")
 LOOPBACK_HOSTS: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 ANY_HOSTS: Final = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - recognised, not bound
 
@@ -196,6 +197,10 @@ class Config:
                 raise ConfigError(f"allowed_origins: {origin!r} is not an origin such as https://example.org")
         if self.node_url and not is_origin(self.node_url):
             raise ConfigError(f"node_url: {self.node_url!r} is not an address such as https://b.example.org")
+        if self.public_url and not _is_address(self.public_url):
+            raise ConfigError(f"public_url: {self.public_url!r} is not an address such as https://groups.example.org")
+        if self.redis and self.redis.partition("://")[0] not in REDIS_SCHEMES:
+            raise ConfigError(f"redis must begin with one of {', '.join(f'{name}://' for name in REDIS_SCHEMES)}")
         if self.trace_url and not self.trace_url.startswith(("http://", "https://")):
             raise ConfigError("trace_url must be an address such as http://127.0.0.1:4318/v1/traces")
         if self.webhook_url:
@@ -258,6 +263,15 @@ def without_password(url: str) -> str:
     return f"{login.rpartition(':')[0]}:(set){at}{place}" if at and login.count(":") > 1 else url
 
 
+def _is_address(text: str) -> bool:
+    """Whether `/#TOKEN` may follow: what browsers open, without a query or fragment of its own."""
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and not {"?", "#"} & set(text)
+    except ValueError:
+        return False
+
+
 def is_origin(text: str) -> bool:
     """Whether this is exactly scheme, host and perhaps a port (RFC 6454), as a browser sends it."""
     parts = urlsplit(text)
@@ -284,7 +298,13 @@ def check_file(path: Path) -> None:
 def load_secret(config: Config) -> str:
     """The secret that signs tokens; made once, readable by its owner only, when none is configured."""
     given = _given_secret("api_secret", config.api_secret, config.api_secret_file)
-    return given if given is not None else _kept_secret(kept_secret(config))
+    if given is not None:
+        return given
+    try:
+        return _kept_secret(kept_secret(config))
+    except OSError as error:
+        text = f"data_dir {config.data_dir}: {error.strerror}; a secret cannot be kept there, so set api_secret_file"
+        raise ConfigError(text) from error
 
 
 def kept_secret(config: Config) -> Path:

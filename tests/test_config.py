@@ -31,6 +31,11 @@ LONG = "x" * 32
         {"allowed_origins": ("example.org",)},
         {"allowed_origins": ("https://example.org/",)},
         {"allowed_origins": ("*",)},
+        {"public_url": "groups.example.org"},
+        {"public_url": "https://groups.example.org/#there"},
+        {"public_url": "https://[::1"},
+        {"redis": "127.0.0.1:6379"},
+        {"redis": "http://127.0.0.1:6379"},
     ],
 )
 def test_settings_that_cannot_work_are_named(settings: dict[str, Any]) -> None:
@@ -50,6 +55,13 @@ def test_relays_need_a_secret_and_it_is_not_shown() -> None:
     config = Config(turn_urls=urls, turn_secret=LONG)
     assert load_turn_secret(config) == LONG
     assert config.shown()["turn_secret"] == "(set)"
+
+
+def test_a_folder_that_takes_no_secret_is_named(tmp_path: Path) -> None:
+    """With what to do instead; a file stands where the folder should be."""
+    (tmp_path / "data").write_text("in the way")
+    with pytest.raises(ConfigError, match=r"data_dir .*data: .*api_secret_file"):
+        load_secret(Config(data_dir=tmp_path / "data"))
 
 
 def test_a_secret_is_made_once(tmp_path: Path) -> None:
