@@ -10,6 +10,7 @@ export const MAX_BREAKOUTS = 50;
 export const MAX_PHASES = 30;
 export const MAX_PENDING = 64;
 export const MAX_CHAT_MESSAGES = 100;
+export const MAX_GOALS = 1000;
 export const MAX_RECENT_COMMANDS = 512;
 export const MAX_LATEST_COMMANDS = 32;
 export const MAX_EVER = 5000;
