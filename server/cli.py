@@ -127,7 +127,7 @@ def create_token(
 
 @config_app.command(name="check")
 def check_config(*, config: Settings = DEFAULTS, json: Json = False) -> None:
-    """Say whether a server would start with these settings."""
+    """Say whether these settings can work, without starting anything."""
     for load in (load_secret, load_turn_secret, load_webhook_secret):
         load(config)
     _answer({"ok": True}, "The settings are fine.", as_json=json)
