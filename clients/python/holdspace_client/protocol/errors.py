@@ -83,11 +83,15 @@ class HoldspaceError(Exception):
 
 
 class JoinRefused(HoldspaceError):
-    """A connection is refused, or its seat refused by the room."""
+    """A connection is refused, or its seat refused by the room.
 
-    def __init__(self, code: DisconnectCode) -> None:
+    `detail` tells the author of a client, or of what signs tokens, what to correct; only who was refused gets it.
+    """
+
+    def __init__(self, code: DisconnectCode, detail: str = "") -> None:
         super().__init__(code.name.lower())
         self.code = code
+        self.detail = detail
 
 
 def is_final(code: DisconnectCode) -> bool:

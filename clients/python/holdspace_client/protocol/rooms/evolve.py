@@ -11,11 +11,19 @@ from msgspec.structs import replace
 
 from holdspace_client.protocol.breakouts.evolve import evolve_breakouts
 from holdspace_client.protocol.ids import EVERYWHERE, MAIN
-from holdspace_client.protocol.rooms import events as e
 from holdspace_client.protocol.rooms.context import Events
 from holdspace_client.protocol.rooms.events import Event
 from holdspace_client.protocol.rooms.evolve_people import evolve_person, evolve_seats
 from holdspace_client.protocol.rooms.evolve_session import evolve_agenda, evolve_session, evolve_shared
+from holdspace_client.protocol.rooms.kinds import (
+    AGENDA_EVENTS,
+    BREAKOUT_EVENTS,
+    PERSON_EVENTS,
+    ROUND_EVENTS,
+    SEAT_EVENTS,
+    SESSION_EVENTS,
+    SHARED_EVENTS,
+)
 from holdspace_client.protocol.rooms.rounds import evolve_rounds
 from holdspace_client.protocol.rooms.state import RoomState
 
@@ -27,19 +35,19 @@ def fold(state: RoomState, events: Events) -> RoomState:
 
 def evolve(state: RoomState, event: Event) -> RoomState:
     """The state after this event. Total: it decides nothing, and never raises for a committed event."""
-    if isinstance(event, e.SeatEvent):
+    if SEAT_EVENTS.has(event):
         return evolve_seats(state, event)
-    if isinstance(event, e.PersonEvent):
+    if PERSON_EVENTS.has(event):
         return evolve_person(state, event)
-    if isinstance(event, e.SharedEvent):
+    if SHARED_EVENTS.has(event):
         return evolve_shared(state, event)
-    if isinstance(event, e.RoundEvent):
+    if ROUND_EVENTS.has(event):
         return evolve_rounds(state, event)
-    if isinstance(event, e.AgendaEvent):
+    if AGENDA_EVENTS.has(event):
         return evolve_agenda(state, event)
-    if isinstance(event, e.SessionEvent):
+    if SESSION_EVENTS.has(event):
         return evolve_session(state, event)
-    if isinstance(event, e.BreakoutEvent):
+    if BREAKOUT_EVENTS.has(event):
         return _without_old_chat(evolve_breakouts(state, event))
     assert_never(event)
 

@@ -17,6 +17,8 @@ MAX_BREAKOUTS: Final = 50
 MAX_PHASES: Final = 30
 MAX_PENDING: Final = 64
 MAX_CHAT_MESSAGES: Final = 100
+MAX_GOALS: Final = 1_000
+"""Those of people who have left are kept, too."""
 MAX_RECENT_COMMANDS: Final = 512
 MAX_LATEST_COMMANDS: Final = 32
 MAX_EVER: Final = 5_000
