@@ -60,6 +60,15 @@ class Holes:
         if self._due_ms.pop(number, None) is not None:
             del self._attempts[number]
 
+    def again(self) -> None:
+        """What was asked for went where nobody listens any more: ask for it anew, at the next opportunity."""
+        if self._due_ms:
+            self._credit = float(MAX_NACKS)
+            self._hopeless = False
+            self._attempts = dict.fromkeys(self._attempts, 0)
+            self._due_ms = dict.fromkeys(self._due_ms, 0)
+            self.fresh = True
+
     def hopeless(self, received: int) -> bool:
         """Whether more is lost than may be asked for: what cannot be repaired is no picture."""
         self._earn(received)

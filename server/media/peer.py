@@ -120,6 +120,9 @@ class Peer:
         self.leg.move(path, self._outlet.outbox(path) if path is not None else None)
         if self.downlink is not None:
             self.downlink.moved()
+        for source in self.sources.values():
+            for layer in source.layers:
+                layer.holes.again()
 
     def let_go(self) -> None:
         """It is closed for good: cut the circles, which the collector finds very late among so many old objects."""

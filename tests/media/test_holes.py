@@ -33,6 +33,22 @@ def test_each_is_asked_for_a_few_times_with_growing_patience() -> None:
     assert len(asked) == NACK_ATTEMPTS
 
 
+def test_what_was_asked_for_in_vain_is_asked_for_anew() -> None:
+    """Requests went to an address that is left: on the new one nothing of them counts."""
+    holes = Holes()
+    holes.skipped(10, 30)
+    while holes.due(30, 0, 0, RTT_MS) or holes.due(30, NACK_RETRY_MS, 0, RTT_MS):
+        holes.fresh = False
+    assert holes.hopeless(0)
+    holes.again()
+    assert holes.fresh
+    assert not holes.hopeless(0)
+    assert holes.due(30, NACK_RETRY_MS, 0, RTT_MS) == list(range(10, 30))
+    whole = Holes()
+    whole.again()
+    assert not whole.fresh
+
+
 def test_what_came_is_asked_for_no_more() -> None:
     """Late or sent again: it is no hole."""
     holes = Holes()

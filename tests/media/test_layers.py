@@ -196,6 +196,19 @@ def test_each_layer_is_asked_for_what_it_lost(pair: Pair) -> None:
     assert len(pair.ana.reports) == 1
 
 
+def test_after_a_change_of_path_it_is_asked_for_anew(pair: Pair) -> None:
+    """During an ICE restart requests go to the old address until the new one is nominated."""
+    pair.choose(1)
+    pair.h.send(vp8(1, keyframe=True))
+    pair.h.sequence += 1
+    pair.h.send(vp8(3))
+    before = len(pair.ana.reports)
+    assert pair.ana.peer.ice is not None
+    pair.ana.peer.moved(pair.ana.peer.ice.selected)
+    pair.circle.forwarder.request_missing(pair.ana.camera.layers[1], pair.circle.now_ns)
+    assert [r.lost for r in pair.ana.reports[before:] if isinstance(r, RtcpRtpfbPacket)] == [[pair.h.sequence - 1]]
+
+
 def test_each_layer_has_its_own_clock(pair: Pair) -> None:
     """Sender reports of two layers tell the line the same instant in the numbers that it has then."""
     pair.choose(0)
