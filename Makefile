@@ -53,16 +53,19 @@ WEB_SOURCES := $(shell find $(WEB)/src $(WEB)/report $(WEB)/public $(WEB)/*.html
 run: install web $(if $(filter embedded,$(REDIS)),$(STAMPS)/valkey)
 	@exec $(BIN)/holdspace demo --port $(PORT) $(if $(NODES),--nodes $(NODES)) $(if $(REDIS),--redis $(REDIS))
 
+# By another name: with `make -n` a recipe that says MAKE is run, and here the tests are in the same recipe.
+AGAIN = $(MAKE)
+
 # A style fault does not keep the tests from running: everything reports, then the whole fails.
 test: compiler redis operations install-dev web browser
-	@status=0; $(MAKE) --keep-going lint || status=1; \
+	@status=0; $(AGAIN) --keep-going lint || status=1; \
 	echo "==> tests"; HYPOTHESIS_PROFILE=quick $(PYTEST) -m "not slow and not e2e and not alone" $(SPREAD) || status=1; \
 	echo "==> browsers"; HYPOTHESIS_PROFILE=quick $(PYTEST) -m "not slow and e2e and not alone" $(PAIRS) || status=1; \
 	echo "==> tests that need the machine"; HYPOTHESIS_PROFILE=quick $(PYTEST) -m "not slow and alone" || status=1; \
 	exit $$status
 
 test-all: compiler redis operations install-dev web browser stacks
-	@status=0; $(MAKE) --keep-going lint || status=1; \
+	@status=0; $(AGAIN) --keep-going lint || status=1; \
 	echo "==> all tests"; HYPOTHESIS_PROFILE=full $(PYTEST) -m "not e2e and not alone" $(SPREAD) --timeout=3600 || status=1; \
 	echo "==> all browsers"; HYPOTHESIS_PROFILE=full $(PYTEST) -m "e2e and not alone" $(PAIRS) --timeout=3600 || status=1; \
 	echo "==> all tests that need the machine"; \
