@@ -59,6 +59,8 @@ class Module(Struct, frozen=True):
     texts: dict[str, str]
     imports: dict[str, Place | tuple[str, None]]
     """`(module, None)`: the name stands for the module itself."""
+    typing: dict[str, str]
+    """What is imported for type checkers only, and from where."""
 
 
 @cache
@@ -68,7 +70,7 @@ def module_of(name: str) -> Module:
     text = path.read_text()
     lines = text.splitlines()
     tree = ast.parse(text)
-    module = Module(name, {}, {}, {})
+    module = Module(name, {}, {}, {}, {})
     last = ""
     for node in tree.body:
         match node:
@@ -76,6 +78,8 @@ def module_of(name: str) -> Module:
                 module.imports.update(
                     (alias.asname or alias.name, _imported(origin, alias.name)) for alias in node.names
                 )
+            case ast.If(test=ast.Name(id="TYPE_CHECKING"), body=[ast.ImportFrom(module=str(origin), names=aliases)]):
+                module.typing.update((alias.name, origin) for alias in aliases)
             case ast.Import():
                 module.imports.update((alias.asname or alias.name, (alias.name, None)) for alias in node.names)
             case ast.Expr(value=ast.Constant(value=str())) if last:
@@ -210,7 +214,11 @@ def _imports(module: Module, kept: list[str], *, aliased: bool) -> str:
         froms.setdefault(package, set()).add(word if word == name else f"{word} as {name}")
     if aliased:
         froms.setdefault("typing", set()).add("TypeAlias")
-    return _sorted_imports(plain, froms)
+    typed = [f"    from {module.typing[name]} import {name}" for name in sorted(names & module.typing.keys())]
+    if typed:
+        froms.setdefault("typing", set()).add("TYPE_CHECKING")
+        typed = ["", "if TYPE_CHECKING:", *typed]
+    return "\n".join([_sorted_imports(plain, froms), *typed])
 
 
 def _sorted_imports(plain: set[str], froms: dict[str, set[str]]) -> str:

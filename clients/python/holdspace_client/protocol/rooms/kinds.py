@@ -4,9 +4,12 @@
 
 from __future__ import annotations
 
-from typing import Final, Generic, TypeVar, get_args
+from typing import TYPE_CHECKING, Final, Generic, TypeVar, get_args
 
 from holdspace_client.protocol.rooms import events as e
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeIs
 
 T = TypeVar("T")
 
