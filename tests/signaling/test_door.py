@@ -133,11 +133,13 @@ async def test_a_flood_from_one_address_leaves_the_door_open(
 async def test_tickets_are_limited_by_address(venue: Venue, http: ClientSession) -> None:
     """429 with a time to come back, before anything is read of the request."""
     url = f"http://127.0.0.1:{venue.server.port}/api/tickets"
-    statuses = []
-    for _ in range(int(door.TICKET_RATE.burst) + 20):
+    statuses: list[int] = []
+    # While it asks, some comes back: more on a busy machine.
+    while 429 not in statuses and len(statuses) < 3 * door.TICKET_RATE.burst:
         async with http.post(url, data=b"", headers=AWAY) as answer:
             statuses.append(answer.status)
     assert statuses[0] == 400
+    assert len(statuses) > door.TICKET_RATE.burst
     assert statuses[-1] == 429
     async with http.post(url, data=b"", headers=AWAY) as answer:
         assert int(answer.headers["Retry-After"]) >= 1

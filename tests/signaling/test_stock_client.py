@@ -63,5 +63,5 @@ async def test_the_stock_client_reads_a_refusal(venue: Venue) -> None:
         "reason": "token_invalid",
         "message": "This link does not work. Please ask for a new one.",
         "reconnect": False,
-        "detail": "",
+        "detail": "not a JSON Web Token signed with HS256",
     }
