@@ -52,6 +52,11 @@ class Availability:
         """Tell of each change of `gone`, and whether any server is."""
         self._callbacks.append(callback)
 
+    def tell(self) -> None:
+        """Tell all of how it is, also when no probe has failed."""
+        for callback in tuple(self._callbacks):
+            callback(bool(self.gone))
+
     async def _run(self) -> None:
         while True:
             names = self._shards.names()
@@ -82,5 +87,4 @@ class Availability:
         if gone != self.gone:
             self.gone = gone
             _log.warning("redis_away" if gone else "redis_back", servers=len(gone))
-            for callback in tuple(self._callbacks):
-                callback(bool(gone))
+            self.tell()

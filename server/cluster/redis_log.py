@@ -22,7 +22,17 @@ from server.cluster.pipe import Bounded, Pipe
 from server.cluster.positions import Position
 from server.cluster.primaries import PrimaryPipes
 from server.cluster.replicas import Replicas
-from server.cluster.replies import UnknownReply, append_of, loaded_of, lost_news_of, number, over_of, read_of, rooms_of
+from server.cluster.replies import (
+    UnknownReply,
+    append_of,
+    history_of,
+    loaded_of,
+    lost_news_of,
+    number,
+    over_of,
+    read_of,
+    rooms_of,
+)
 from server.cluster.scripts import APPEND, CREATE, DUE, FORGET, LOAD, POSITIONS, READ, RESTORE, ROOMS, Script
 from server.cluster.shards import shards_of
 from server.ids import RoomId
@@ -69,6 +79,8 @@ class RedisLog:
         self._caller: Executes = client if isinstance(client, PrimaryPipes) else Bounded(client)
         self._pipe: Pipe | None = None
         self._replicas = Replicas(client)
+        self._histories: dict[str | None, bytes] = {}
+        """Of writes, that of each server when it was asked for a room last."""
         self.news_stand: Final = RedisNews(self._keys, self._evaluate, self._together)
         self._hints = Hints(client, self._shards, self._keys, self._origin, self.positions)
         self._availability = Availability(client, self._shards, f"{prefix}:%s:probe:{self._origin.hex()}")
@@ -101,7 +113,7 @@ class RedisLog:
 
     def away_for(self, room: RoomId) -> bool:
         """Whether the server that keeps this room is away."""
-        owner = self._shards.owner(self._keys.key(room, "room"))
+        owner = self._owner(room)
         return owner is None or owner in self._availability.gone
 
     def on_away(self, callback: Callable[[bool], None]) -> None:
@@ -120,21 +132,22 @@ class RedisLog:
     # -- RoomLog -------------------------------------------------------------------------------------------------------
 
     async def create(self, room: RoomId, snapshot: RoomState, *, wake_ms: int | None = None) -> Loaded:
-        reply = await self._run(CREATE, room, room, pack_state(snapshot), _or_none(wake_ms), KEPT_MS)
-        loaded = self._told(room, _decoded(loaded_of, reply))
+        known = self._histories.get(self._owner(room), b"")
+        reply = await self._run(CREATE, room, room, pack_state(snapshot), _or_none(wake_ms), KEPT_MS, known)
+        loaded = self._told(room, reply)
         if loaded is None:
             raise LogUnavailable
         return loaded
 
     async def load(self, room: RoomId) -> Loaded | None:
-        return self._told(room, _decoded(loaded_of, await self._run(LOAD, room, TOMBSTONE_MS - ENDED_MS)))
+        return self._told(room, await self._run(LOAD, room, TOMBSTONE_MS - ENDED_MS))
 
     async def restore(
         self, room: RoomId, epoch: Epoch, seq: Seq, state: RoomState, *, wake_ms: int | None = None, at_ms: int = 0
     ) -> Loaded | None:
         what = (room, epoch, seq, pack_state(state), _or_none(wake_ms), KEPT_MS)
         reply = await self._run(RESTORE, room, *what, self._publish, self._look_again, at_ms, TOMBSTONE_MS)
-        return self._told(room, _decoded(loaded_of, reply))
+        return self._told(room, reply)
 
     async def append(  # noqa: PLR0913 - the port's
         self,
@@ -180,7 +193,9 @@ class RedisLog:
         self._hints.tell(room, Epoch(0), Seq(1), ())
 
     async def ended(self, room: RoomId) -> bool:
-        return _decoded(over_of, await self._run(LOAD, room, TOMBSTONE_MS - ENDED_MS))
+        reply = await self._run(LOAD, room, TOMBSTONE_MS - ENDED_MS)
+        self._follow(room, _decoded(history_of, reply))
+        return _decoded(over_of, reply)
 
     async def due(self, now_ms: int, limit: int, share: tuple[int, int] = (0, 1)) -> list[RoomId]:
         part, parts = share
@@ -219,7 +234,19 @@ class RedisLog:
 
     # -- calling -------------------------------------------------------------------------------------------------------
 
-    def _told(self, room: RoomId, loaded: Loaded | None) -> Loaded | None:
+    def _owner(self, room: RoomId) -> str | None:
+        return self._shards.owner(self._keys.key(room, "room"))
+
+    def _follow(self, room: RoomId, history: bytes) -> None:
+        """Another history than before: the server was gone between two probes, and may have lost what it had."""
+        owner = self._owner(room)
+        before, self._histories[owner] = self._histories.get(owner, history), history
+        if before != history:
+            self._availability.tell()
+
+    def _told(self, room: RoomId, reply: Reply) -> Loaded | None:
+        self._follow(room, _decoded(history_of, reply))
+        loaded = _decoded(loaded_of, reply)
         if loaded is not None:
             self._hints.positions.tell(room, loaded.epoch, loaded.snapshot_seq + len(loaded.entries), anew=True)
         return loaded

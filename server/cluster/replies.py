@@ -56,8 +56,14 @@ def entries_of(stream: object) -> tuple[Entry, ...]:
 
 def over_of(reply: object) -> bool:
     """The answer of `load`: whether the room is unknown because its session is over."""
-    word, rest = _head(reply)
-    return word == b"unknown" and number(rest[0]) > 0
+    word, (_history, over, *_) = _head(reply)
+    return word == b"unknown" and number(over) > 0
+
+
+def history_of(reply: object) -> bytes:
+    """Of the answer of `create`, `load` and `restore`: which history of writes the server goes on with."""
+    _word, (history, *_) = _head(reply)
+    return _as(bytes, history)
 
 
 def loaded_of(reply: object) -> Loaded | None:
@@ -67,7 +73,7 @@ def loaded_of(reply: object) -> Loaded | None:
         return None
     if word != b"loaded":
         raise UnknownReply
-    epoch, seq, at_ms, snapshot, entries = rest
+    _history, epoch, seq, at_ms, snapshot, entries = rest
     state = unpack_state(_as(bytes, snapshot))
     return Loaded(Epoch(number(epoch)), Seq(number(seq)), state, entries_of(entries), number(at_ms))
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from server.cluster.keys import Keys
-from server.ports import Appended, EpochChanged, Loaded, Seq
+from server.ports import Appended, EpochChanged, Loaded, LogUnavailable, Seq
 from tests.cluster.contract import LATER, ROOM, A, B, C, entry, opened
 from tests.cluster.heard import Heard
 from tests.cluster.nodes import joined
@@ -54,6 +54,22 @@ async def test_after_a_restart_the_next_entry_begins_a_new_epoch(kind: Kind) -> 
         await heard.until(lambda: (0, 0) in heard.positions)
         assert await two.append(ROOM, anew.epoch, Seq(0), (C,)) == Appended()
         assert await two.restore(ROOM, anew.epoch, Seq(1), FIRST) == Loaded(anew.epoch, Seq(0), LATER, (C,))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_nobody_begins_a_room_that_an_emptied_server_may_have_lost(kind: Kind) -> None:
+    """However short it was gone: who has asked it before is told, and only then may begin the room anew."""
+    async with redis_server(kind) as server, joined(server.url) as nodes:
+        log, told = nodes(), list[bool]()
+        assert await log.load(ROOM) is None
+        log.on_away(told.append)
+        await server.restart()
+        await asyncio.wait_for(nodes.settle(), 10)
+        told.clear()
+        with pytest.raises(LogUnavailable):
+            await log.create(ROOM, FIRST)
+        assert told == [False]
+        assert (await log.create(ROOM, FIRST)).entries == ()
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -37,15 +37,15 @@ local function list(room, at, ttl)
   redis.call('HSET', ROOM, 'listed', at)
 end
 
-local function loaded()
-  local room = redis.call('HMGET', ROOM, 'epoch', 'snapshot_seq', 'snapshot_at', 'snapshot')
-  return {'loaded', room[1], room[2], room[3], room[4], after(room[1], tonumber(room[2]))}
-end
-
 -- Which history of writes this server goes on with. It is another one once the server was started again or a replica
 -- has taken over, and then it may lack what was written last. A life of a room takes no entries beyond its history.
 local function history()
   return string.match(redis.call('INFO', 'replication'), 'master_replid:(%w+)')
+end
+
+local function loaded()
+  local room = redis.call('HMGET', ROOM, 'epoch', 'snapshot_seq', 'snapshot_at', 'snapshot')
+  return {'loaded', history(), room[1], room[2], room[3], room[4], after(room[1], tonumber(room[2]))}
 end
 
 -- Start a new life, whose epoch is above `old`.
@@ -59,5 +59,5 @@ local function begin(room, old, born, snapshot, when, ttl)
   redis.call('PEXPIRE', ROOM, ttl)
   wake(room, when, ttl)
   list(room, epoch, ttl)
-  return {'loaded', epoch, 0, 0, snapshot, {}}
+  return {'loaded', history(), epoch, 0, 0, snapshot, {}}
 end

@@ -11,7 +11,7 @@ local forgotten = math.max(old, tonumber(ARGV[9])) + tonumber(ARGV[10])
 local lost
 if not room[1] then
   if buried >= old or forgotten < tonumber(redis.call('TIME')[1]) * 1000 then
-    return {'unknown'}
+    return {'unknown', history(), 0}
   end
   lost = true
 else
