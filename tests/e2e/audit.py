@@ -23,7 +23,8 @@ _SMALL: Final = """([controls, least]) => [...document.querySelectorAll(controls
 })"""
 # What can have the focus is not under a panel (WCAG 2.4.11).
 _UNDER_A_PANEL: Final = """(controls) => [...document.querySelectorAll(controls)].flatMap((control) => {
-    if (control.matches('[inert] *, #panel *') || !control.checkVisibility()) return [];
+    const away = '[inert] *, #panel *, .visually-hidden:not(:focus)'; // the last is drawn when it has the focus
+    if (control.matches(away) || !control.checkVisibility()) return [];
     const { left, top, width, height } = control.getBoundingClientRect();
     const seen = document.elementFromPoint(left + width / 2, top + height / 2);
     return seen?.closest('#panel') ? [control.dataset.testid] : [];
