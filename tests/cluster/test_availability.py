@@ -91,6 +91,7 @@ async def test_an_absence_is_told_both_ways(kind: Kind) -> None:
                 server.resume()
             await changes.come(away=False)
             assert await log.load(ROOM) is not None
+        await changes.come(away=False)  # told again: who was started anew goes on with another history of writes
         assert changes.none_left()
 
 
