@@ -59,7 +59,8 @@ async def node_killed(sim: Simulation, random: Random) -> None:
     machine.kill(silently=random.random() < 0.3)
     if random.random() < 0.8:
         await asyncio.sleep(random.uniform(0.3, 9))
-        machine.start()
+        if not machine.up:  # it may have been started with all others
+            machine.start()
 
 
 @disaster(2)
