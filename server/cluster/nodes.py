@@ -18,15 +18,14 @@ from typing import Any, Final, Protocol
 import msgspec
 import structlog
 from msgspec import Struct
-from redis.exceptions import RedisError
 
+from server.cluster.calls import CALL_S, FAULTS
 from server.cluster.ending import end
 from server.cluster.lapse import LEASE_MS, TOUCH_MS, Watch
 from server.ids import NodeId, RoomId
 from server.ports import LogUnavailable
 
 BEAT_S: Final = 1.0
-CALL_S: Final = 1.0
 NODE_BYTES: Final = 9
 _NS_PER_MS: Final = 1_000_000
 
@@ -156,7 +155,7 @@ class Registry:
         try:
             async with asyncio.timeout(CALL_S):
                 return await answer
-        except (RedisError, OSError, TimeoutError) as error:
+        except FAULTS as error:
             raise LogUnavailable from error
 
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from redis.asyncio import Redis
+from redis.exceptions import SlotNotCoveredError
 
 from server.cluster.lapse import LEASE_MS
 from server.cluster.nodes import NodeInfo, Nodes, Registry
@@ -159,3 +160,17 @@ async def test_an_emptied_server_buries_nobody() -> None:
         assert not town.buried
         assert not town.told
         assert await town.registry.rooms_of(one.node) == (ROOM,)
+
+
+@pytest.mark.parametrize("fault", [RuntimeError("the handler is closed"), SlotNotCoveredError("nobody has it")])
+async def test_no_fault_of_redis_ends_the_beat(fault: Exception) -> None:
+    """A transport that has just been closed, and a Cluster without an owner of the keys, are a log that is away."""
+    client = Redis()
+
+    async def failing(*_: object) -> None:
+        raise fault
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(client, "execute_command", failing)
+        with pytest.raises(LogUnavailable):
+            await Town(Registry(client)).node().beat()
