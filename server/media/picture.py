@@ -6,6 +6,10 @@ from __future__ import annotations
 from struct import Struct as Layout
 from typing import Final
 
+LONG_ID: Final = 0x7FFF
+SHORT_ID: Final = 0x7F
+"""Picture ids wrap after these, by the form they are written in (RFC 7741 section 4.2)."""
+
 _U16: Final = Layout("!H")
 
 
@@ -33,9 +37,9 @@ class Picture:
         """The same into a payload that lies there."""
         if self.picture_id_at:
             if self.long_picture_id:
-                _U16.pack_into(memory, at + self.picture_id_at, 0x8000 | picture_id & 0x7FFF)
+                _U16.pack_into(memory, at + self.picture_id_at, 0x8000 | picture_id & LONG_ID)
             else:
-                memory[at + self.picture_id_at] = picture_id & 0x7F
+                memory[at + self.picture_id_at] = picture_id & SHORT_ID
         if self.tl0_at:
             memory[at + self.tl0_at] = tl0 & 0xFF
 

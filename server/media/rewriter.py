@@ -11,7 +11,7 @@ from __future__ import annotations
 from struct import Struct as Layout
 from typing import Final
 
-from server.media.picture import Picture
+from server.media.picture import LONG_ID, SHORT_ID, Picture
 from server.media.rtp import HEADER, NUMBERED, ONE_BYTE, Packet
 
 NS: Final = 1_000_000_000
@@ -186,8 +186,9 @@ class Rewriter:
     def continued(self, picture: Picture) -> bytes:
         """The head of a payload that is sent for the first time."""
         if picture.picture_id_at:
-            picture_id = picture.picture_id + self.picture_offset & 0x7FFF
-            if self.picture_id < 0 or picture_id - self.picture_id & 0x7FFF < 0x4000:
+            mask = LONG_ID if picture.long_picture_id else SHORT_ID
+            picture_id = picture.picture_id + self.picture_offset & mask
+            if self.picture_id < 0 or picture_id - self.picture_id & mask <= mask >> 1:
                 self.picture_id = picture_id
         if picture.tl0_at:
             tl0 = picture.tl0 + self.tl0_offset & 0xFF

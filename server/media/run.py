@@ -6,12 +6,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from server.media.picture import Picture
+from server.media.picture import LONG_ID, SHORT_ID, Picture
 from server.media.rewriter import MAX_LEAP, Rewriter
 from server.media.rtp import Packet
 
 _TIMESTAMP: Final = 0xFFFFFFFF
-_PICTURE_ID: Final = 0x7FFF
 _TL0: Final = 0xFF
 _PACKETS: Final = Rewriter.__dict__["packets"]
 _OCTETS: Final = Rewriter.__dict__["octets"]
@@ -23,11 +22,11 @@ class Run:
     """Packets of one layer that go to all of some lines.
 
     `next`, `timestamp`, `picture_id` and `tl0` are in the layer's numbers what `Rewriter` has in those of its line; the
-    last two only if `pictures`, else each line keeps its own. `packets` and `octets` are those of the run. From `start`
-    on packets are for all lines. `whole`: nobody has left.
+    last two only if `pictures`, else each line keeps its own. `mask`: of picture ids in the form they have here.
+    `packets` and `octets` are those of the run. From `start` on packets are for all lines. `whole`: nobody has left.
     """
 
-    __slots__ = ("next", "octets", "packets", "picture_id", "pictures", "start", "timestamp", "tl0", "whole")
+    __slots__ = ("mask", "next", "octets", "packets", "picture_id", "pictures", "start", "timestamp", "tl0", "whole")
 
     def __init__(self, packet: Packet, rewriters: Sequence[RunningRewriter]) -> None:
         self.whole = True
@@ -36,8 +35,10 @@ class Run:
         self.timestamp = packet.timestamp
         self.packets = 0
         self.octets = 0
-        self.picture_id, self.tl0 = _pictures(rewriters[0])
-        self.pictures = all(_pictures(rewriter) == (self.picture_id, self.tl0) for rewriter in rewriters)
+        picture = packet.picture
+        self.mask = LONG_ID if picture is None or not picture.picture_id_at or picture.long_picture_id else SHORT_ID
+        self.picture_id, self.tl0 = _pictures(rewriters[0], self.mask)
+        self.pictures = all(_pictures(rewriter, self.mask) == (self.picture_id, self.tl0) for rewriter in rewriters)
 
     def take(self, packet: Packet, octets: int) -> bool:
         """The packet goes to all lines, with so many bytes of payload for each; False if it cannot."""
@@ -45,9 +46,8 @@ class Run:
         if not self.whole or not self.start <= extended < self.next + MAX_LEAP:
             return False
         if picture is not None and picture.head:
-            if not self.pictures:
+            if not self.pictures or not self._see(picture):
                 return False
-            self._see(picture)
         if extended >= self.next:
             self.next = extended + 1
             self.timestamp = packet.timestamp
@@ -55,13 +55,17 @@ class Run:
         self.octets += octets
         return True
 
-    def _see(self, picture: Picture) -> None:
-        """See `Rewriter.continued`."""
-        newest = self.picture_id
-        if picture.picture_id_at and (newest < 0 or picture.picture_id - newest & _PICTURE_ID <= _PICTURE_ID >> 1):
-            self.picture_id = picture.picture_id
+    def _see(self, picture: Picture) -> bool:
+        """See `Rewriter.continued`. False if its id is of another form."""
+        newest, mask = self.picture_id, self.mask
+        if picture.picture_id_at:
+            if picture.long_picture_id is (mask == SHORT_ID):
+                return False
+            if newest < 0 or picture.picture_id - newest & mask <= mask >> 1:
+                self.picture_id = picture.picture_id
         if picture.tl0_at and (self.tl0 < 0 or picture.tl0 - self.tl0 & _TL0 <= _TL0 >> 1):
             self.tl0 = picture.tl0
+        return True
 
 
 def run_of(packet: Packet, rewriters: Sequence[RunningRewriter]) -> Run | None:
@@ -81,10 +85,10 @@ def _ahead(rewriter: RunningRewriter, packet: Packet) -> int:
     return packet.extended + rewriter.sequence_offset - rewriter.next
 
 
-def _pictures(rewriter: RunningRewriter) -> tuple[int, int]:
+def _pictures(rewriter: RunningRewriter, mask: int) -> tuple[int, int]:
     """The ids of the newest picture in the layer's numbers."""
     return (
-        _theirs(rewriter.picture_id, rewriter.picture_offset, _PICTURE_ID),
+        _theirs(rewriter.picture_id, rewriter.picture_offset, mask),
         _theirs(rewriter.tl0, rewriter.tl0_offset, _TL0),
     )
 
@@ -121,7 +125,7 @@ class RunningRewriter(Rewriter):
     picture_id: int = _shared(
         "picture_id",
         lambda own, run: (
-            _ours(run.picture_id, own.picture_offset, _PICTURE_ID) if run.pictures else _OWN_ID.__get__(own)
+            _ours(run.picture_id, own.picture_offset, run.mask) if run.pictures else _OWN_ID.__get__(own)
         ),
     )
     tl0: int = _shared(

@@ -31,12 +31,17 @@ def rtp(
 
 
 def vp8(
-    picture_id: int = 1, tl0: int = 1, *, keyframe: bool = False, start: bool = True, body: bytes = b"\x00" * 20
+    picture_id: int = 1,
+    tl0: int = 1,
+    *,
+    keyframe: bool = False,
+    start: bool = True,
+    body: bytes = b"\x00" * 20,
+    bits: int = 15,
 ) -> bytes:
-    """A VP8 payload with a 15-bit picture id and TL0PICIDX (RFC 7741 section 4.2)."""
-    descriptor = (
-        bytes([0x80 | (0x10 if start else 0), 0xC0]) + (0x8000 | picture_id & 0x7FFF).to_bytes(2) + bytes([tl0])
-    )
+    """A VP8 payload with a picture id of 15 or 7 bits and TL0PICIDX (RFC 7741 section 4.2)."""
+    written = (0x8000 | picture_id & 0x7FFF).to_bytes(2) if bits == 15 else bytes([picture_id & 0x7F])
+    descriptor = bytes([0x80 | (0x10 if start else 0), 0xC0]) + written + bytes([tl0])
     return descriptor + bytes([0x00 if keyframe else 0x01]) + body
 
 

@@ -208,6 +208,24 @@ def test_picture_ids_go_on_over_a_switch() -> None:
     assert [(item.picture_id, item.tl0) for item in found] == [(0, 0), (1, 1)]
 
 
+@pytest.mark.parametrize("bits", [7, 15])
+def test_short_picture_ids_go_on_over_a_switch(bits: int) -> None:
+    """Seven bits wrap after 127 pictures: what follows is the one after the last, not after the highest ever sent."""
+    out, first, second = line(90_000), Feed(), Feed()
+    shown = [
+        first.video(out, rtp(number, payload=vp8(100 + number, 1, keyframe=number == 0, bits=7)), number)
+        for number in range(40)
+    ]
+    assert shown[-1] is not None
+    assert read_vp8(shown[-1].payload).picture_id == 139 - 128
+    out.stop()
+    sent = [
+        second.video(out, rtp(number, payload=vp8(90 + number, 1, keyframe=number == 0, bits=bits)), SECOND)
+        for number in range(2)
+    ]
+    assert [read_vp8(packet.payload).picture_id for packet in sent if packet is not None] == [12, 13]
+
+
 def test_a_nack_is_served_from_the_present_segment_only() -> None:
     """Trap 2: a number of the person before is unknown; one of the present person is theirs."""
     out, first, second = line(), Feed(), Feed()

@@ -78,16 +78,16 @@ static struct mapped map(struct line *line, const struct packet *packet)
 /* Rewriter._continued: our ids of a picture. Places outside of the head count as absent. */
 static struct ids continue_picture(struct line *line, const struct packet *packet)
 {
-    uint32_t last = packet->head_length;
+    uint32_t last = packet->head_length, mask = packet->long_picture_id ? 0x7FFF : 0x7F;
     struct ids ids = {
-        .picture_id = (uint32_t)(packet->picture_id + line->picture_offset) & 0x7FFF,
+        .picture_id = (uint32_t)(packet->picture_id + line->picture_offset) & mask,
         .tl0 = (uint32_t)(packet->tl0 + line->tl0_offset) & 0xFF,
         .picture_id_at = packet->picture_id_at < last - packet->long_picture_id ? packet->picture_id_at : 0,
         .tl0_at = packet->tl0_at < last ? packet->tl0_at : 0,
     };
 
     if (ids.picture_id_at != 0)
-        if (line->picture_id < 0 || ((ids.picture_id - (uint32_t)line->picture_id) & 0x7FFF) < 0x4000)
+        if (line->picture_id < 0 || ((ids.picture_id - (uint32_t)line->picture_id) & mask) <= mask >> 1)
             line->picture_id = (int32_t)ids.picture_id;
     if (ids.tl0_at != 0)
         if (line->tl0 < 0 || ((ids.tl0 - (uint32_t)line->tl0) & 0xFF) < 0x80)
@@ -101,7 +101,7 @@ static void put_ids(uint8_t *head, const struct packet *packet, const struct ids
     if (ids->picture_id_at != 0 && packet->long_picture_id)
         put16(head + ids->picture_id_at, 0x8000 | ids->picture_id);
     else if (ids->picture_id_at != 0)
-        head[ids->picture_id_at] = ids->picture_id & 0x7F;
+        head[ids->picture_id_at] = (uint8_t)ids->picture_id;
     if (ids->tl0_at != 0)
         head[ids->tl0_at] = (uint8_t)ids->tl0;
 }
