@@ -15,6 +15,10 @@ FILE_CEILING: Final = 400
 FUNCTION_CEILING: Final = 60
 SPDX: Final = "SPDX-License-Identifier: Apache-2.0"
 SOURCES: Final = {".py", ".ts", ".svelte", ".css", ".sh"}
+IMPURE: Final = {"aiohttp", "aiortc", "asyncio", "logging", "os", "random", "redis", "secrets"} | {
+    "socket", "socketio", "structlog", "subprocess", "threading", "time",
+}  # fmt: skip
+"""What reads a clock or chance, waits, or talks to the world."""
 GENERATED: Final = "Generated"
 """In the head of a file that a program wrote; such a file may be long."""
 
@@ -40,6 +44,11 @@ def head_of(path: Path) -> str:
     return "\n".join(path.read_text().splitlines()[:5])
 
 
+def docstring_of(path: Path) -> str:
+    """What a module says of itself."""
+    return ast.get_docstring(ast.parse(path.read_text())) or ""
+
+
 def name_of(path: Path) -> str:
     """The path as shown in a test id."""
     return str(path.relative_to(ROOT))
@@ -50,6 +59,23 @@ def test_imports_follow_the_layers() -> None:
     program = Path(sys.executable).with_name("lint-imports")
     result = subprocess.run([program, "--no-cache"], cwd=ROOT, check=False, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout + result.stderr
+
+
+def imported_by(path: Path) -> set[str]:
+    """The packages that a module names in its imports, each by its first word."""
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    named = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    named |= {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module is not None}
+    return {name.partition(".")[0] for name in named}
+
+
+def test_what_calls_itself_pure_is_pure() -> None:
+    """A module of the server whose docstring says `Pure` gets time and chance as arguments, and waits for nothing."""
+    server = [path for path in PYTHON_FILES if path.is_relative_to(ROOT / "server")]
+    pure = [path for path in server if re.search(r"\bPure\b", docstring_of(path))]
+    found = {name_of(path): wrong for path in pure if (wrong := imported_by(path) & IMPURE)}
+    assert len(pure) > 20
+    assert found == {}
 
 
 def test_files_stay_small() -> None:
