@@ -19,6 +19,7 @@ import pytest
 from loadtest.cli import is_loopback, loadtest_app
 from loadtest.plan.library import BUILT_IN
 from loadtest.serving import free_port
+from tests.loadtest.terminal import AS_A_TERMINAL
 
 HOLDSPACE = Path(sys.executable).with_name("holdspace")
 SECRET = "s" * 40
@@ -156,7 +157,8 @@ def test_a_test_that_is_stopped_leaves_its_report_and_nothing_else(
 ) -> None:
     """Ctrl-C, the end of a service, and a terminal that goes away: status 1, JSON written, no process left."""
     out = tmp_path / "out.json"
-    command = [str(HOLDSPACE), "loadtest", "run", "smoke", "--duration", "60", "--plain", "--json", str(out)]
+    options = ("--duration", "60", "--plain", "--json", str(out))
+    command = [*AS_A_TERMINAL, str(HOLDSPACE), "loadtest", "run", "smoke", *options]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         us = psutil.Process(process.pid)

@@ -25,6 +25,7 @@ from loadtest.peer import Peer
 from loadtest.receiver import Kind
 from loadtest.serving import STOP_S, free_port
 from server.ids import MAIN
+from tests.loadtest.terminal import AS_A_TERMINAL
 
 PEOPLE = 4
 CLIPS = tuple(prepared(number) for number in range(PEOPLE + 1))
@@ -34,7 +35,7 @@ CLIPS = tuple(prepared(number) for number in range(PEOPLE + 1))
 async def running_demo(*options: str) -> AsyncIterator[Process]:
     """The command in a process of its own, ended as Ctrl-C does."""
     program = Path(sys.executable).with_name("holdspace")
-    process = await asyncio.create_subprocess_exec(program, "demo", *options, stdout=PIPE, stderr=PIPE)
+    process = await asyncio.create_subprocess_exec(*AS_A_TERMINAL, program, "demo", *options, stdout=PIPE, stderr=PIPE)
     try:
         yield process
     finally:
