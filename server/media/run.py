@@ -45,9 +45,8 @@ class Run:
         extended, picture = packet.extended, packet.picture
         if not self.whole or not self.start <= extended < self.next + MAX_LEAP:
             return False
-        if picture is not None and picture.head:
-            if not self.pictures or not self._see(picture):
-                return False
+        if picture is not None and picture.head and not (self.pictures and self._see(picture)):
+            return False
         if extended >= self.next:
             self.next = extended + 1
             self.timestamp = packet.timestamp
@@ -124,9 +123,7 @@ class RunningRewriter(Rewriter):
     octets: int = _shared("octets", lambda own, run: _OCTETS.__get__(own) + run.octets)
     picture_id: int = _shared(
         "picture_id",
-        lambda own, run: (
-            _ours(run.picture_id, own.picture_offset, run.mask) if run.pictures else _OWN_ID.__get__(own)
-        ),
+        lambda own, run: _ours(run.picture_id, own.picture_offset, run.mask) if run.pictures else _OWN_ID.__get__(own),
     )
     tl0: int = _shared(
         "tl0", lambda own, run: _ours(run.tl0, own.tl0_offset, _TL0) if run.pictures else _OWN_TL0.__get__(own)

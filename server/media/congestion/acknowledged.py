@@ -14,6 +14,9 @@ from server.media.congestion.history import SIZE, SendHistory
 HEADERS: Final = 28
 """IPv4 and UDP headers: a link carries them with each packet, and of a voice they are a fifth."""
 
+FARTHEST: Final = 1 << 40
+"""Ticks, some nine years: a clock that leaps so far is nobody's, and begins anew before compiled sums overflow."""
+
 _CYCLE: Final = REFERENCE_CYCLE * TICKS_PER_REFERENCE
 _NO_TIMES: Final = [0] * SIZE
 
@@ -111,7 +114,9 @@ class Acknowledger:
         """What to add to these ticks so that they go on where the message before ended, over wraps of its reference."""
         if not ticks:
             return 0
-        before = self._unwrapped if self._unwrapped is not None else ticks[0]
+        before = self._unwrapped
+        if before is None or abs(before) > FARTHEST:
+            before = ticks[0]
         origin = before - ticks[0] + (ticks[0] - before + _CYCLE // 2) % _CYCLE - _CYCLE // 2
         self._unwrapped = ticks[-1] + origin
         return origin

@@ -22,6 +22,7 @@ enum {
 enum { UNDER, NORMAL, OVER };
 
 #define CYCLE ((int64_t)256 << 24)
+#define FARTHEST ((int64_t)1 << 40)
 #define TICK_NS 250000
 #define BURST_NS 10000000
 #define MARK_NS 20000000
@@ -83,7 +84,7 @@ static int complete(const uint8_t *symbols, uint32_t count, uint32_t at, uint32_
 /* This tick without wraps, as close to the last one known as may be. */
 static int64_t origin_of(const struct acknowledger *known, int64_t tick)
 {
-    if (!known->begun)
+    if (!known->begun || known->unwrapped > FARTHEST || known->unwrapped < -FARTHEST)
         return 0;
     int64_t step = (tick - known->unwrapped + CYCLE / 2) % CYCLE;
     return known->unwrapped - tick + (step < 0 ? step + CYCLE : step) - CYCLE / 2;

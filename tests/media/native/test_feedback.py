@@ -137,6 +137,22 @@ def test_foreign_and_wrapped_messages_are_read_alike() -> None:
     assert twins.check(wrapping.feedback(1, 2)[0]) == "read"
 
 
+@pytest.mark.parametrize("step", [0x7FFFFF, -0x7FFFFF])
+def test_a_clock_that_leaps_without_end_is_read_alike(step: int) -> None:
+    """Each message half a cycle of the reference time from the one before: what adds up fits 64 bits in ns, too."""
+    twins, reference = Twins(1), 0
+    for index in range(18_000):
+        number = twins.send(100, (index + 1) * MS)
+        body = number.to_bytes(8)[-2:] + b"\x00\x01" + reference.to_bytes(3) + b"\x00" + b"\x20\x01\x04\x00"
+        reference = reference + step & 0xFFFFFF
+        message = b"\x8f\xcd\x00\x05" + bytes(8) + body
+        if index % 200:
+            for acknowledger in (twins.python, twins.compiled):
+                assert acknowledger.read(message) is not None
+        else:
+            assert twins.check(message) == "read"
+
+
 @pytest.mark.parametrize("stalls_ms", [0, 250])
 def test_estimates_are_the_same(stalls_ms: int) -> None:
     """A link that loses, jitters and gets narrow, and a receiver that sleeps: the same target at every moment."""
