@@ -332,7 +332,7 @@ def opening(config: Config, full: Callable[[], bool]) -> Opening:
         camera_reason=config.camera_reason,
         media_mode=config.media_mode,
     )
-    return Opening(settings, default_agenda(config.language), full)
+    return Opening(settings, default_agenda(config.language), full, config.crisis_lines, config.exit_url)
 
 
 def _worker_options(config: Config) -> WorkerOptions:

@@ -161,6 +161,12 @@ class Config:
     camera_reason: str = ""
     """Why cameras are encouraged or expected, in one sentence."""
 
+    crisis_lines: tuple[str, ...] = ()
+    """Help in a crisis, each with its phone number at the end: "Crisis line, day and night: 988". None: 988 and 911."""
+
+    exit_url: str = ""
+    """Harmless page that Quick exit leads to, such as https://www.weather.gov. Empty: a blank one."""
+
     log_level: LogLevel = LogLevel.INFO
     """From this level on, lines are logged."""
 
@@ -201,10 +207,15 @@ class Config:
             raise ConfigError(f"public_url: {self.public_url!r} is not an address such as https://groups.example.org")
         if self.redis and self.redis.partition("://")[0] not in REDIS_SCHEMES:
             raise ConfigError(f"redis must begin with one of {', '.join(f'{name}://' for name in REDIS_SCHEMES)}")
-        if self.trace_url and not self.trace_url.startswith(("http://", "https://")):
-            raise ConfigError("trace_url must be an address such as http://127.0.0.1:4318/v1/traces")
+        self._check_pages(exit_url="https://www.weather.gov", trace_url="http://127.0.0.1:4318/v1/traces")
         if self.webhook_url:
             self._check_webhook()
+
+    def _check_pages(self, **examples: str) -> None:
+        for name, example in examples.items():
+            address: str = getattr(self, name)
+            if address and not address.startswith(("http://", "https://")):
+                raise ConfigError(f"{name} must be an address such as {example}")
 
     def _check_webhook(self) -> None:
         wrong = ConfigError("webhook_url must be an address such as https://platform.example.org/holdspace")

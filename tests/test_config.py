@@ -22,6 +22,7 @@ LONG = "x" * 32
         {"media_tcp_port": -1},
         {"relay_only": True},
         {"trace_url": "localhost:4318"},
+        {"exit_url": "javascript:alert(1)"},
         {"trace_percent": 101},
         {"capacity": 0},
         {"capacity": 501},

@@ -362,7 +362,7 @@ class BreakoutsExtended(_Event, tag="breakouts_extended"):
 
 
 class HelpRequested(_Event, tag="help_requested"):
-    """For moderators and the caller."""
+    """For moderators and the caller. Once more, with another placement, when who called unseen was moved."""
 
     request: HelpRequest
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from msgspec.structs import replace
+
 from server.ids import ParticipantId, Placement
 from server.rooms.context import Context, Events
 from server.rooms.events import (
     Event,
     HelpCleared,
+    HelpRequested,
     RoundEnded,
     RoundJoined,
     TurnEnded,
@@ -18,7 +21,7 @@ from server.rooms.events import (
 )
 from server.rooms.people import by_placement, is_open
 from server.rooms.rounds import evolve_round, is_over, members, next_in
-from server.rooms.state import HelpRequest, Participant, Role, RoomState, Round
+from server.rooms.state import Participant, Role, RoomState, Round
 
 
 def follow_ups(before: RoomState, after: RoomState, ctx: Context) -> Events:
@@ -27,14 +30,18 @@ def follow_ups(before: RoomState, after: RoomState, ctx: Context) -> Events:
 
 
 def _help(before: RoomState, after: RoomState) -> Iterator[Event]:
+    """A call is over when a moderator comes; one that nobody has seen goes with its caller, wherever they are moved."""
     for request in after.help:
         caller = after.participants[request.participant]
-        if caller.placement != request.placement or _moderator_came(before, after, request):
+        moved = caller.placement != request.placement
+        if _moderator_came(before, after, caller.placement) or (moved and request.acknowledged_by is not None):
             yield HelpCleared(request.participant)
+        elif moved:
+            yield HelpRequested(replace(request, placement=caller.placement))
 
 
-def _moderator_came(before: RoomState, after: RoomState, request: HelpRequest) -> bool:
-    return bool(_moderators_in(after, request.placement) - _moderators_in(before, request.placement))
+def _moderator_came(before: RoomState, after: RoomState, placement: Placement) -> bool:
+    return bool(_moderators_in(after, placement) - _moderators_in(before, placement))
 
 
 def _moderators_in(state: RoomState, placement: Placement) -> set[ParticipantId]:

@@ -45,6 +45,8 @@ class Opening(Struct, frozen=True):
     agenda: Agenda
     full: Callable[[], bool]
     """Whether this server should not begin another room now."""
+    crisis_lines: tuple[str, ...] = ()
+    exit_url: str = ""
 
 
 class SeatInDoubt(Exception):
@@ -86,7 +88,14 @@ class Joining:
         else:
             await self._refuse_after_the_end(claims)
         settings = self._settings(claims) if runner is None else runner.state.settings
-        room = RoomInfo(settings.title, settings.agreement, settings.camera_policy, settings.camera_reason)
+        room = RoomInfo(
+            settings.title,
+            settings.agreement,
+            settings.camera_policy,
+            settings.camera_reason,
+            self._opening.crisis_lines,
+            self._opening.exit_url,
+        )
         return Ticket(sign(self._key, claims), claims.role, claims.name, room, single_use=claims.ticket != "")
 
     async def seat(

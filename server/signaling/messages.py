@@ -343,12 +343,18 @@ class TicketRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RoomInfo(Struct, frozen=True):
-    """What a person may know before joining."""
+    """What a person may know before joining.
+
+    `crisis_lines`: where to find help at once, each with its phone number at the end; none: the client's own.
+    `exit_url`: where quick exit leads; empty: to a blank page.
+    """
 
     title: str
     agreement: Agreement
     camera_policy: CameraPolicy
     camera_reason: str
+    crisis_lines: tuple[str, ...] = ()
+    exit_url: str = ""
 
 
 class Ticket(Struct, frozen=True):

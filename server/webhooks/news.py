@@ -132,7 +132,7 @@ def _told(before: RoomState, event: Event) -> Iterator[Told]:  # noqa: C901 - a 
             yield Told(NewsKind.DEBRIEF_ENDED if debrief else NewsKind.SESSION_ENDED, ended=reason)
         case e.BreakoutsRevised(rooms=rooms) if bool(rooms) != bool(before.breakouts.rooms):
             yield Told(NewsKind.BREAKOUTS_STARTED if rooms else NewsKind.BREAKOUTS_ENDED)
-        case e.HelpRequested(request=request):
+        case e.HelpRequested(request=request) if request.participant not in {call.participant for call in before.help}:
             yield Told(NewsKind.SUPPORT_REQUESTED, request.participant)
         case e.HelpAcknowledged(participant=participant):
             yield Told(NewsKind.SUPPORT_ACKNOWLEDGED, participant)

@@ -85,6 +85,8 @@ async def test_a_link_becomes_a_ticket(venue: Venue, http: ClientSession) -> Non
         "agreement": {"version": 1, "text": "Be kind."},
         "camera_policy": "optional",
         "camera_reason": "",
+        "crisis_lines": [],
+        "exit_url": "",
     }
     ann = await venue.person().connect(token=ticket["ticket"], agreement=1)
     assert ann.welcome.participant == "ann"

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from server.errors import RejectCode
 from server.ids import EVERYWHERE, MAIN, Placement
 from server.rooms import commands as c
@@ -64,10 +66,24 @@ def test_a_call_in_a_moderators_presence_stays_open() -> None:
     assert [request.participant for request in session.state.help] == [ANA]
 
 
-def test_a_call_is_over_when_the_caller_goes_elsewhere() -> None:
-    """It was about the room that they called from."""
+def test_a_call_that_nobody_has_seen_goes_with_the_caller() -> None:
+    """Opening or closing the small groups makes nobody's call disappear; a moderator who then comes answers it."""
+    session = circle(ANA, BEN)
+    session.do(ANA, c.RequestHelp())
+    (call,) = session.state.help
+    session.do(MOD, c.DraftPlan(AssignmentStrategy.EVEN, 1, 0))
+    assert session.do(MOD, c.OpenBreakouts(1))[1:] == (HelpRequested(replace(call, placement=B1)),)
+    assert session.do(MOD, c.CloseBreakouts())[1:] == (HelpRequested(call),)
+    assert session.state.help == (call,)
+    session.do(MOD, c.UndoBreakouts())
+    assert session.do(MOD, c.Visit(B1))[1:] == (HelpCleared(ANA),)
+
+
+def test_a_call_that_was_seen_is_over_when_the_caller_goes_elsewhere() -> None:
+    """It was about the room that they called from; so it is when they leave."""
     session = in_breakout()
     session.do(ANA, c.RequestHelp())
+    session.do(MOD, c.AcknowledgeHelp(ANA))
     assert session.do(MOD, c.Move((ANA,), MAIN))[1:] == (HelpCleared(ANA),)
     session.do(BEN, c.RequestHelp())
     session.do(BEN, c.Leave())

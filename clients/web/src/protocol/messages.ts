@@ -623,7 +623,7 @@ export interface Visit {
   readonly to: Placement;
 }
 
-/** Call a moderator to one's placement. */
+/** Call a moderator to one's placement. Only moderators learn of it. */
 export interface RequestHelp {
   readonly type: "request_help";
 }
@@ -988,7 +988,7 @@ export interface BreakoutsExtended {
   readonly by: ParticipantId;
 }
 
-/** For moderators and the caller. */
+/** For moderators and the caller. Once more, with another placement, when who called unseen was moved. */
 export interface HelpRequested {
   readonly type: "help_requested";
   readonly request: HelpRequest;
@@ -1396,12 +1396,19 @@ export interface TicketRequest {
   readonly token: string;
 }
 
-/** What a person may know before joining. */
+/**
+ * What a person may know before joining.
+ *
+ * `crisis_lines`: where to find help at once, each with its phone number at the end; none: the client's own.
+ * `exit_url`: where quick exit leads; empty: to a blank page.
+ */
 export interface RoomInfo {
   readonly title: string;
   readonly agreement: Agreement;
   readonly camera_policy: CameraPolicy;
   readonly camera_reason: string;
+  readonly crisis_lines: readonly string[];
+  readonly exit_url: string;
 }
 
 /** A short-lived token for one person, with what the pre-join page shows. */

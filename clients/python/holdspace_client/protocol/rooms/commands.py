@@ -325,7 +325,7 @@ class Visit(_Command, tag="visit"):
 
 
 class RequestHelp(_Command, tag="request_help"):
-    """Call a moderator to one's placement."""
+    """Call a moderator to one's placement. Only moderators learn of it."""
 
 
 class CancelHelp(_Command, tag="cancel_help"):
