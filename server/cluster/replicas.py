@@ -10,7 +10,10 @@ import re
 import time
 from typing import Final
 
-from server.cluster.calls import FAULTS
+from redis.asyncio.connection import AbstractConnection
+from redis.exceptions import ResponseError
+
+from server.cluster.calls import FAULTS, Reply
 from server.cluster.connect import Client, infos
 from server.cluster.primaries import PrimaryPipes
 
@@ -63,11 +66,20 @@ class Replicas:
             connection = node.acquire_connection()
             try:
                 await connection.send_packed_command(connection.pack_commands([write, wait]))
-                await connection.read_response()
-                return int(await connection.read_response())
+                written, count = [await _answer(connection) for _ in (write, wait)]
             finally:
                 node.release(connection)
+            return 0 if isinstance(written, ResponseError) or not isinstance(count, int) else count
         pipeline = self._client.pipeline(transaction=False)
         pipeline.execute_command(*write)
         pipeline.execute_command(*wait)
         return int((await pipeline.execute())[1])
+
+
+async def _answer(connection: AbstractConnection) -> Reply | ResponseError:
+    """The next one, which may be a refusal: left behind, it would be that of somebody else's question."""
+    try:
+        reply: Reply = await connection.read_response()
+    except ResponseError as refusal:
+        return refusal
+    return reply
