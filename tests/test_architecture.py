@@ -78,6 +78,18 @@ def test_what_calls_itself_pure_is_pure() -> None:
     assert found == {}
 
 
+def test_package_maps_name_every_module() -> None:
+    """The docstring of each package of the server says where each of its modules belongs."""
+    maps = {path.parent: docstring_of(path) for path in (ROOT / "server").glob("*/__init__.py")}
+    found = {
+        name_of(path): "not in the docstring of its package"
+        for path in PYTHON_FILES
+        if path.parent in maps and path.stem != "__init__" and not re.search(rf"`{path.stem}[`.]", maps[path.parent])
+    }
+    assert maps
+    assert found == {}
+
+
 def test_files_stay_small() -> None:
     """No source file grows beyond what one person keeps in mind."""
     lines = {name_of(path): path.read_text().count("\n") for path in SOURCE_FILES if GENERATED not in head_of(path)}

@@ -1,5 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rooms at work: commands become committed entries of the log, and listeners hear of what was committed."""
+"""Rooms at work: commands become committed entries of the log, and listeners hear of what was committed.
+
+`pipeline` is the commit pipeline of one room as a state machine, without a clock, a task or I/O: `steps` go in and come
+out of it, `batch` and `due` are parts of its state, `core` gives it the rules of rooms. `runner` is the asyncio shell
+around it, with `listeners` and a deadline from `within`; `registry` has the rooms that this node has loaded, `settings`
+their bounds, `seeds` the chance that their decisions draw from.
+"""
 
 from __future__ import annotations
 
