@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.rooms.names import MAX_NAME, clean_name, clean_text
+from server.rooms.names import MAX_MARKS, MAX_NAME, clean_name, clean_text
 from server.rooms.phases import PhaseKind
 from server.rooms.recent import recall, remember
 from server.rooms.shuffle import shuffled, splitmix64
@@ -33,6 +33,14 @@ from tests.rooms.builders import new_room
         ("a\u2028b", "a b"),
         ("x" * MAX_NAME, "x" * MAX_NAME),
         ("x" * (MAX_NAME + 1), None),
+        ("e" + "\u0301" * (MAX_MARKS + 1), "é" + "\u0301" * MAX_MARKS),
+        ("e" + "\u0301" * (MAX_MARKS + 2), None),
+        ("a" + "\u0301\u200d" * MAX_NAME, None),
+        ("\u0301", None),
+        ("\u0f67\u0f71\u0f74\u0f83", "\u0f67\u0f71\u0f74\u0f83"),
+        ("\U0001f468\u200d\U0001f469\u200d\U0001f467", "\U0001f468\u200d\U0001f469\u200d\U0001f467"),
+        *((blank, None) for blank in "\u3164\u115f\u1160\uffa0\u2800\ufe0f\u034f\u17b4\u180b\U0001d159"),
+        ("Sam\u3164", None),
     ],
 )
 def test_names_are_what_can_be_shown(name: str, expected: str | None) -> None:
@@ -53,6 +61,21 @@ def test_texts_keep_lines_and_lose_control_characters(text: str) -> None:
     clean = clean_text(text)
     assert clean == clean_text(clean)
     assert not any(unicodedata.category(char) == "Cc" and char not in "\n\t" for char in clean)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("e\x00\u0301", "é"),
+        ("a" + "\u0323" * 2_000 + "b", "ạ" + "\u0323" * MAX_MARKS + "b"),
+        ("\u200b", ""),
+        ("\u3164\u2800\ufe0f", ""),
+        ("\u2764\ufe0f", "\u2764\ufe0f"),
+    ],
+)
+def test_texts_are_what_can_be_seen(text: str, expected: str) -> None:
+    """Composed after something was taken out; no piles of marks over other words; nothing that shows nothing."""
+    assert clean_text(text) == expected
 
 
 def test_lines_of_a_text_are_kept() -> None:
