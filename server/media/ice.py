@@ -15,6 +15,7 @@ from aioice import stun
 from msgspec import Struct
 
 from server.media.budget import budget_of_checks
+from server.media.replays import Replays, tag
 
 Address = tuple[str, int]
 """Host and port, as text and number, without scope or flow."""
@@ -71,7 +72,10 @@ class IceSession(Generic[Owner]):
     `former`: credentials before a restart, good until the first check with those of now.
     """
 
-    __slots__ = ("_checks", "_selected", "_strange", "credentials", "former", "heard_ms", "moved", "owner", "paths")
+    __slots__ = (
+        "_checks", "_selected", "_strange", "credentials", "former", "heard_ms", "left", "moved", "owner", "paths",
+        "replays",
+    )  # fmt: skip
 
     def __init__(self, owner: Owner, ufrag: str, pwd: str, remote_ufrag: str, now_ms: int) -> None:
         self.owner = owner
@@ -81,6 +85,9 @@ class IceSession(Generic[Owner]):
         self.moved: Callable[[Path | None], None] = _nobody_asks
         """Told of each change of `selected`."""
         self.paths: dict[Path, int] = {}
+        self.replays = Replays()
+        self.left: tuple[int, Path] | None = None
+        """Which check moved packets last, and from where."""
         self._checks = budget_of_checks()
         self._strange = budget_of_checks()
         """From elsewhere than the known paths: whoever forges requests must not use up what keeps those alive."""
@@ -185,7 +192,11 @@ class IceLite(Generic[Owner]):
             return _reply(request, credentials, {"ERROR-CODE": (487, "Role Conflict")}, stun.Class.ERROR)
         if credentials is session.credentials:
             self._forget_former(session)
-        self._checked(session, path, now_ms, nominated="USE-CANDIDATE" in request.attributes)
+        check = tag(request.transaction_id)
+        if session.replays.fresh(check):
+            self._checked(session, path, now_ms, check, nominated="USE-CANDIDATE" in request.attributes)
+        elif path in session.paths:
+            _repeated(session, path, now_ms, check)
         return _reply(request, credentials, {"XOR-MAPPED-ADDRESS": path[1]}, stun.Class.RESPONSE)
 
     def _authenticated(self, request: stun.Message) -> tuple[IceSession[Owner], Credentials] | None:
@@ -204,7 +215,7 @@ class IceLite(Generic[Owner]):
             self._by_ufrag.pop(session.former.ufrag, None)
             session.former = None
 
-    def _checked(self, session: IceSession[Owner], path: Path, now_ms: int, *, nominated: bool) -> None:
+    def _checked(self, session: IceSession[Owner], path: Path, now_ms: int, check: int, *, nominated: bool) -> None:
         other = self._by_path.get(path)
         if other is not None and other is not session:
             # The address now belongs to another connection (a reload on the same port).
@@ -216,7 +227,9 @@ class IceLite(Generic[Owner]):
             self._by_path[path] = session
             self.owned(path, session.owner)
         if nominated or _is_stale(session, now_ms):
-            session.selected = path
+            before, session.selected = session.selected, path
+            if before is not None and before != path:
+                session.left = check, before
         if len(session.paths) > MAX_PATHS:
             self._forget(session, next(known for known in session.paths if known != session.selected))
 
@@ -226,6 +239,18 @@ class IceLite(Generic[Owner]):
             self.owned(path, None)
         if session.selected == path:
             session.selected = next(reversed(session.paths), None)
+
+
+def _repeated(session: IceSession[Owner], path: Path, now_ms: int, check: int) -> None:
+    """Whoever captured a check may send it from elsewhere: it takes no address, and moves nothing.
+
+    Over a known path it may be sent again by its author. A copy that came first is undone by the original.
+    """
+    session.heard_ms = now_ms
+    session.paths.pop(path)
+    session.paths[path] = now_ms
+    if session.left == (check, path):
+        session.left, session.selected = None, path
 
 
 def _is_stale(session: IceSession[Owner], now_ms: int) -> bool:

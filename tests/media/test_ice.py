@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.media.ice import CONSENT_MS, MAX_PATHS, STALE_MS, IceLite, IceSession, Path, called, is_stun
+from server.media.replays import KEPT, Replays, tag
 
 HOME: Path = (0, ("192.0.2.7", 4000))
 AWAY: Path = (1, ("198.51.100.9", 5000))
@@ -179,6 +180,63 @@ def test_of_several_nominated_paths_the_last_counts() -> None:
         assert session.selected == path
     ice.receive(check(), HOME, 1)
     assert (session.selected, ice.owner_of(HOME), ice.owner_of(AWAY)) == (AWAY, "ana", "ana")
+
+
+def test_a_captured_check_moves_nothing() -> None:
+    """Sent again from elsewhere it is answered, but no address is taken, and packets stay with who asked first."""
+    ice, session = agent()
+    captured = check(use_candidate=None)
+    ice.receive(captured, HOME, 0)
+    assert ice.receive(captured, AWAY, 1) is not None
+    assert (session.selected, ice.owner_of(AWAY)) == (HOME, None)
+    ice.receive(check(use_candidate=None), AWAY, 2)
+    assert session.selected == AWAY
+    ice.receive(captured, HOME, 3)
+    assert session.selected == AWAY
+
+
+def test_captured_checks_keep_no_consent() -> None:
+    """Of a client that is gone, whose address went silent: what somebody sends elsewhere in its name ends nowhere."""
+    ice, session = agent()
+    captured = [check(use_candidate=None) for _ in range(20)]
+    for number, request in enumerate(captured):
+        ice.receive(request, HOME, number * 1_000)
+    for number, request in enumerate(captured):
+        ice.receive(request, AWAY, 20_000 + number * 1_000)
+    assert session.selected == HOME
+    assert ice.expire(19_000 + CONSENT_MS) == ["ana"]
+
+
+def test_a_check_may_be_sent_again_where_it_was_sent() -> None:
+    """An agent that heard no answer repeats its request (RFC 8489 section 6.2.1): it is alive."""
+    ice, session = agent()
+    again = check(use_candidate=None)
+    ice.receive(again, HOME, 0)
+    assert ice.receive(again, HOME, 20_000) is not None
+    assert ice.expire(20_000 + CONSENT_MS - 1) == []
+    assert session.selected == HOME
+
+
+def test_a_copy_that_overtakes_is_undone_by_the_original() -> None:
+    """Whoever is nearer to us than the client can come first with its check, but holds packets no longer than that."""
+    ice, session = agent()
+    ice.receive(check(use_candidate=None), HOME, 0)
+    for now_ms in (1_000, 2_000):
+        overtaken = check(use_candidate=None)
+        ice.receive(overtaken, AWAY, now_ms)
+        ice.receive(overtaken, HOME, now_ms + 5)
+        assert session.selected == HOME
+
+
+def test_hours_of_checks_are_remembered() -> None:
+    """One each 2.5 s: the first of them is still known, and what is kept has a bound."""
+    replays = Replays()
+    tags = [tag(number.to_bytes(12)) for number in range(3 * KEPT)]
+    assert all(replays.fresh(seen) for seen in tags[:KEPT])
+    assert not any(replays.fresh(seen) for seen in tags[:KEPT])
+    assert all(replays.fresh(seen) for seen in tags[KEPT:])
+    assert not any(replays.fresh(seen) for seen in tags[-KEPT:])
+    assert replays.fresh(tags[0])
 
 
 def test_consent_runs_out_after_30_seconds_of_silence() -> None:
