@@ -11,7 +11,7 @@
   `inbox`, `coalescing`, `forwarder`, `entry`, `budget`, `streams` (a `Source` and its `Layer`s), `fan`, `run`, `line`
   (what one subscriber receives in half of a slot), `rewriter`, `outbox`, `batches`, `latency`. What it reads of
   packets: `rtp`, `rtcp`, `red`, `picture`, `vp8`, `vp9`, `h264`, `receive`, `holes`, `meter`.
-- Who gets what: `router` (the routes of one room), `placement_routes` (of one placement), `slots`, `few_slots`, `speakers`,
-  `voices`; `downlink` with `congestion` (what a link bears, and which layers it gets); `quality` (what people are
-  told of their connection).
+- Who gets what: `router` (the routes of one room), `placement_routes` (of one placement), `slots`, `few_slots`,
+  `speakers`, `voices`; `downlink` with `congestion` (what a link bears, and which layers it gets); `quality` (what
+  people are told of their connection).
 """

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable, Iterator
 from server.ids import ParticipantId, Placement, RoomId
 from server.media.channel import SetRoutes, SlotsChanged, VoicesHeard, Watch
 from server.media.downlink import Downlink
-from server.media.gathering import Gathering, Seating, voice_of
 from server.media.line import Line
 from server.media.peer import Peer
+from server.media.placement_routes import PlacementRoutes, Seating, voice_of
 from server.media.slots import Seats, Shown, describe
 from server.media.streams import Layer, Source
 from server.media.voices import Voice, begin_early
@@ -35,15 +35,15 @@ class RoomRoutes:
         self._tell = tell
         self._keyframe = keyframe
         self._seatings: dict[ParticipantId, Seating] = {}
-        self._gatherings: dict[Placement, Gathering] = {}
-        self._where: dict[ParticipantId, Gathering] = {}
-        self._changed: dict[Gathering, None] = {}
+        self._places: dict[Placement, PlacementRoutes] = {}
+        self._where: dict[ParticipantId, PlacementRoutes] = {}
+        self._changed: dict[PlacementRoutes, None] = {}
         self._stale: dict[Seating, None] = {}
 
     @property
     def groups(self) -> tuple[RouteGroup, ...]:
         """The routes that are in force."""
-        return tuple(gathering.group for gathering in self._gatherings.values())
+        return tuple(place.group for place in self._places.values())
 
     def set_routes(self, routes: SetRoutes) -> None:
         """Apply the routes, unless newer ones have been applied."""
@@ -109,62 +109,62 @@ class RoomRoutes:
                 seating.up = not seating.up
                 self._stale[seating] = None
         changed, self._changed = self._changed, {}
-        for gathering in changed:
-            if gathering.recast(self._claimed):
-                self._stale.update(dict.fromkeys(gathering.seatings.values()))
+        for place in changed:
+            if place.recast(self._claimed):
+                self._stale.update(dict.fromkeys(place.seatings.values()))
         stale, self._stale = self._stale, {}
-        self._place(stale)
+        self._fill_slots(stale)
 
     def tick(self, now_ns: int) -> Iterator[VoicesHeard]:
         """Follow the speakers, about five times a second; yields who was heard in each placement."""
-        for placement, gathering in self._gatherings.items():
-            if gathering.floor.release(now_ns):
-                self._revoice(gathering)
-            if gathering.rerank(now_ns):
-                self._place(gathering.seatings.values())
-            levels = gathering.take_levels()
+        for placement, place in self._places.items():
+            if place.floor.release(now_ns):
+                self._revoice(place)
+            if place.rerank(now_ns):
+                self._fill_slots(place.seatings.values())
+            levels = place.take_levels()
             if levels:
                 yield VoicesHeard(room=self.room, placement=placement, levels=levels)
 
     # -- who is where --------------------------------------------------------------------------------------------------
 
     def _regroup(self, groups: tuple[RouteGroup, ...]) -> None:
-        before = self._gatherings
-        self._gatherings = {group.placement: before.get(group.placement) or Gathering() for group in groups}
+        before = self._places
+        self._places = {group.placement: before.get(group.placement) or PlacementRoutes() for group in groups}
         self._where = {}
         for group in groups:
-            gathering = self._gatherings[group.placement]
-            self._where.update(dict.fromkeys(group.members, gathering))
-            if group != gathering.group:
-                gathering.group = group
-                self._changed[gathering] = None
+            place = self._places[group.placement]
+            self._where.update(dict.fromkeys(group.members, place))
+            if group != place.group:
+                place.group = group
+                self._changed[place] = None
         for participant, seating in self._seatings.items():
-            if self._where.get(participant) is not seating.gathering:
+            if self._where.get(participant) is not seating.place:
                 self._unseat(seating)
                 self._seat(seating)
 
     def _seat(self, seating: Seating) -> None:
-        """Into the gathering where the person is."""
+        """Into the placement where the person is."""
         participant = seating.peer.participant
-        gathering = seating.gathering = self._where.get(participant)
+        place = seating.place = self._where.get(participant)
         self._stale[seating] = None
-        if gathering is not None:
-            gathering.enter(seating)
-            self._changed[gathering] = None
+        if place is not None:
+            place.enter(seating)
+            self._changed[place] = None
 
     def _unseat(self, seating: Seating) -> None:
-        """Out of the gathering where they were; their voice is nobody's until the next one takes it up."""
-        gathering, seating.gathering = seating.gathering, None
-        if gathering is not None:
-            gathering.leave(seating.peer.participant)
-            self._changed[gathering] = None
+        """Out of the placement where they were; their voice is nobody's until the next one takes it up."""
+        place, seating.place = seating.place, None
+        if place is not None:
+            place.leave(seating.peer.participant)
+            self._changed[place] = None
         voice = voice_of(seating.peer)
         if voice is not None:
             voice.rule(heard=False, claim=None)
 
     # -- who gets what -------------------------------------------------------------------------------------------------
 
-    def _place(self, seatings: Iterable[Seating]) -> None:
+    def _fill_slots(self, seatings: Iterable[Seating]) -> None:
         """Fill the slots of these subscribers anew, and ask for the keyframes they wait for.
 
         Each at once: whoever has moved comes first, and does not wait until all the others have their slots.
@@ -208,32 +208,32 @@ class RoomRoutes:
     def _claimed(self, voice: Voice, now_ns: int) -> None:
         """Somebody speaks whom not everybody gets; called in the packet path."""
         speaker = voice.talker.participant
-        gathering = self._where.get(speaker)
-        if gathering is None:
+        place = self._where.get(speaker)
+        if place is None:
             return
-        led = speaker in gathering.cast.led
-        taken = not led and gathering.floor.claim(voice.talker, now_ns)
+        led = speaker in place.cast.led
+        taken = not led and place.floor.claim(voice.talker, now_ns)
         if not led and not taken:
             return
-        given = gathering.claim_few(voice.talker, now_ns)
+        given = place.claim_few(voice.talker, now_ns)
         if not taken and not given:
             return
-        early = voice.early(len(gathering.seatings) if taken else len(given))
+        early = voice.early(len(place.seatings) if taken else len(given))
         if taken:
-            self._revoice(gathering)
+            self._revoice(place)
         else:
-            self._place(given)
+            self._fill_slots(given)
         microphone = self.peers[speaker].microphone
         if microphone is not None:
             layer = microphone.layers[0]
             begin_early(layer, layer.pending, early, now_ns)
 
-    def _revoice(self, gathering: Gathering) -> None:
+    def _revoice(self, place: PlacementRoutes) -> None:
         """Give the voices on the floor to those who do not get all, and take away those that are not any more."""
-        changed = gathering.revoice(self._claimed)
-        led = gathering.cast.led
-        selective = [seating for seating in gathering.seatings.values() if not seating.hears_all()]
-        self._place([seating for seating in selective if not self._switch_voices(seating, changed, led)])
+        changed = place.revoice(self._claimed)
+        led = place.cast.led
+        selective = [seating for seating in place.seatings.values() if not seating.hears_all()]
+        self._fill_slots([seating for seating in selective if not self._switch_voices(seating, changed, led)])
 
     def _switch_voices(
         self, seating: Seating, changed: tuple[ParticipantId, ...], led: frozenset[ParticipantId]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The people in one placement as the routes see them: what they share, and what each of them gets."""
+"""The routes within one placement: what the people there share, and what each of them gets."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ Claim = Callable[[Voice, int], None]
 class Seating:
     """One subscriber: who is in each slot, whose picture is shown, and what the client was told of it."""
 
-    __slots__ = ("few", "gathering", "heard", "peer", "seats", "seen", "shown", "told", "up", "watch")
+    __slots__ = ("few", "heard", "peer", "place", "seats", "seen", "shown", "told", "up", "watch")
 
     def __init__(self, peer: Peer) -> None:
         self.peer = peer
         self.watch: Watch = UNTOLD
-        self.gathering: Gathering | None = None
+        self.place: PlacementRoutes | None = None
         self.seats: Seats = (None,) * len(peer.slots)
         self.shown: tuple[Shown, ...] = ()
         self.heard: Seats = self.seats
@@ -51,7 +51,7 @@ class Seating:
     @property
     def cast(self) -> Cast:
         """Of whom slots may be filled."""
-        return NOBODY if self.gathering is None else self.gathering.cast
+        return NOBODY if self.place is None else self.place.cast
 
     def fill(self) -> tuple[Seats, Seats]:
         """Choose pictures and slots from the present cast; returns who is to be heard and seen in them."""
@@ -80,8 +80,8 @@ class Seating:
         return self.cast.hears_all(self.me, len(self.seats))
 
 
-class Gathering:
-    """One placement. `recast` follows its routes and peers, `tick` its speakers."""
+class PlacementRoutes:
+    """One placement. `recast` follows its routes and peers, `revoice` and `rerank` its speakers."""
 
     __slots__ = ("_cramped", "_entered", "cast", "floor", "group", "ranking", "seatings")
 
