@@ -16,6 +16,8 @@ from server.api.schema import Problem
 from server.ids import RoomId
 from server.signaling.tokens import is_identifier
 
+ROOT: Final = "/api/"
+"""What begins with it is for programs."""
 MAX_BODY_BYTES: Final = 256 * 1024
 T = TypeVar("T")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -33,6 +35,23 @@ class Refused(Exception):
     def __init__(self, status: HTTPStatus, code: str, detail: str = "") -> None:
         super().__init__(code)
         self.problem = Problem("about:blank", status.phrase, status.value, code, detail)
+
+
+@web.middleware
+async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """What no route has foreseen is told to programs in the shape of every other refusal."""
+    try:
+        return await handler(request)
+    except web.HTTPException as answer:
+        if not request.path.startswith(ROOT):
+            raise
+        status = HTTPStatus(answer.status)
+        return problem_of(request, Refused(status, status.phrase.lower().replace(" ", "_")))
+
+
+async def nothing_here(_request: web.Request) -> web.Response:
+    """Under `ROOT` there is nothing else, whatever the method."""
+    raise web.HTTPNotFound
 
 
 def only(*methods: str) -> Handler:

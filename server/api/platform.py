@@ -82,6 +82,7 @@ class Platform:
     def add_to(self, app: web.Application) -> None:
         """Add the routes."""
         app.router.add_get(f"{PREFIX}/openapi.json", self._describe)
+        app.router.add_route("*", f"{PREFIX}/openapi.json", only("GET"))
         routes: dict[str, dict[str, Handler]] = {
             "/rooms": {"GET": self._list, "POST": self._create},
             "/rooms/{room}": {"GET": self._show},
@@ -93,6 +94,8 @@ class Platform:
         for path, handlers in routes.items():
             for method, handler in handlers.items():
                 app.router.add_route(method, PREFIX + path, self._guarded(handler))
+            if "GET" in handlers:
+                app.router.add_route("HEAD", PREFIX + path, self._guarded(handlers["GET"]))
             # Else the files of the web client would offer themselves here.
             app.router.add_route("*", PREFIX + path, only(*handlers))
 

@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 from aiohttp import web
 
+from server.api.bodies import only
 from server.errors import DisconnectCode, JoinRefused
 from server.signaling.codec import MAX_DETAIL
 from server.signaling.door import TicketLimit, address_behind
@@ -57,6 +58,7 @@ def add_tickets(
         )
 
     app.router.add_post("/api/tickets", tickets)
+    app.router.add_route("*", "/api/tickets", only("POST"))
 
 
 async def _body(request: web.Request) -> bytes:

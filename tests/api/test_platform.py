@@ -8,14 +8,17 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Never
 
 import jwt
 import pytest
 import pytest_asyncio
-from aiohttp import ClientResponse, ClientSession
+from aiohttp import ClientResponse, ClientSession, web
+from aiohttp.test_utils import make_mocked_request
+from yarl import URL
 
 from server.api.access import API_AUDIENCE, api_token
+from server.api.bodies import problems
 from server.app import Server
 from server.errors import DisconnectCode
 from server.ids import ParticipantId, RoomId
@@ -209,6 +212,52 @@ async def test_what_cannot_be_is_said(http: ClientSession) -> None:
         assert await problem(answer) == (413, "too_large")
     async with http.put("/api/v1/rooms", json={"room": room}) as answer:
         assert await problem(answer) == (405, "method_not_allowed")
+
+
+@pytest.mark.parametrize("path", ["v1", "v1/", "v1/rooms/", "v1/rooms/a/b", "v1/else", "v2/rooms", "%2e%2e/", ""])
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "OPTIONS"])
+async def test_what_is_not_there_is_a_problem(server: Server, method: str, path: str) -> None:
+    """Not a page, and not a method that would be another one: programs read the same shape everywhere."""
+    url = URL(f"http://127.0.0.1:{server.port}/api/{path}", encoded=True)
+    async with ClientSession() as http, http.request(method, url) as answer:
+        assert await problem(answer) == (404, "not_found")
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("v1/openapi.json", "GET, HEAD"),
+        ("v1/rooms", "GET, HEAD, POST"),
+        ("v1/rooms/a/end", "POST"),
+        ("tickets", "POST"),
+    ],
+)
+async def test_other_methods_are_told_which_there_are(http: ClientSession, path: str, allowed: str) -> None:
+    """Whatever stands there, and whether or not pages have something at the same place."""
+    async with http.patch(f"/api/{path}") as answer:
+        assert await problem(answer) == (405, "method_not_allowed")
+        assert answer.headers["Allow"] == allowed
+
+
+@pytest.mark.parametrize("path", ["v1/openapi.json", "v1/rooms", "v1/rooms/nobody"])
+async def test_head_is_get_without_a_body(http: ClientSession, path: str) -> None:
+    """As the header Allow says."""
+    async with http.get(f"/api/{path}") as whole, http.head(f"/api/{path}") as answer:
+        assert (answer.status, answer.content_type) == (whole.status, whole.content_type)
+        assert answer.content_length == whole.content_length
+        assert not await answer.read()
+
+
+async def test_a_fault_is_a_problem_too() -> None:
+    """Under /api/; elsewhere aiohttp's own words do."""
+
+    async def broken(_request: web.Request) -> Never:
+        raise web.HTTPInternalServerError
+
+    answer = await problems(make_mocked_request("GET", "/api/v1/rooms"), broken)
+    assert (answer.status, answer.content_type) == (500, "application/problem+json")
+    with pytest.raises(web.HTTPInternalServerError):
+        await problems(make_mocked_request("GET", "/assets/x.js"), broken)
 
 
 def signed(**claims: Any) -> str:  # noqa: ANN401
