@@ -16,7 +16,7 @@ import structlog
 from aiohttp import web
 
 from server import logs
-from server.api.bodies import ROOT, nothing_here, problems
+from server.api.bodies import problems
 from server.api.headers import ADDRESSES, access_log, add_headers, http_log
 from server.api.health import add_health
 from server.api.platform import Platform
@@ -302,7 +302,6 @@ class Server:
         app.router.add_route("*", SOCKET_PATH, self._socket)
         add_tickets(app, joining.swap)
         self._platform.add_to(app)
-        app.router.add_route("*", ROOT + "{rest:.*}", nothing_here)
         if self.system is not None:
             app[ADDRESSES] = self._others
         add_health(app, self._checks())

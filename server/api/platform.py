@@ -18,11 +18,13 @@ from server.api.attendance import report_of, table_of
 from server.api.bodies import (
     CSV,
     NOT_KEPT,
+    ROOT,
     Handler,
     Refused,
     answer_of,
     body_of,
     encode,
+    nothing_here,
     only,
     page_in,
     prefers_csv,
@@ -80,7 +82,7 @@ class Platform:
         self._wall = wall
 
     def add_to(self, app: web.Application) -> None:
-        """Add the routes."""
+        """Add the routes, and an end to whatever else begins with /api/."""
         app.router.add_get(f"{PREFIX}/openapi.json", self._describe)
         app.router.add_route("*", f"{PREFIX}/openapi.json", only("GET"))
         routes: dict[str, dict[str, Handler]] = {
@@ -98,6 +100,7 @@ class Platform:
                 app.router.add_route("HEAD", PREFIX + path, self._guarded(handlers["GET"]))
             # Else the files of the web client would offer themselves here.
             app.router.add_route("*", PREFIX + path, only(*handlers))
+        app.router.add_route("*", ROOT + "{rest:.*}", nothing_here)
 
     def _guarded(self, handler: Handler) -> Handler:
         """Asks for the right to use the API first, and turns refusals into problems."""
