@@ -325,6 +325,26 @@ describe("inside", () => {
     expect(tab.session.connection.state.get()).toBe("closed");
   });
 
+  test("quick exit stops devices at once, says goodbye, leaves nothing behind, and waits for no answer for long", async () => {
+    await tab.session.devices.turnOn("camera");
+    let gone = false;
+    void tab.session.vanish().then(() => (gone = true));
+    expect(tab.given.tracks[0]!.stopped).toBe(true);
+    expect(tab.peers[0]!.closed).toBe(true);
+    expect(tab.server.commands).toContain("leave");
+    expect([...tab.storage.keys()]).toEqual([]);
+    await settled();
+    const answered = gone;
+    tab.time.advance(300);
+    await settled();
+    expect([answered, gone]).toEqual([false, true]);
+  });
+
+  test("what the link said of help in a crisis outlives the seat", () => {
+    void tab.session.leave();
+    expect(tab.session.info.get()).toEqual(TICKET.room);
+  });
+
   test("after leaving one can come back by the same link, with everything off", async () => {
     tab.session.leave();
     await tab.session.rejoin();

@@ -103,6 +103,11 @@ export function companions(view: RoomView, change: PendingChange, me: Participan
   );
 }
 
+/** Somebody who can answer a call; not one whose connection is lost. */
+export function moderatorIsHere(view: RoomView): boolean {
+  return Object.values(view.participants).some((person) => isModerator(person) && person.presence === "connected");
+}
+
 export function helpOf(view: RoomView, id: ParticipantId): HelpRequest | null {
   return view.help.find((request) => request.participant === id) ?? null;
 }

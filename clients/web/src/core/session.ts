@@ -12,6 +12,7 @@ import {
   type Placement,
   PROTOCOL_VERSION,
   type Reaction,
+  type RoomInfo,
   type RoomMessage,
   type Ticket,
 } from "../protocol/messages.ts";
@@ -63,6 +64,7 @@ export interface SessionPorts extends ConnectionPorts {
 const REACTION_MS = 5_000;
 const VOICE_MS = 700;
 const GOODBYE_MS = 2_000;
+const VANISH_MS = 300;
 const AUDIBLE_LEVEL = 55;
 /** Two: for a signing person and their interpreter. */
 const MAX_PINS = 2;
@@ -70,6 +72,8 @@ const MAX_PINS = 2;
 /** Everything between the page and the server, without a page: one person's way through one session. */
 export class Session {
   readonly stage = new Store<Stage>({ kind: "opening" });
+  /** What the link's ticket said; kept when the seat is given up or the connection lost. */
+  readonly info = new Store<RoomInfo | null>(null);
   readonly mirror: Readable<Mirror | null>;
   readonly voices = new Store<ReadonlySet<ParticipantId>>(new Set());
   /** Who spoke lately, the last of them first. */
@@ -150,7 +154,10 @@ export class Session {
     const memory = this.ports.memory.read();
     if (!memory) return this.finish("no_link");
     // Also without a Welcome: a link for everybody would be swapped for another person, and the first one left as a ghost.
-    if (memory.ticket) return this.enter();
+    if (memory.ticket) {
+      this.info.set(memory.ticket.room);
+      return this.enter();
+    }
     await this.prepare(memory.token);
   }
 
@@ -167,8 +174,8 @@ export class Session {
     this.finish("declined");
   }
 
-  /** Gives the seat up; afterwards `rejoin` begins anew. Never waits for the network. */
-  leave(): void {
+  /** Gives the seat up; afterwards `rejoin` begins anew. Waits for the network only in what it returns. */
+  leave(): Promise<Acknowledgement> {
     const goodbye = this.connection.command({ type: "leave" });
     this.finish("left", () => {
       const close = (): void => {
@@ -177,6 +184,14 @@ export class Session {
       void goodbye.then(close);
       this.ports.later(close, GOODBYE_MS);
     });
+    return goodbye;
+  }
+
+  /** Gives everything up, and leaves nothing of the session in this tab. Resolves when the page may go, very soon. */
+  async vanish(): Promise<void> {
+    const goodbye = this.stage.get().kind === "inside" ? this.leave() : this.finish("left");
+    this.ports.memory.forget();
+    await Promise.race([goodbye, new Promise<void>((done) => this.ports.later(done, VANISH_MS))]);
   }
 
   async rejoin(): Promise<void> {
@@ -235,6 +250,7 @@ export class Session {
     this.stage.set({ kind: "opening" });
     try {
       const ticket = await this.ports.fetchTicket(token);
+      this.info.set(ticket.room);
       this.stage.set({ kind: "pre_join", ticket, name: this.ports.memory.read()?.name ?? ticket.name });
     } catch (error) {
       if (!(error instanceof TicketRefused)) throw error;

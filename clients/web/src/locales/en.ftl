@@ -31,6 +31,19 @@ keys-toolbar = F2: to the call controls, from anywhere
 keys-arrows = Arrow keys: from one control to the next
 keys-escape = Escape: close a panel, a menu or a question
 
+## At the top of every page
+
+safety = Help and quick exit
+help-now = Help now
+help-here = Help in this session
+help-here-text = You can tell the moderators that you need them. Nobody else in the group sees it.
+crisis-title = If you are in crisis, or somebody is in danger
+crisis-line-988 = 988 Suicide and Crisis Lifeline (United States), call or text, day and night: 988
+crisis-line-911 = Emergency services (United States): 911
+crisis-unseen = This works without a connection to the group. Nobody sees that you opened it.
+quick-exit = Quick exit
+quick-exit-hint = Quick exit, at the top, takes you out at once and shows another page. Pressing the Shift key three times does the same.
+
 ## Before joining
 
 prejoin-look = Camera and microphone
@@ -214,7 +227,9 @@ goal-saved = Your goal is saved.
 goal-removed = Your goal is removed.
 goal-shared = Goals the others share
 help-request = Ask a moderator to come
-help-sent = A moderator has been called.
+help-request-main = Ask a moderator for support
+help-sent = A moderator has been called. Only moderators see it.
+help-sent-nobody = No moderator is here right now. Your call is shown to the first one who comes.
 help-seen = { $name } has seen your call.
 help-cancel = Not needed any more
 help-open-count =

@@ -31,6 +31,19 @@ keys-toolbar = F2: a los controles de la llamada, desde cualquier lugar
 keys-arrows = Flechas: de un control al siguiente
 keys-escape = Escape: cerrar un panel, un menú o una pregunta
 
+## At the top of every page
+
+safety = Ayuda y salida rápida
+help-now = Ayuda ya
+help-here = Ayuda en esta sesión
+help-here-text = Puedes decir a quienes moderan que necesitas su apoyo. Nadie más del grupo lo ve.
+crisis-title = Si estás en crisis, o alguien corre peligro
+crisis-line-988 = Línea 988 de Prevención del Suicidio y Crisis (Estados Unidos), día y noche; por teléfono, pulsa 2 para español: 988
+crisis-line-911 = Emergencias (Estados Unidos): 911
+crisis-unseen = Funciona sin conexión con el grupo. Nadie ve que lo has abierto.
+quick-exit = Salida rápida
+quick-exit-hint = La salida rápida, arriba, te saca al instante y muestra otra página. Pulsar tres veces la tecla Mayús hace lo mismo.
+
 ## Before joining
 
 prejoin-look = Cámara y micrófono
@@ -208,7 +221,9 @@ goal-saved = Tu meta está guardada.
 goal-removed = Tu meta se ha quitado.
 goal-shared = Metas que comparten las demás personas
 help-request = Pedir que venga quien modera
-help-sent = Se ha avisado a quien modera.
+help-request-main = Pedir apoyo a quien modera
+help-sent = Se ha avisado a quien modera. Nadie más lo ve.
+help-sent-nobody = Ahora no hay nadie que modere. Tu aviso lo verá la primera persona que llegue a moderar.
 help-seen = { $name } ha visto tu aviso.
 help-cancel = Ya no hace falta
 help-open-count =
