@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import structlog
 
-from server.cluster.calls import Executes, call
+from server.cluster.calls import Executes, call, why
 from server.cluster.ending import begin, end
 from server.cluster.shards import Shards
 from server.ports import LogUnavailable
@@ -19,6 +19,8 @@ PROBE_S: Final = 0.4
 ANSWER_S: Final = 0.6
 """How long one may take; a second one, on a new connection, decides. 0.4 + 2 * 0.6 is less than the 2 s promised."""
 KEPT_MS: Final = 10_000
+SURE_S: Final = 9.0
+"""For so long after it was sent a probe has to be there still."""
 
 _log: Final = structlog.get_logger("holdspace.redis")
 
@@ -35,6 +37,10 @@ class Availability:
         self._key = key
         self._callbacks: list[Callable[[bool], None]] = []
         self._task: asyncio.Task[None] | None = None
+        self._probed: dict[str, tuple[str, float]] = {}
+        """For each server the key of the last probe that it has taken, and until when (the loop's clock) it is kept."""
+        self._emptied = False
+        """Whether one has been missed that nobody was told of."""
         self.gone: frozenset[str] = frozenset()
         """The servers that take no writes, by their name among the shards."""
         self.away = False
@@ -52,6 +58,15 @@ class Availability:
         """Tell of each change of `gone`, and whether any server is."""
         self._callbacks.append(callback)
 
+    async def keeps(self, name: str) -> bool:
+        """Whether this server still has the last probe; if not, all are told as of a change. Raises LogUnavailable."""
+        probe = self._probed.get(name)
+        found = probe is None or await call(self._client, "EXISTS", probe[0]) or self._now() >= probe[1]
+        if not found and self._probed.get(name) == probe:
+            self._miss(name)
+            self.tell()
+        return bool(found)
+
     def tell(self) -> None:
         """Tell all of how it is, also when no probe has failed."""
         for callback in tuple(self._callbacks):
@@ -60,31 +75,59 @@ class Availability:
     async def _run(self) -> None:
         while True:
             names = self._shards.names()
-            answers = await asyncio.gather(*(self._answers(name, tag) for name, tag in names.items()))
-            gone = frozenset(name for name, well in zip(names, answers, strict=True) if not well)
-            self._set(gone, away=bool(names) and len(gone) == len(names))
+            problems = await asyncio.gather(*(self._problem(name, tag) for name, tag in names.items()))
+            gone = {name: problem for name, problem in zip(names, problems, strict=True) if problem is not None}
+            told = self._set(gone, away=bool(names) and len(gone) == len(names))
+            if self._emptied and not told:
+                self.tell()
+            self._emptied = False
             await asyncio.sleep(PROBE_S)
 
-    async def _answers(self, name: str, tag: str) -> bool:
-        """Whether this server takes a write, within two attempts."""
+    async def _problem(self, name: str, tag: str) -> str | None:
+        """Why this server takes no write within two attempts; None: it does."""
         tries, failures = (1 if name in self.gone else 2), 0
-        now = asyncio.get_running_loop().time
-        over = now() + tries * ANSWER_S
-        while failures < tries and (left := over - now()) > 0:
+        problem = "no answer in time"
+        over = self._now() + tries * ANSWER_S
+        while failures < tries and (left := over - self._now()) > 0:
             try:
                 async with asyncio.timeout(min(left, ANSWER_S)):
-                    await call(self._client, "SET", self._key % tag, 1, "PX", KEPT_MS)
+                    await self._probe(name, self._key % tag)
             except TimeoutError:
                 continue  # the connection may be dead: when its calls are given up, there is time for one on another
-            except LogUnavailable:
+            except LogUnavailable as error:
+                problem = why(error)
                 failures += 1
             else:
-                return True
-        return False
+                return None
+        return problem
 
-    def _set(self, gone: frozenset[str], *, away: bool) -> None:
+    async def _probe(self, name: str, key: str) -> None:
+        """Write the key, and see whether it was there, as it should be. Raises LogUnavailable."""
+        before, sent = self._probed.get(name), self._now()
+        found = await call(self._client, "SET", key, 1, "PX", KEPT_MS, "GET")
+        if found is None and before is not None and before[0] == key and self._now() < before[1]:
+            self._miss(name)
+            self._emptied = True
+        self._probed[name] = key, sent + SURE_S
+
+    def _miss(self, name: str) -> None:
+        """What was written a moment ago is gone, and with it perhaps rooms."""
+        self._probed.pop(name, None)
+        _log.warning("redis_emptied", problem="what was just written is gone: FLUSHALL, or a copy from before")
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()
+
+    def _set(self, gone: Mapping[str, str], *, away: bool) -> bool:
+        """How it is now; returns whether that is new, and all were told."""
         self.away = away
-        if gone != self.gone:
-            self.gone = gone
-            _log.warning("redis_away" if gone else "redis_back", servers=len(gone))
-            self.tell()
+        if gone.keys() == self.gone:
+            return False
+        self.gone = frozenset(gone)
+        if gone:
+            _log.warning("redis_away", servers=len(gone), problem="; ".join(sorted(set(gone.values()))))
+        else:
+            _log.warning("redis_back")
+        self.tell()
+        return True

@@ -12,6 +12,7 @@ from server.ports import LogUnavailable
 
 CONNECT_S: Final = 1.0
 CALL_S: Final = 1.0
+WHY_CHARS: Final = 200
 FAULTS: Final = (RedisError, RedisClusterException, OSError, TimeoutError, RuntimeError)
 """What a call raises when Redis does not answer as it should; the last is uvloop's word for a transport that has just
 been closed, which redis-py passes on."""
@@ -19,6 +20,14 @@ been closed, which redis-py passes on."""
 Word = str | bytes | int | float
 Reply = object
 """None, an int, bytes, or a list of these."""
+
+
+def why(error: BaseException) -> str:
+    """What has failed a call, in Redis' or the system's own words, for the log. Nothing of a room stands in it."""
+    while isinstance(error, LogUnavailable) and error.__cause__ is not None:
+        error = error.__cause__
+    words = " ".join(str(error).split())[:WHY_CHARS]
+    return f"{type(error).__name__}: {words}" if words else type(error).__name__
 
 
 class Executes(Protocol):

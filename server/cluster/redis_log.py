@@ -132,7 +132,10 @@ class RedisLog:
     # -- RoomLog -------------------------------------------------------------------------------------------------------
 
     async def create(self, room: RoomId, snapshot: RoomState, *, wake_ms: int | None = None) -> Loaded:
-        known = self._histories.get(self._owner(room), b"")
+        owner = self._owner(room)
+        if owner is not None and not await self._availability.keeps(owner):
+            raise LogUnavailable
+        known = self._histories.get(owner, b"")
         reply = await self._run(CREATE, room, room, pack_state(snapshot), _or_none(wake_ms), KEPT_MS, known)
         loaded = self._told(room, reply)
         if loaded is None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
+from redis import Redis
 
 from server.cluster.keys import Keys
 from server.ports import Appended, EpochChanged, Loaded, LogUnavailable, Seq
@@ -32,6 +34,14 @@ async def until(done: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
         while not done():  # noqa: ASYNC110 - another process changes it
             await asyncio.sleep(0.02)
+
+
+async def probed_again(admin: Redis) -> None:
+    """Whoever writes a second probe has read the answer to the first."""
+    await until(lambda: any(admin.scan_iter("*:probe:*")))
+    (probe,) = admin.scan_iter("*:probe:*")
+    first_ms = admin.pexpiretime(probe)
+    await until(lambda: bool(admin.pexpiretime(probe) > first_ms))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -70,6 +80,25 @@ async def test_nobody_begins_a_room_that_an_emptied_server_may_have_lost(kind: K
             await log.create(ROOM, FIRST)
         assert told == [False]
         assert (await log.create(ROOM, FIRST)).entries == ()
+
+
+async def test_nobody_begins_a_room_on_a_server_that_was_emptied_by_hand() -> None:
+    """FLUSHALL leaves its history as it is; what the node has just written there is gone all the same."""
+    async with redis_server("redis") as server, joined(server.url) as nodes:
+        log, told = nodes(), list[bool]()
+        await nodes.settle()
+        with server.admin() as admin:
+            await probed_again(admin)
+            log.on_away(told.append)
+            admin.flushall()
+            with suppress(LogUnavailable):  # unless the next probe was faster
+                await log.create(ROOM, FIRST)
+            assert told == [False]
+            assert (await log.create(ROOM, FIRST)).entries == ()
+            await probed_again(admin)
+            told.clear()
+            admin.flushall()
+            await until(lambda: told == [False])
 
 
 @pytest.mark.parametrize("kind", KINDS)
