@@ -190,12 +190,25 @@ class Config:
             value = getattr(self, name)
             if value is not None and not low <= value <= high:
                 raise ConfigError(f"{name} must be from {low} to {high}")
+        self._check_ports()
         self._check_mesh()
         if not self.api_key.isascii() or not self.api_key.isprintable() or not self.api_key:
             raise ConfigError("api_key must be printable ASCII, and not empty")
         self._check_addresses()
         if self.relay_only and not self.turn_urls:
             raise ConfigError("relay_only needs turn_urls: without a relay nothing could go through one")
+
+    def _check_ports(self) -> None:
+        media = "port" if self.media_port is None else "media_port"
+        for name, first in ((media, self.udp_port), ("media_tcp_port", self.media_tcp_port)):
+            if first and first + self.worker_count - 1 > MAX_PORT:
+                raise ConfigError(f"{name}: {self.worker_count} media workers have one port each, from {first} on")
+
+        for name, host in (("host", self.host), ("ops_host", self.ops_host)):
+            try:
+                host.encode("idna")
+            except UnicodeError:
+                raise ConfigError(f"{name}: {host!r} is no name or address") from None
 
     def _check_addresses(self) -> None:
         for origin in self.allowed_origins:
@@ -285,8 +298,12 @@ def _is_address(text: str) -> bool:
 
 def is_origin(text: str) -> bool:
     """Whether this is exactly scheme, host and perhaps a port (RFC 6454), as a browser sends it."""
-    parts = urlsplit(text)
-    return parts.scheme in ("http", "https") and bool(parts.netloc) and text == f"{parts.scheme}://{parts.netloc}"
+    try:
+        parts = urlsplit(text)
+        named = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    return named and parts.scheme in ("http", "https") and text == f"{parts.scheme}://{parts.netloc}"
 
 
 def check_environment(environment: Mapping[str, str]) -> None:

@@ -29,13 +29,25 @@ def bound_sockets(config: Config) -> list[socket.socket]:
 
 
 def _require_media(config: Config, family: socket.AddressFamily, host: str) -> None:
+    _require(config, family, host, "media_port", config.udp_port)
+    if config.media_tcp_port is not None:
+        _require(config, family, host, "media_tcp_port", config.media_tcp_port)
+
+
+def _require(config: Config, family: socket.AddressFamily, host: str, setting: str, first: int) -> None:
+    """That each media worker can have its port."""
+    tcp = setting == "media_tcp_port"
     for number in range(config.worker_count):
-        port = config.udp_port + number if config.udp_port else 0
+        port = first + number if first else 0
         try:
-            with socket.socket(family, socket.SOCK_DGRAM) as media:
-                media.bind((host, port))
+            if tcp:
+                socket.create_server((host, port), family=family).close()
+            else:
+                with socket.socket(family, socket.SOCK_DGRAM) as media:
+                    media.bind((host, port))
         except OSError as error:
-            text = f"cannot have UDP port {port} of {host} for media: {_why(error)}; media_port chooses others"
+            kind = "TCP" if tcp else "UDP"
+            text = f"cannot have {kind} port {port} of {host} for media: {_why(error)}; {setting} chooses others"
             raise ConfigError(text) from error
 
 

@@ -37,6 +37,13 @@ LONG = "x" * 32
         {"public_url": "https://[::1"},
         {"redis": "127.0.0.1:6379"},
         {"redis": "http://127.0.0.1:6379"},
+        {"host": "not..a..host"},
+        {"ops_host": "x" * 300},
+        {"node_url": "https://b.example.org:99999"},
+        {"allowed_origins": ("https://[::1",)},
+        {"port": 65_535, "media_workers": 2},
+        {"media_port": 65_535, "media_workers": 2},
+        {"media_tcp_port": 65_535, "media_workers": 2},
     ],
 )
 def test_settings_that_cannot_work_are_named(settings: dict[str, Any]) -> None:

@@ -29,6 +29,16 @@ def test_a_media_port_in_use_is_told_apart() -> None:
             bound_sockets(Config(port=0, media_port=port, media_workers=1))
 
 
+def test_a_media_port_over_tcp_in_use_is_told_apart() -> None:
+    """Also when pages themselves have it."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ConfigError, match=rf"TCP port {port} .*; media_tcp_port"):
+            bound_sockets(Config(port=0, media_tcp_port=port, media_workers=1))
+    with pytest.raises(ConfigError, match=rf"TCP port {port} .*; media_tcp_port"):
+        bound_sockets(Config(port=port, media_tcp_port=port, media_workers=1))
+
+
 def test_a_name_that_does_not_exist_is_told() -> None:
     """In the words of the resolver."""
     with pytest.raises(ConfigError, match=r"cannot listen on nowhere\.invalid port 0: .*[Nn]ame"):
