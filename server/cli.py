@@ -28,8 +28,6 @@ from server.config import (
     check_environment,
     check_file,
     load_secret,
-    load_turn_secret,
-    load_webhook_secret,
 )
 from server.errors import JoinRefused
 from server.ids import RoomId
@@ -128,8 +126,9 @@ def create_token(
 @config_app.command(name="check")
 def check_config(*, config: Settings = DEFAULTS, json: Json = False) -> None:
     """Say whether these settings can work, without starting anything."""
-    for load in (load_secret, load_turn_secret, load_webhook_secret):
-        load(config)
+    from server.app import Server
+
+    Server(config)  # put together, not started: whatever cannot work together says so
     _answer({"ok": True}, "The settings are fine.", as_json=json)
 
 

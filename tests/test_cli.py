@@ -99,6 +99,26 @@ def test_wrong_settings_end_with_status_2(
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (("--web-dir", "nowhere"), "web_dir nowhere: "),
+        (("--turn-urls", "foo:bar", "--turn-secret", "s" * 40), "turn_urls: 'foo:bar'"),
+        (("--media-listen", "nosuch0"), "media_listen: nosuch0"),
+        (("--media-announce", "turn.example.org"), "media_announce: turn.example.org"),
+        (("--redis", "redis://localhost:notaport"), "redis: "),
+        (("--redis", "redis+sentinel://localhost:1"), "redis: "),
+        (("--webhook-url", "https://platform.example.org"), "webhook_url needs webhook_secret"),
+    ],
+)
+def test_a_check_refuses_what_the_server_would_refuse(holdspace: Run, words: tuple[str, ...], named: str) -> None:
+    """Before anything starts: an upgrade or a change of settings can be tried beside the running server."""
+    result = holdspace("config", "check", *words)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr.startswith(f"holdspace: {named}")
+    assert "Traceback" not in result.stderr
+
+
 def test_a_token_is_printed_with_its_link(tmp_path: Path, holdspace: Run) -> None:
     """The JSON has what a script needs, and the token is good for the secret of this folder."""
     result = holdspace("token", "create", "--room", "r1", "--role", "moderator", "--name", "Ann", "--json")

@@ -8,6 +8,8 @@ from typing import Final
 
 from aiohttp import web
 
+from server.config import ConfigError
+
 PACKAGED: Final = Path(__file__).parents[1] / "web"
 CHECKOUT: Final = Path(__file__).parents[2] / "clients" / "web" / "dist"
 
@@ -22,7 +24,9 @@ MISSING: Final = """<!doctype html>
 
 
 def web_folder(configured: Path | None) -> Path | None:
-    """Where the built client is; None: nowhere."""
+    """Where the built client is; None: not built. Raises ConfigError when it is not where it should be."""
+    if configured is not None and not (configured / "index.html").is_file():
+        raise ConfigError(f"web_dir {configured}: there is no index.html in it")
     candidates = (PACKAGED, CHECKOUT) if configured is None else (configured,)
     return next((folder for folder in candidates if (folder / "index.html").is_file()), None)
 
