@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Puts a server together. The only file that names concrete adapters."""
+"""Puts a server together. With `configured`, the only file that names concrete adapters."""
 
 from __future__ import annotations
 
@@ -28,20 +28,16 @@ from server.cluster.connect import UnsuitableRedis
 from server.cluster.media import SharedPlane
 from server.cluster.memory import MemoryLog
 from server.cluster.nodes import NodeInfo, fresh_node
-from server.cluster.system import System
-from server.config import ANY_HOSTS, LOOPBACK_HOSTS, Config, ConfigError, load_secret, load_turn_secret
+from server.config import Config, ConfigError, load_secret
+from server.configured import opening_of, relays_of, system_of, worker_options
 from server.errors import DisconnectCode
 from server.ids import NodeId, RoomId, connection_at
 from server.listening import bound_sockets
-from server.media.interfaces import named_addresses
 from server.media.plane import WorkerPlane
-from server.media.reachable import parse_announced
-from server.media.supervisor import WorkerFailed, WorkerOptions
+from server.media.supervisor import WorkerFailed
 from server.observe.looks import Look
 from server.observe.observatory import Observatory
 from server.ports import LogUnavailable
-from server.rooms.state import Agreement, RoomSettings
-from server.rooms.templates import default_agenda
 from server.runner.registry import Rooms
 from server.runner.seeds import Seeds
 from server.runner.settings import RESEED_MS, Environment, RunnerSettings
@@ -49,8 +45,8 @@ from server.signaling import origins
 from server.signaling.door import Doorkeeper
 from server.signaling.gateway import Gateway, nowhere_else
 from server.signaling.handshake import FOREIGN, SOCKET_PATH, refusal
-from server.signaling.joining import Joining, Opening
-from server.signaling.relays import REFRESH_S, Relays, is_turn_url
+from server.signaling.joining import Joining
+from server.signaling.relays import REFRESH_S
 from server.signaling.tokens import TokenKey
 from server.signaling.transport import SignalingServer
 from server.webhooks.office import courier_of, rules_of
@@ -76,8 +72,8 @@ class Server:
         self._config = config
         self._draining = False
         self._started_ms = time.time_ns() // 1_000_000
-        self.local = WorkerPlane(_worker_options(config), config.worker_count)
-        self.system = _system(config, self._facts)
+        self.local = WorkerPlane(worker_options(config), config.worker_count)
+        self.system = system_of(config, self._facts)
         self._alone = fresh_node()
         self.observatory = Observatory(config, self.node, self._look, self._checks())
         environment, stand = self._environment()
@@ -87,13 +83,13 @@ class Server:
         self.plane: WorkerPlane | SharedPlane = self.local
         if self.system is not None:
             self.plane = SharedPlane(self.local, self.system.client, self.system.nodes, self._load, key.secret)
-        first = opening(config, lambda: self.plane.full)
+        first = opening_of(config, lambda: self.plane.full)
         joining = Joining(self.rooms, clock, key, first, config.ticket_seconds)
         self._platform = Platform(
             self.rooms, key, first, base_url=lambda: config.base_url(self.port), now_ms=clock.now_ms
         )
         others = nowhere_else if self.system is None else self._others
-        self.gateway = Gateway(joining, clock, self.plane, _relays(config), others=others)
+        self.gateway = Gateway(joining, clock, self.plane, relays_of(config), others=others)
         meter, tracer = self.observatory.metrics, self.observatory.tracer
         self.gateway.meter, self.gateway.tracer = meter, tracer
         if isinstance(self.plane, SharedPlane):
@@ -313,54 +309,6 @@ class Server:
         if not origins.allowed(request.headers.get("Origin"), request.host, also):
             return refusal(FOREIGN)
         return await self._sockets.handle(request)
-
-
-def _system(config: Config, facts: Callable[[], NodeInfo]) -> System | None:
-    try:
-        return System(config.redis, facts) if config.redis else None
-    except ValueError as error:
-        raise ConfigError(f"redis: {error}") from error
-
-
-def opening(config: Config, full: Callable[[], bool]) -> Opening:
-    """How a room begins whose first token does not say more."""
-    settings = RoomSettings(
-        title=config.room_title,
-        capacity=config.capacity,
-        auto_admit=config.auto_admit,
-        agreement=Agreement(version=1, text=config.agreement) if config.agreement else Agreement(),
-        camera_policy=config.camera_policy,
-        camera_reason=config.camera_reason,
-        media_mode=config.media_mode,
-    )
-    return Opening(settings, default_agenda(config.language), full, config.crisis_lines, config.exit_url)
-
-
-def _worker_options(config: Config) -> WorkerOptions:
-    """Media of a server on the loopback still needs the other addresses: browsers pair no media with loopback."""
-    everywhere = config.host in ANY_HOSTS | LOOPBACK_HOSTS
-    try:
-        listened = named_addresses(config.media_listen)
-    except ValueError as error:
-        raise ConfigError(f"media_listen: {error} is no address or interface of this machine") from error
-    try:
-        announce = tuple(map(parse_announced, config.media_announce))
-    except ValueError as error:
-        raise ConfigError(f"media_announce: {error} is no IP address, with :PORT or :PORT/tcp or without") from error
-    return WorkerOptions(
-        port=config.udp_port,
-        addresses=listened or (() if everywhere else (config.host,)),
-        announce=announce,
-        tcp_port=config.media_tcp_port,
-        path=config.media_path,
-    )
-
-
-def _relays(config: Config) -> Relays:
-    for url in config.turn_urls:
-        if not is_turn_url(url):
-            raise ConfigError(f"turn_urls: {url!r} is not an address such as turn:turn.example.org:3478?transport=udp")
-    return Relays(urls=config.turn_urls, secret=load_turn_secret(config), only=config.relay_only)
 
 
 async def run(config: Config, ready: Callable[[str, int, str], None], *, as_json: bool = False) -> None:
