@@ -74,7 +74,7 @@ class NotHttp(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Lower the line to INFO."""
         error = record.exc_info[1] if record.exc_info else None
-        if isinstance(error, HttpProcessingError | web.RequestPayloadError):
+        if isinstance(error, HttpProcessingError | web.RequestPayloadError | ConnectionResetError):
             record.levelno, record.levelname = logging.INFO, "INFO"
         return True
 

@@ -36,7 +36,12 @@ async def test_faults(error: type[Exception], raised: type[Exception], lines: li
 
 @pytest.mark.parametrize(
     ("error", "level"),
-    [(BadStatusLine("x"), logging.INFO), (web.RequestPayloadError(), logging.INFO), (ValueError(), logging.ERROR)],
+    [
+        (BadStatusLine("x"), logging.INFO),
+        (web.RequestPayloadError(), logging.INFO),
+        (ConnectionResetError(), logging.INFO),
+        (ValueError(), logging.ERROR),
+    ],
 )
 def test_what_is_no_http_is_no_error(error: Exception, level: int) -> None:
     """Anybody can send it at any time; what is a fault stays one."""
