@@ -42,7 +42,7 @@ from server.runner.registry import Rooms
 from server.runner.seeds import Seeds
 from server.runner.settings import RESEED_MS, Environment, RunnerSettings
 from server.signaling import origins
-from server.signaling.door import Doorkeeper
+from server.signaling.door import KEEP_ALIVE_S, Doorkeeper
 from server.signaling.gateway import Gateway, nowhere_else
 from server.signaling.handshake import FOREIGN, SOCKET_PATH, refusal
 from server.signaling.joining import Joining
@@ -105,7 +105,12 @@ class Server:
             self.system.nodes.on_look(self.gateway.tell_others)
         application = self._application(joining)
         self._runner = web.AppRunner(
-            application, access_log=None, logger=http_log(), handle_signals=False, shutdown_timeout=GOODBYE_S
+            application,
+            access_log=None,
+            logger=http_log(),
+            handle_signals=False,
+            shutdown_timeout=GOODBYE_S,
+            keepalive_timeout=KEEP_ALIVE_S,
         )
         self.port = 0
         self.media_path = ""

@@ -24,6 +24,10 @@ TICKET_RATE: Final = Rate(per_second=10, burst=600)
 HEADER_DEADLINE_S: Final = 5.0
 """How long the first request of a connection may take to arrive; looked at in steps of `LOOK_S`."""
 LOOK_S: Final = 1.0
+HTTP_FROM_ONE_ADDRESS: Final = 600
+"""Connections of one public address that are no WebSocket: idle between two requests, or slow to take an answer."""
+KEEP_ALIVE_S: Final = 130.0
+"""How long a connection may be idle; proxies give theirs up before, after two minutes at most."""
 _NETWORK_BITS: Final = 64
 
 
@@ -98,7 +102,9 @@ class TicketLimit:
 
 
 class Doorkeeper:
-    """Ends connections that send no whole request in time; of aiohttp's own limits the first is that of keep-alive.
+    """Ends connections that send no whole request in time, and those of one address beyond all measure.
+
+    Of aiohttp's own limits the first is that of keep-alive. A private address may be a proxy with everybody behind it.
 
     Looked at all together now and then: a timer for each would be made for everybody, to stop hardly anyone. Looks are
     counted, not time: after a server was held up, what has come meanwhile is still to be read.
@@ -115,18 +121,39 @@ class Doorkeeper:
         self._timer.cancel()
 
     def _look(self) -> None:
-        silent = {each: self._looks.get(each, 0) + 1 for each in self._server.connections if _is_silent(each)}
-        crowd: Counter[str] = Counter()
-        for handler, looks in silent.items():
+        silent: dict[web.RequestHandler, int] = {}
+        silent_from: Counter[str] = Counter()
+        http_from: Counter[str] = Counter()
+        for handler in self._server.connections:
             transport = handler.transport
-            if transport is None:
+            if transport is None or _is_websocket(handler):
                 continue
-            address = address_of((transport.get_extra_info("peername") or ("",))[0], None)
-            crowd[address] += 1
-            if looks * LOOK_S >= HEADER_DEADLINE_S or (address and crowd[address] > FROM_ONE_ADDRESS):
+            peer = (transport.get_extra_info("peername") or ("",))[0]
+            address = address_of(peer, None)
+            http_from[address] += 1
+            crowded = http_from[address] > HTTP_FROM_ONE_ADDRESS and is_public(peer)
+            if _is_silent(handler):
+                silent[handler] = looks = self._looks.get(handler, 0) + 1
+                silent_from[address] += 1
+                crowded |= address != "" and silent_from[address] > FROM_ONE_ADDRESS
+                crowded |= looks * LOOK_S >= HEADER_DEADLINE_S
+            if crowded:
                 transport.abort()
         self._looks = silent
         self._timer = self._loop.call_later(LOOK_S, self._look)
+
+
+def is_public(peer: str) -> bool:
+    """Whether this is the address of one subscriber or network out there."""
+    try:
+        return ip_address(peer).is_global
+    except ValueError:
+        return False
+
+
+def _is_websocket(handler: web.RequestHandler) -> bool:
+    """Whether it is one already."""
+    return handler._payload_parser is not None  # noqa: SLF001 - as below
 
 
 def _is_silent(handler: web.RequestHandler) -> bool:

@@ -13,6 +13,7 @@ import pytest_asyncio
 from aiohttp import ClientSession, WSServerHandshakeError, web
 
 from server.errors import DisconnectCode
+from server.rooms import commands as c
 from server.signaling import door
 from server.signaling.door import Strangers, TicketLimit, address_of
 from tests.signaling.clients import RawSocket, Venue, token
@@ -81,7 +82,7 @@ def test_tickets_come_back_with_time() -> None:
 def test_aiohttp_still_counts_requests() -> None:
     """What the doorkeeper looks at is there: a release that renames it fails here."""
     assert "self._request_count += 1" in inspect.getsource(web.RequestHandler.data_received)
-    assert "_request_count" in web.RequestHandler.__slots__
+    assert {"_request_count", "_payload_parser"} <= {*web.RequestHandler.__slots__}
 
 
 @served
@@ -105,6 +106,38 @@ async def test_slow_headers_are_ended_and_others_come_in(venue: Venue, monkeypat
     async with asyncio.timeout(20):
         await drips
     assert time.monotonic() - begun < 15
+
+
+@served
+async def test_connections_that_only_stay_are_bounded(venue: Venue, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One request makes nobody a guest for an hour: the newest of one public address go, people in a room stay."""
+    monkeypatch.setattr(door, "HTTP_FROM_ONE_ADDRESS", 20)
+    ann = await venue.join("ann")
+    monkeypatch.setattr(door, "is_public", lambda peer: peer == "127.0.0.1")
+    sockets = [await asyncio.open_connection("127.0.0.1", venue.server.port) for _ in range(60)]
+    for _, writer in sockets:
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: here\r\n\r\n")
+    reads = [asyncio.create_task(reader.read()) for reader, _ in sockets]
+    async with asyncio.timeout(20):
+        while sum(read.done() for read in reads) < 40:
+            await asyncio.wait([read for read in reads if not read.done()], return_when=asyncio.FIRST_COMPLETED)
+    assert not reads[0].done()
+    await ann.do(c.RaiseHand())
+    for _, writer in sockets:
+        writer.close()
+    await asyncio.gather(*reads, return_exceptions=True)
+
+
+@served
+async def test_an_idle_connection_is_not_kept_for_an_hour(venue: Venue) -> None:
+    """Longer than proxies keep theirs, so that none sends a request into the end of it."""
+    runner = venue.server._runner  # noqa: SLF001 - waiting for it would take two minutes
+    assert isinstance(runner.server, web.Server)
+    reader, writer = await asyncio.open_connection("127.0.0.1", venue.server.port)
+    writer.write(b"GET /healthz HTTP/1.1\r\nHost: here\r\n\r\n")
+    await reader.readuntil(b"\r\n\r\n")
+    assert {each.keepalive_timeout for each in runner.server.connections} == {door.KEEP_ALIVE_S}
+    writer.close()
 
 
 @served
