@@ -23,6 +23,13 @@ def test_every_address_is_a_candidate_and_tcp_comes_last() -> None:
     assert shown(candidates(HOME, (), 5000, 443))[2:] == [(HOME[0], 443, True), (HOME[1], 443, True)]
 
 
+def test_priorities_are_those_of_the_rfc() -> None:
+    """RFC 8445 section 5.1.2.1 with type preference 126, component 1; RFC 6544 section 4.2: passive has direction 4."""
+    udp, tcp = candidates(HOME[:1], (), 5000, 443)
+    assert udp.priority == 2**24 * 126 + 2**8 * 1 + (256 - 1)
+    assert tcp.priority == 2**24 * 90 + 2**8 * (2**13 * 4 + 1) + (256 - 1)
+
+
 @pytest.mark.parametrize(
     ("texts", "expected"),
     [
