@@ -14,6 +14,7 @@
 #   make pictures  the documentation's pictures, from a real run
 #   make lock      resolve the dependencies again
 #   make clean     remove everything that was built or installed here
+#   make help      this
 #
 # A machine needs Python 3.11 or newer (Debian: python3-venv), make and git; the tests a C compiler, too. All else goes
 # into .venv and clients/web/node_modules. What is done is remembered by stamp files, so a second start takes seconds.
@@ -48,7 +49,10 @@ NPM := scripts/npm --prefix $(WEB)
 NPM_FLAGS := --no-audit --no-fund --no-update-notifier --loglevel=error
 WEB_SOURCES := $(shell find $(WEB)/src $(WEB)/report $(WEB)/public $(WEB)/*.html $(WEB)/*.config.* $(WEB)/tsconfig*.json 2>/dev/null)
 
-.PHONY: run test test-all faults mutants sanitize lint ruff mypy lint-imports svelte-check vitest format web install install-dev browser compiler redis operations stacks interop docs pictures lock clean
+.PHONY: help run test test-all faults mutants sanitize lint ruff mypy lint-imports svelte-check vitest format web install install-dev programs browser compiler redis operations stacks interop docs pictures lock clean
+
+help:
+	@sed -n '3,/^$$/s/^# \{0,1\}//p' Makefile
 
 run: install web $(if $(filter embedded,$(REDIS)),$(STAMPS)/valkey)
 	@exec $(BIN)/holdspace demo --port $(PORT) $(if $(NODES),--nodes $(NODES)) $(if $(REDIS),--redis $(REDIS))
@@ -57,14 +61,14 @@ run: install web $(if $(filter embedded,$(REDIS)),$(STAMPS)/valkey)
 AGAIN = $(MAKE)
 
 # A style fault does not keep the tests from running: everything reports, then the whole fails.
-test: compiler redis operations install-dev web browser
+test: programs operations install-dev web
 	@status=0; $(AGAIN) --keep-going lint || status=1; \
 	echo "==> tests"; HYPOTHESIS_PROFILE=quick $(PYTEST) -m "not slow and not e2e and not alone" $(SPREAD) || status=1; \
 	echo "==> browsers"; HYPOTHESIS_PROFILE=quick $(PYTEST) -m "not slow and e2e and not alone" $(PAIRS) || status=1; \
 	echo "==> tests that need the machine"; HYPOTHESIS_PROFILE=quick $(PYTEST) -m "not slow and alone" || status=1; \
 	exit $$status
 
-test-all: compiler redis operations install-dev web browser stacks
+test-all: programs operations install-dev web stacks
 	@status=0; $(AGAIN) --keep-going lint || status=1; \
 	echo "==> all tests"; HYPOTHESIS_PROFILE=full $(PYTEST) -m "not e2e and not alone" $(SPREAD) --timeout=3600 || status=1; \
 	echo "==> all browsers"; HYPOTHESIS_PROFILE=full $(PYTEST) -m "e2e and not alone" $(PAIRS) --timeout=3600 || status=1; \
@@ -116,8 +120,12 @@ install-dev: $(STAMPS)/dev $(STAMPS)/package $(STAMPS)/native
 
 web: $(WEB)/dist/index.html
 
+# What the tests need of Debian; missed all at once, and not one after the other.
+programs:
+	@scripts/debian compiler redis browsers
+
 browser:
-	@scripts/browsers
+	@scripts/debian browsers
 
 # WebRTC stacks of others, which the slow tests meet.
 stacks: install-dev
@@ -127,10 +135,10 @@ interop: stacks
 	@$(PYTEST) -rs --timeout=300 tests/interop
 
 compiler:
-	@scripts/compiler
+	@scripts/debian compiler
 
 redis:
-	@scripts/redis
+	@scripts/debian redis
 
 operations: $(STAMPS)/venv
 	@scripts/operations

@@ -26,7 +26,7 @@ def require(*tools: str) -> None:
     """
     missing = [tool for tool in tools if shutil.which(tool) is None]
     if missing and os.environ.get("CI") == "true":
-        pytest.fail(f"CI must have {', '.join(missing)}: see scripts/browsers")
+        pytest.fail(f"CI must have {', '.join(missing)}: see scripts/debian")
     if missing:
         pytest.skip(f"needs {', '.join(missing)}")
     if "ip" in tools and not _can_make_namespaces():
