@@ -57,6 +57,12 @@ for i = 3, 5 do redis.call('PEXPIRE', KEYS[i], 3600000) end
 return 1
 """
 
+_NOTE: Final = """
+-- KEYS: rooms of the node. ARGV: rooms.
+for i = 1, #ARGV do redis.call('SADD', KEYS[1], ARGV[i]) end
+return redis.call('PEXPIRE', KEYS[1], 86400000)
+"""
+
 
 class NodeInfo(Struct, frozen=True):
     """What a node says of itself. `url`: where browsers reach it, empty if they do not choose.
@@ -139,7 +145,7 @@ class Registry:
 
     async def note(self, node: NodeId, *rooms: RoomId) -> None:
         """Somebody may have a seat in these rooms through this node. Raises LogUnavailable."""
-        await self.call(self.client.sadd(self.rooms_key(node), *rooms))
+        await self.call(self.client.eval(_NOTE, 1, self.rooms_key(node), *rooms))
 
     async def unnote(self, node: NodeId, room: RoomId) -> None:
         """Nobody has. Raises LogUnavailable."""

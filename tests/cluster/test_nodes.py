@@ -139,6 +139,17 @@ async def test_rooms_are_noted_and_forgotten(town: Town) -> None:
     assert await town.registry.rooms_of(one.node) == (OTHER,)
 
 
+async def test_what_was_noted_ends_by_itself(town: Town, shared_server: RunningRedis) -> None:
+    """Also if the node dies before it beats again, and no other is left to see to it."""
+    one = town.node()
+    await town.beat(one)
+    await one.note(ROOM)
+    with shared_server.admin() as admin:
+        left_s = admin.ttl(town.registry.rooms_key(one.node))
+    assert isinstance(left_s, int)
+    assert 0 < left_s <= 24 * 3600
+
+
 async def test_an_emptied_server_buries_nobody() -> None:
     """Everybody beats again under the old name; what they had noted is there again. Away: nobody is missed."""
     async with redis_server("valkey") as server, Redis.from_url(server.url) as client:

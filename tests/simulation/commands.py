@@ -112,7 +112,7 @@ REGISTRY: Final = st.one_of(
     st.builds(lambda node: [b"SADD", _LISTS[3], node], names),
     st.builds(lambda node: [b"SREM", _LISTS[4], node], names),
     st.builds(
-        lambda node, some: [b"SADD", _rooms_key(node), *(room.encode() for room in some)],
+        lambda node, some: [b"EVAL", nodes._NOTE.encode(), b"1", _rooms_key(node), *(room.encode() for room in some)],  # noqa: SLF001
         names,
         st.lists(rooms, min_size=1),
     ),

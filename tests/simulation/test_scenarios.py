@@ -49,7 +49,7 @@ def no_doubt() -> tuple[Change, ...]:
 
 
 SEEDS: Final[dict[Callable[..., Any], tuple[Callable[[], tuple[Change, ...]], int, int]]] = {
-    scenarios.entries_lost: (one_history, 2, 7),
+    scenarios.entries_lost: (one_history, 7, 8),
     scenarios.everybody_elsewhere: (no_patience, 0, 1),
     scenarios.impatient_newcomers: (the_last_wins, 0, 2),
     scenarios.node_and_redis_die: (no_strangers, 0, 1),
