@@ -32,6 +32,9 @@ VOICE_MARGIN: Final = 1.05
 VIDEO_MARGIN: Final = 1.05
 """For reports and repeats, and for the headers of a picture."""
 
+WANTED_MARGIN: Final = RAISE * 1.1
+"""A larger picture is taken only when there is a little more than it needs."""
+
 THIN_BPS: Final = 350_000
 COMFORTABLE_BPS: Final = 450_000
 """Below the first a voice goes out without its redundancy, which would double it; above the second with it again."""
@@ -67,15 +70,19 @@ class Downlink:
     """
 
     __slots__ = (
-        "_allocated_ns", "_enough_bps", "_estimated_bps", "_fallback", "_heard_ns", "_heard_octets", "_keyframe",
-        "_now_ns", "_octets", "_peer", "_retell", "_sent_bps", "_ticked_ns", "_voices_bps", "estimator", "shed",
+        "_allocated_ns", "_enough_bps", "_estimated_bps", "_fallback", "_fed", "_heard_ns", "_heard_octets",
+        "_keyframe", "_now_ns", "_octets", "_peer", "_retell", "_sent_bps", "_ticked_ns", "_voices_bps",
+        "_wanted_bps", "estimator", "shed",
     )  # fmt: skip
 
     def __init__(self, peer: Peer, keyframe: Callable[[Layer], None], retell: Callable[[ParticipantId], None]) -> None:
         self._peer = peer
         self._keyframe = keyframe
         self._retell = retell
-        self.estimator = peer.estimator()
+        self._fed = peer.estimator()
+        """What takes in feedback, should any come."""
+        self.estimator = self._fed
+        """What is believed; None: the fallback."""
         self.shed = Shed.NOTHING
         self._fallback = Fallback()
         self._now_ns = 0
@@ -88,6 +95,7 @@ class Downlink:
         self._heard_octets = 0
         self._voices_bps = float(VOICE_BPS)
         self._sent_bps = 0.0
+        self._wanted_bps = 0.0
 
     @property
     def target_bps(self) -> float:
@@ -102,30 +110,34 @@ class Downlink:
     def transport_feedback(self, data: bytes, now_ns: int) -> None:
         """One transport-wide feedback message; one that cannot be read says nothing."""
         self._now_ns = now_ns
-        if self.estimator is None:
+        if self._fed is None:
             return
         try:
-            self.estimator.feedback(data, now_ns)
+            self._fed.feedback(data, now_ns)
         except MalformedFeedback:
             return
+        if self._fed.fed_ns == now_ns:
+            self.estimator = self._fed
         self._review(now_ns)
 
     def remb(self, bits_per_second: int, now_ns: int) -> None:
         """The receiver's own estimate; with transport-wide feedback we know better."""
         self._now_ns = now_ns
+        self._doubt(now_ns)
         if self.estimator is None:
             self._fallback.remb(bits_per_second, self._sent_bps, now_ns)
 
     def receiver_report(self, blocks: list[RtcpReceiverInfo], now_ns: int) -> None:
         """Loss of some lines (RFC 3550 section 6.4.1)."""
         self._now_ns = now_ns
+        self._doubt(now_ns)
         if self.estimator is None:
             self._fallback.report(max(block.fraction_lost for block in blocks) / 256, now_ns)
 
     def moved(self) -> None:
         """The client has another path: Wi-Fi became mobile."""
-        if self.estimator is not None:
-            self.estimator.moved()
+        if self._fed is not None:
+            self._fed.moved()
 
     def tick(self, now_ns: int) -> None:
         """Every 100 ms or so."""
@@ -138,7 +150,7 @@ class Downlink:
             self.probe(now_ns)
         elif elapsed < NS:
             self._measure(elapsed)
-            self._fallback.tick(self._sent_bps, elapsed, now_ns)
+            self._fallback.tick(self._sent_bps, self._wanted_bps, elapsed, now_ns)
         self._review(now_ns, stalled=any(_waits_in_vain(video, now_ns) for _, video in self._peer.slots))
 
     def probe(self, now_ns: int) -> None:
@@ -179,6 +191,7 @@ class Downlink:
         # From here on more changes nothing: neither pictures nor the redundancy of voices.
         enough = max(COMFORTABLE_BPS, RAISE * allotment.desired_bps + voices)
         self._enough_bps = enough if allotment.complete and self._estimated_bps > COMFORTABLE_BPS else inf
+        self._wanted_bps = WANTED_MARGIN * (allotment.desired_bps + voices) if wanted else 0.0
         if self.estimator is not None:
             self.estimator.want(allotment.desired_bps + voices if wanted else 0)
         urgent = self.estimator is not None and self.estimator.queue_ms > URGENT_MS
@@ -218,8 +231,18 @@ class Downlink:
             _limit(self.shed, len(layers), favoured=line.pinned or line.rank == 0),
         )
 
+    def _doubt(self, now_ns: int) -> None:
+        """Ask with each report of the client whether feedback is still to be expected."""
+        if self.estimator is not None and self._fallback.needed(self.estimator, now_ns):
+            self.estimator.prober.cancel()
+            self.estimator = None
+            self._octets, self._sent_bps = self._sent_octets(), 0.0
+
+    def _sent_octets(self) -> int:
+        return sum(line.rewriter.octets for line in self._peer.lines.values())
+
     def _measure(self, elapsed_ns: int) -> None:
-        octets = sum(line.rewriter.octets for line in self._peer.lines.values())
+        octets = self._sent_octets()
         rate = (octets - self._octets) * 8 * NS / max(1, elapsed_ns)
         self._octets = octets
         self._sent_bps += (rate - self._sent_bps) * min(1.0, elapsed_ns / NS)

@@ -44,6 +44,8 @@ class Scene:
         self.read = 0
         self.delay_ms = 20
         self.sending = 3
+        self.silent = False
+        """No transport-wide feedback."""
         self.answering = True
         """Requests for keyframes."""
 
@@ -59,7 +61,7 @@ class Scene:
         for _ in range(3):
             self.downlink.probe(self.circle.now_ns)
             self._note()
-        if self.frames % 3 == 0:
+        if self.frames % 3 == 0 and not self.silent:
             for message in self.arrivals.feedback(1, 2):
                 self.bo.send_report(message)
 
@@ -223,6 +225,46 @@ def test_without_transport_feedback_the_receiver_is_believed() -> None:
     scene.circle.wait(1_500)
     scene.downlink.receiver_report([block], scene.circle.now_ns)
     assert scene.downlink.target_bps < 50_000
+
+
+def report(scene: Scene, lost: float = 0.0) -> None:
+    """Of one line, this share of it lost."""
+    block = RtcpReceiverInfo(
+        ssrc=9, fraction_lost=int(256 * lost), packets_lost=0, highest_sequence=1, jitter=0, lsr=0, dlsr=0
+    )
+    scene.downlink.receiver_report([block], scene.circle.now_ns)
+
+
+def test_who_negotiates_feedback_and_reports_only_is_believed() -> None:
+    """By its reports it gets the large picture and loses it again; feedback that comes after all is worth more."""
+    scene = Scene()
+    scene.silent = True
+    scene.watch()
+    for _ in range(20):
+        scene.play(1)
+        report(scene)
+    assert scene.downlink.estimator is None
+    assert scene.line.flowing is scene.ana.camera.layers[2]
+    for _ in range(5):
+        scene.play(1)
+        report(scene, lost=0.5)
+    assert scene.line.flowing is not scene.ana.camera.layers[2]
+    scene.silent = False
+    scene.play(1)
+    assert scene.downlink.estimator is not None
+
+
+def test_who_answers_is_not_taken_for_deaf() -> None:
+    """However many reports come beside feedback, and after a pause of any length."""
+    scene = Scene()
+    scene.watch()
+    for second in range(30):
+        if 10 <= second < 20:
+            scene.circle.wait(1_000)
+        else:
+            scene.play(1)
+        report(scene)
+        assert scene.downlink.estimator is not None
 
 
 def test_another_path_is_measured_anew() -> None:

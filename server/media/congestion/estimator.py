@@ -109,6 +109,16 @@ class Estimator:
         self._restore_bps = 0.0
 
     @property
+    def fed_ns(self) -> int:
+        """When the last feedback came, 0 for never."""
+        return self._fed_ns or 0
+
+    @property
+    def unanswered_bytes(self) -> int:
+        """Sent since the last feedback."""
+        return self._history.total_bytes - self._idle_bytes
+
+    @property
     def queue_ms(self) -> float:
         """The queue that stands on the way."""
         return self._delay.queue_ms
@@ -214,7 +224,7 @@ class Estimator:
 
     def _unanswered(self, now_ns: int) -> bool:
         """Whether feedback is overdue; about nothing sent there is none."""
-        if self._fed_ns is None or self._history.total_bytes - self._idle_bytes < _UNANSWERED_BYTES:
+        if self._fed_ns is None or self.unanswered_bytes < _UNANSWERED_BYTES:
             return False
         return now_ns - self._fed_ns > SILENCE_NS + self.rtt_ns
 
