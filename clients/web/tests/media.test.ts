@@ -339,7 +339,32 @@ describe("microphone and camera", () => {
     const devices = new Devices(ports);
     await devices.turnOn("camera");
     tracks[0]!.dispatchEvent(new Event("ended"));
-    expect(devices.camera.get()).toMatchObject({ state: "off", problem: "missing" });
+    expect(devices.camera.get()).toMatchObject({ state: "off", problem: "gone" });
+  });
+
+  test("while the system gives nothing of a device, as during a call, it says so and stays on", async () => {
+    const { ports, tracks } = givingDevices();
+    const devices = new Devices(ports);
+    await devices.turnOn("microphone");
+    tracks[0]!.dispatchEvent(new Event("mute"));
+    expect(devices.microphone.get()).toMatchObject({ state: "on", problem: "paused", track: tracks[0] });
+    tracks[0]!.dispatchEvent(new Event("unmute"));
+    expect(devices.microphone.get()).toMatchObject({ state: "on", problem: null });
+    devices.turnOff("microphone");
+    tracks[0]!.dispatchEvent(new Event("mute"));
+    expect(devices.microphone.get()).toMatchObject({ state: "off", problem: null });
+  });
+
+  test("where the chosen device has been taken away, the next press takes another one", async () => {
+    const { ports, asked } = givingDevices();
+    const plugged = ports.getUserMedia!;
+    const getUserMedia: typeof plugged = (wanted) =>
+      typeof wanted.audio === "object" && wanted.audio.deviceId ? Promise.reject(new DOMException("", "OverconstrainedError")) : plugged(wanted);
+    const devices = new Devices({ ...ports, getUserMedia });
+    await devices.choose("microphone", "headset");
+    expect(await devices.turnOn("microphone")).toBe(true);
+    expect(asked).toHaveLength(1);
+    expect(devices.chosenId("microphone")).toBe("");
   });
 
   test("choosing another device changes one that is on, and leaves one off that is off", async () => {

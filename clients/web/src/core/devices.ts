@@ -7,8 +7,11 @@ export type DeviceKind = "microphone" | "camera";
 /** `starting`: the browser is asking or the device is warming up. */
 export type DeviceState = "off" | "starting" | "on";
 
-/** Why a device could not be turned on; each has its own help. */
-export type DeviceProblem = "blocked" | "missing" | "busy" | "unsupported";
+/**
+ * Why a device could not be turned on, or, for `gone`, was turned off; each has its own help.
+ * `paused`: it is on, but the system gives nothing of it for now, as a phone does during a call.
+ */
+export type DeviceProblem = "blocked" | "missing" | "gone" | "busy" | "unsupported" | "paused";
 
 export interface DeviceStatus {
   readonly state: DeviceState;
@@ -24,6 +27,8 @@ export interface DeviceChoice {
 export interface DevicePorts {
   readonly getUserMedia: ((constraints: MediaStreamConstraints) => Promise<MediaStream>) | null;
   readonly enumerateDevices: (() => Promise<MediaDeviceInfo[]>) | null;
+  /** Calls whenever a device is plugged in or taken away; returns how to stop. */
+  readonly plugged?: (changed: () => void) => () => void;
   /** The picture to ask the camera for. */
   readonly capture: MediaTrackConstraints;
 }
@@ -63,7 +68,7 @@ export class Devices {
         track.stop();
         return false;
       }
-      track.addEventListener("ended", () => this.ended(kind, track));
+      this.follow(kind, track);
       store.set({ state: "on", problem: null, track });
       return true;
     } catch (error) {
@@ -95,9 +100,24 @@ export class Devices {
       .map((device) => ({ id: device.deviceId, label: device.label }));
   }
 
+  /** Calls whenever what `list` tells may have changed; returns how to stop. */
+  watch(changed: () => void): () => void {
+    return this.ports.plugged?.(changed) ?? (() => undefined);
+  }
+
+  /** The chosen device; when that has been taken away since, whichever the browser has. */
   private async capture(kind: DeviceKind): Promise<MediaStreamTrack> {
+    try {
+      return await this.ask(kind, this.chosen[kind]);
+    } catch (error) {
+      if (!this.chosen[kind] || problemOf(error) !== "missing") throw error;
+      delete this.chosen[kind];
+      return this.ask(kind, undefined);
+    }
+  }
+
+  private async ask(kind: DeviceKind, id: string | undefined): Promise<MediaStreamTrack> {
     if (!this.ports.getUserMedia) throw new DOMException("", "NotSupportedError");
-    const id = this.chosen[kind];
     const wanted = { ...(kind === "microphone" ? SOUND : this.ports.capture), ...(id ? { deviceId: { exact: id } } : {}) };
     const stream = await this.ports.getUserMedia(kind === "microphone" ? { audio: wanted } : { video: wanted });
     const [track] = stream.getTracks();
@@ -109,8 +129,13 @@ export class Devices {
     this.status(kind).get().track?.stop();
   }
 
-  private ended(kind: DeviceKind, track: MediaStreamTrack): void {
-    if (this.status(kind).get().track === track) this.status(kind).set({ ...OFF, problem: "missing" });
+  private follow(kind: DeviceKind, track: MediaStreamTrack): void {
+    const become = (status: DeviceStatus): void => {
+      if (this.status(kind).get().track === track) this.status(kind).set(status);
+    };
+    track.addEventListener("ended", () => become({ ...OFF, problem: "gone" }));
+    track.addEventListener("mute", () => become({ state: "on", problem: "paused", track }));
+    track.addEventListener("unmute", () => become({ state: "on", problem: null, track }));
   }
 }
 
@@ -140,6 +165,10 @@ export function browserDevices(): Devices {
   return new Devices({
     getUserMedia: media ? (constraints) => media.getUserMedia(constraints) : null,
     enumerateDevices: media ? () => media.enumerateDevices() : null,
+    plugged: (changed) => {
+      media?.addEventListener("devicechange", changed);
+      return () => media?.removeEventListener("devicechange", changed);
+    },
     capture: captureFor({
       cores: hardwareConcurrency,
       touch: matchMedia("(pointer: coarse)").matches,

@@ -84,6 +84,10 @@ problem-microphone = Your microphone is off.
 problem-camera = Your camera is off.
 problem-blocked = The browser does not allow it. Press the icon next to the address, allow it, and try again. You can stay without it.
 problem-missing = No such device was found. Plug it in and try again. You can stay without it.
+problem-gone = It is no longer connected. Connect it again, or turn on another one. You can stay without it.
+problem-paused = Your device has paused this, for example for a phone call. It comes back by itself afterwards.
+paused-microphone = Nobody can hear you right now.
+paused-camera = Nobody can see you right now.
 problem-busy = Another app may be using it. Close that app and try again. You can stay without it.
 problem-unsupported = This browser cannot use it here. You can stay without it, or try another browser.
 

@@ -83,7 +83,11 @@ choose-camera = Cámara
 problem-microphone = Tu micrófono está apagado.
 problem-camera = Tu cámara está apagada.
 problem-blocked = El navegador no lo permite. Pulsa el icono junto a la dirección, permítelo e inténtalo de nuevo. Puedes seguir sin ello.
-problem-missing = No se encontró ningún aparato. Conéctalo e inténtalo de nuevo. Puedes seguir sin ello.
+problem-missing = No se encontró ningún dispositivo. Conéctalo e inténtalo de nuevo. Puedes seguir sin ello.
+problem-gone = El dispositivo se ha desconectado. Conéctalo otra vez o usa otro. Puedes seguir sin ello.
+problem-paused = Tu dispositivo lo ha puesto en pausa, por ejemplo por una llamada. Vuelve solo cuando termina.
+paused-microphone = Ahora nadie puede oírte.
+paused-camera = Ahora nadie puede verte.
 problem-busy = Puede que otra aplicación lo esté usando. Ciérrala e inténtalo de nuevo. Puedes seguir sin ello.
 problem-unsupported = Este navegador no puede usarlo aquí. Puedes seguir sin ello o probar con otro navegador.
 
