@@ -82,6 +82,15 @@ describe("what is narrated", () => {
     expect(lines).toEqual([{ kind: "turn", id: "hand-position", args: { position: 1 } }]);
   });
 
+  test("whoever is next in a round is told, once, and only where the order is known", () => {
+    const round = (current: string | null, waiting: string[], order: "list" | "volunteer" = "list") =>
+      room({ rounds: { main: { order, turn_ms: 0, no_cross_talk: false, waiting, later: [], done: [], current, turn_started_ms: 0 } } });
+    const next = [{ kind: "turn", id: "hand-position", args: { position: 1 } }];
+    expect(narrate(round("p3", ["p2", "p1"]), round("p2", ["p1"]), [], "p1")).toEqual(next);
+    expect(narrate(round("p2", ["p1"]), round("p2", ["p1", "p4"]), [], "p1")).toEqual([]);
+    expect(narrate(round("p3", ["p2", "p1"], "volunteer"), round("p2", ["p1"], "volunteer"), [], "p1")).toEqual([]);
+  });
+
   test("coming in, and that one waits", () => {
     expect(arrival(room(), "p1").map((line) => line.id)).toEqual(["say-admitted"]);
     expect(arrival(room({ participants: people(2, () => ({ placement: "lobby" })) }), "p1").map((line) => line.id)).toEqual(["lobby-text"]);

@@ -31,6 +31,7 @@ function ownChanges(before: RoomView, after: RoomView, me: ParticipantId): Line[
   if (was.role !== is.role) lines.push({ kind: "moderation", id: `say-role-${is.role}` });
   const [stood, stands] = [handPosition(before, me), handPosition(after, me)];
   if (stands > 0 && stood !== stands) lines.push({ kind: "turn", id: "hand-position", args: { position: stands } });
+  if (!isNext(before, me) && isNext(after, me)) lines.push({ kind: "turn", id: "hand-position", args: { position: 1 } });
   if (!wasTurn(before, me) && wasTurn(after, me)) lines.push({ kind: "turn", id: "round-your-turn" });
   return lines;
 }
@@ -44,6 +45,12 @@ function movedLine(view: RoomView, from: string, to: string): Line {
 function wasTurn(view: RoomView, me: ParticipantId): boolean {
   const here = view.participants[me]?.placement;
   return here !== undefined && view.rounds[here]?.current === me;
+}
+
+/** The next one of a round whose order is known. */
+function isNext(view: RoomView, me: ParticipantId): boolean {
+  const round = view.rounds[view.participants[me]?.placement ?? ""];
+  return round !== undefined && round.current !== null && round.order !== "volunteer" && round.waiting[0] === me;
 }
 
 function eventLines(before: RoomView, after: RoomView, event: Event, me: ParticipantId): Line[] {

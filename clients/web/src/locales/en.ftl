@@ -21,6 +21,7 @@ undo = Undo
 try-again = Try again
 take-back = Take back
 you = You
+names-more = { $count } more
 nobody = Nobody
 results = Results
 count = ({ $count })
@@ -287,6 +288,7 @@ chat-everywhere = To all rooms
 chat-log = Messages
 chat-empty = No messages yet.
 chat-label = Message to everyone here
+chat-newer = New messages below
 chat-moved = You are in another room now. If this is for the people here, send it again.
 chat-placeholder = Write a message
 

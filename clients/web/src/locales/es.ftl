@@ -21,6 +21,7 @@ undo = Deshacer
 try-again = Intentar de nuevo
 take-back = Anular
 you = Tú
+names-more = { $count } más
 nobody = Nadie
 results = Resultados
 count = ({ $count })
@@ -281,6 +282,7 @@ chat-everywhere = A todas las salas
 chat-log = Mensajes
 chat-empty = Aún no hay mensajes.
 chat-label = Mensaje para todas las personas aquí
+chat-newer = Hay mensajes nuevos abajo
 chat-moved = Ahora estás en otra sala. Si es para las personas de aquí, envíalo de nuevo.
 chat-placeholder = Escribe un mensaje
 

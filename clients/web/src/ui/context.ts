@@ -31,6 +31,11 @@ export function providePage(page: Page): void {
   setContext(KEY, page);
 }
 
+/** The same for one component that is mounted alone. */
+export function pageAround(page: Page): Map<symbol, Page> {
+  return new Map([[KEY, page]]);
+}
+
 export function usePage(): Page {
   return getContext<Page>(KEY);
 }
