@@ -35,7 +35,7 @@ async def announced_opening(cast: Cast) -> None:
     await cast.moderator.press("plan-open")
     for name, room, company in (("Ana", "Room 1", "With Cleo."), ("Ben", "Room 2", "With Dina and Eli.")):
         banner = cast[name].find("announced-move")
-        await expect(banner.get_by_role("heading")).to_have_text(f"You go to {room}")
+        await expect(banner.get_by_role("heading")).to_have_text(f"You will move to {room}")
         await expect(banner).to_contain_text(company)
         await expect(banner).to_contain_text("Back at ")
         await expect(banner).to_contain_text("after 15 minutes")

@@ -6,8 +6,8 @@ page-title = Sesión de grupo
 page-title-waiting = En espera – Sesión de grupo
 page-title-live = Micrófono encendido – Sesión de grupo
 page-title-muted = En silencio – Sesión de grupo
-opening = Un momento …
-joining = Entrando …
+opening = Un momento…
+joining = Entrando…
 language = Idioma
 language-en = English
 language-es = Español
@@ -78,7 +78,7 @@ microphone-short = Micrófono
 camera-turn-on = Encender la cámara
 camera-turn-off = Apagar la cámara
 camera-short = Cámara
-device-starting = Un momento …
+device-starting = Un momento…
 choose-microphone = Micrófono
 choose-camera = Cámara
 problem-microphone = Tu micrófono está apagado.
@@ -111,7 +111,7 @@ deny-name = Hoy no: { $name }
 ## Connection
 
 connection = Conexión
-reconnecting-title = Volviendo a conectar …
+reconnecting-title = Volviendo a conectar…
 reconnecting-text = Tu lugar está guardado. No tienes que hacer nada.
 read-only = Se está restableciendo la conexión con el grupo. Puedes seguir hablando.
 say-read-only-over = El grupo vuelve a estar conectado del todo.
@@ -119,7 +119,7 @@ say-read-only-over = El grupo vuelve a estar conectado del todo.
 not-yet-safe = Hecho, pero aún no está guardado de forma segura. Comprueba en un momento si sigue así.
 reconnecting-stalled = Todavía no se pudo recuperar la conexión.
 media-restoring = El sonido y la imagen se están restableciendo. No tienes que hacer nada.
-media-impossible = Este navegador no puede traer sonido ni imagen. Puedes leer y escribir al grupo, o volver con otro navegador.
+media-impossible = Este navegador no puede reproducir aquí sonido ni vídeo. Puedes leer y escribir al grupo, o volver con otro navegador.
 trouble-weak = Conexión débil
 trouble-poor = Conexión muy débil
 trouble-down-bandwidth = Tu conexión va lenta ahora. El sonido va primero: algunas imágenes se ven más pequeñas o en pausa.
@@ -335,7 +335,7 @@ lead-option =
     }
 pending-open = Los grupos pequeños se abren en
 pending-close = Todo el grupo vuelve en
-pending-move = { $names }: cambio en
+pending-move = { $names }: cambio de sala en
 plan-intro =
     { $count ->
         [one] Se puede ubicar a 1 persona.
@@ -365,8 +365,8 @@ room-name = Nombre de la sala { $number }
 room-name-new = Nombre de la sala
 room-numbered = Sala { $number }
 leads = Guía
-alone-title = Una persona se quedaría sola
-alone-text = Alguien estaría en una sala sin compañía. Puedes ubicarla antes, o abrir las salas tal como están.
+alone-title = Alguien se quedaría sin compañía
+alone-text = Habría una persona sola en una sala. Puedes ubicarla antes, o abrir las salas tal como están.
 alone-yes = Abrir así
 opening-soon = Ya se ha avisado. Las salas se abren enseguida.
 opened = Las salas están abiertas.
@@ -377,8 +377,8 @@ extend-minutes = +{ $minutes } minutos
 close-all = Traer a todo el grupo de vuelta
 broadcast-label = Mensaje a todas las salas
 broadcast-sent = Enviado a todas las salas.
-move-menu = Mover a …
-move-name = Mover a … ({ $name })
+move-menu = Mover a…
+move-name = Mover a… ({ $name })
 moved = { $name } está ahora en { $room }.
 moving-soon = { $name } ya lo sabe y pasa a { $room } enseguida.
 move-several = Mover a varias personas
@@ -417,8 +417,8 @@ room-closed = { $room } está cerrada. Su gente está en la sala principal.
 
 ## Announced moves
 
-move-to-room = Vas a { $room }
-move-to-main = Vuelves a la sala principal
+move-to-room = Vas a pasar a { $room }
+move-to-main = Vas a volver a la sala principal
 move-with = Con { $names }.
 move-back = Vuelves a las { $time }, después de { $minutes ->
         [one] 1 minuto.
@@ -534,7 +534,7 @@ reject-not_your_turn = Es el turno de otra persona.
 reject-name_invalid = Elige un nombre de 1 a 40 caracteres.
 reject-nothing_to_undo = No hay nada que deshacer.
 reject-plan_infeasible = Este plan no encaja con las personas que están. Comprueba que ninguna sala esté vacía y que cada una tenga a quien necesita.
-reject-person_alone = Alguien se quedaría a solas.
+reject-person_alone = Alguien se quedaría sin compañía.
 reject-limit_reached = No puede haber más.
 reject-bad_offer = No se pudo preparar el sonido ni el vídeo.
 reject-no_media = Ahora no hay sonido ni vídeo.
