@@ -113,7 +113,8 @@ def _require_free(port: int) -> None:
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
-            raise ServerFailed(f"port {port} cannot be used: {error.strerror}; choose another with --port") from error
+            helps = "choose another with --port (with make: PORT=9000)"
+            raise ServerFailed(f"port {port} cannot be used: {error.strerror}; {helps}") from error
 
 
 async def _until_ready(server: OwnServer) -> None:

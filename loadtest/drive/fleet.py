@@ -127,7 +127,7 @@ async def own_fleet(scenario: Scenario, options: Sequence[str], output: int) -> 
     wanted = ["--auto-admit", "--capacity", str(min(HIGHEST_CAPACITY, max(60, largest)))]
     async with AsyncExitStack() as stack:
         if scenario.nodes > 1:
-            wanted += ["--redis", await stack.enter_async_context(redis_at(EMBEDDED, output))]
+            wanted += ["--redis", await stack.enter_async_context(redis_at(EMBEDDED))]
         fleet = Fleet(stack, _ports(scenario.nodes), fresh_key(), [*wanted, *options], output)
         for node in range(scenario.nodes):
             await fleet.start(node)

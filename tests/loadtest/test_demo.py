@@ -161,7 +161,7 @@ def alive(pid: int) -> bool:
 
 @pytest.mark.timeout(120)
 async def test_several_servers_are_one_demo() -> None:
-    """Each has its link; people at different servers are in one room. Nothing of it outlives the terminal."""
+    """Each has its link; people at different servers are in one room. Nothing outlives the terminal, or worries us."""
     options = ("--port", "0", "--people", "2", "--nodes", "2", "--redis", "embedded")
     async with running_demo(*options) as process, ClientSession() as http:
         links = [await read_link(process, "moderator"), await read_link(process, "participant")]
@@ -177,8 +177,10 @@ async def test_several_servers_are_one_demo() -> None:
         assert len(begun) == 3
         process.send_signal(signal.SIGHUP)
         async with asyncio.timeout(2 * STOP_S + 10):  # one server after the other, on a machine that may be busy
-            await process.communicate()
+            _, said = await process.communicate()
         assert not any(map(alive, begun))
+        assert b"not_durable" not in said
+        assert b"overcommit" not in said
 
 
 async def test_several_servers_need_something_to_share() -> None:
