@@ -46,8 +46,6 @@ class Endpoint:
         self._tie_breaker = secrets.randbits(64)
         self._address: Address | None = None
         self._checked = asyncio.Event()
-        self.answered_s = 0.0
-        """When the server last answered a check, by the event loop's clock."""
 
     async def connect(self, remote: Remote, fingerprint: str) -> None:
         """Checks until one is answered, then the handshake. Raises TimeoutError or HandshakeFailed."""
@@ -119,7 +117,6 @@ class Endpoint:
         if message.message_class is stun.Class.REQUEST and message.check_message_integrity(self.pwd.encode()):
             self._reply(message, source)
         elif message.message_class is stun.Class.RESPONSE and self._from_server(message):
-            self.answered_s = self._loop.time()
             self._address = self._address or source
             self._checked.set()
 

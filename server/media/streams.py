@@ -83,7 +83,7 @@ class Layer:
         self.report: SenderReport | None = None
         self.lines: tuple[Line, ...] = ()
         self.route: Any = None
-        """What the compiled packet path made of `lines`."""
+        """What the packet path has made of `lines`, in a form of its own; None: nothing as yet."""
         self.pending: tuple[Line, ...] = ()
         self.arrived_ns = 0
         self.recoded_ns = 0

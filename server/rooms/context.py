@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from server.ids import ConnectionId, ParticipantId
+from server.ids import ConnectionId
 from server.rooms.events import Event
 
 
@@ -22,6 +22,3 @@ class Context(Struct, frozen=True):
 
 Events = tuple[Event, ...]
 """What a decision brings; empty when the wish is already fulfilled."""
-
-SYSTEM: ParticipantId | None = None
-"""The actor of system commands and time-outs."""

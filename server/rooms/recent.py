@@ -11,7 +11,7 @@ from server.rooms.state import MAX_LATEST_COMMANDS, MAX_RECENT_COMMANDS, RoomSta
 
 
 def remember(state: RoomState, key: str, seq: int) -> RoomState:
-    """Note where the entry of `participant:command id` ended; the oldest is forgotten when there are too many."""
+    """Note the position of this command's entry; the oldest are forgotten when there are too many."""
     latest = {**state.latest, key: seq}
     noted = replace(state, latest=latest)
     # Copying hundreds of them for every command would be the most expensive part of it.
@@ -29,6 +29,6 @@ def settled(state: RoomState) -> RoomState:
 
 
 def recall(state: RoomState, key: str) -> int | None:
-    """Where the entry of this command ended, if it was committed lately."""
+    """The position of this command's entry, if it was committed lately."""
     seq = state.latest.get(key)
     return state.recent.get(key) if seq is None else seq

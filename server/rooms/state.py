@@ -360,6 +360,6 @@ class RoomState(RoomView, frozen=True, kw_only=True):
     next_message: int = 1
     next_pending: int = 1
     recent: dict[str, int] = {}
-    """`participant:command` -> seq after its last event; the newest `MAX_RECENT_COMMANDS`, oldest first."""
+    """Key of a command in the log -> position of its entry; the newest `MAX_RECENT_COMMANDS`, oldest first."""
     latest: dict[str, int] = {}
     """Those after them: fewer than `MAX_LATEST_COMMANDS`."""

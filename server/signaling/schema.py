@@ -98,7 +98,7 @@ def constants() -> Iterator[tuple[str, str | int | tuple[int, ...]]]:
     """The limits and fixed words that both sides share."""
     for module in CONSTANTS_OF:
         for name, value in vars(module).items():
-            if name.isupper() and (isinstance(value, int | str) or _is_numbers(value)) and name != "SYSTEM":
+            if name.isupper() and (isinstance(value, int | str) or _is_numbers(value)):
                 yield name, value
 
 
