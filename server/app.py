@@ -42,8 +42,8 @@ from server.runner.registry import Rooms
 from server.runner.seeds import Seeds
 from server.runner.settings import RESEED_MS, Environment, RunnerSettings
 from server.signaling import origins
-from server.signaling.door import KEEP_ALIVE_S, Doorkeeper
-from server.signaling.gateway import Gateway, nowhere_else
+from server.signaling.door import KEEP_ALIVE_S, Doorkeeper, TicketLimit
+from server.signaling.gateway import Gateway, monotonic_ms, nowhere_else
 from server.signaling.handshake import FOREIGN, SOCKET_PATH, refusal
 from server.signaling.joining import Joining
 from server.signaling.relays import REFRESH_S
@@ -97,7 +97,8 @@ class Server:
         self.courier = courier_of(config, stand, meter, tracer, share=self._share, now_ms=clock.now_ms)
         self._refreshing: asyncio.Task[None] | None = None
         self._doorkeeper: Doorkeeper | None = None
-        self._sockets = SignalingServer(self.gateway, lambda name: connection_at(self.node, name))
+        self._tickets = TicketLimit(monotonic_ms)
+        self._sockets = SignalingServer(self.gateway, self._tickets, lambda name: connection_at(self.node, name))
         if self.system is not None:
             self._caretaker = Caretaker(self.rooms, self.system.log, self.system.nodes, clock, self._attended)
             self.system.log.on_away(self._away)
@@ -301,7 +302,7 @@ class Server:
         app = web.Application(middlewares=[problems, access_log])
         app.on_response_prepare.append(add_headers)
         app.router.add_route("*", SOCKET_PATH, self._socket)
-        add_tickets(app, joining.swap)
+        add_tickets(app, joining.swap, self._tickets)
         self._platform.add_to(app)
         if self.system is not None:
             app[ADDRESSES] = self._others

@@ -14,7 +14,6 @@ from server.api.bodies import only
 from server.errors import DisconnectCode, JoinRefused
 from server.signaling.codec import MAX_DETAIL
 from server.signaling.door import TicketLimit, address_behind
-from server.signaling.gateway import monotonic_ms
 from server.signaling.messages import Ticket, TicketRequest, refusal_of
 
 MAX_BODY_BYTES: Final = 8 * 1024
@@ -29,11 +28,8 @@ _decode: Final = msgspec.json.Decoder(TicketRequest).decode
 _encode: Final = msgspec.json.Encoder().encode
 
 
-def add_tickets(
-    app: web.Application, swap: Callable[[str], Awaitable[Ticket]], now_ms: Callable[[], int] = monotonic_ms
-) -> None:
-    """Add the route; `swap` raises JoinRefused. `now_ms`: the clock of the rate limit."""
-    limit = TicketLimit(now_ms)
+def add_tickets(app: web.Application, swap: Callable[[str], Awaitable[Ticket]], limit: TicketLimit) -> None:
+    """Add the route; `swap` raises JoinRefused."""
 
     async def tickets(request: web.Request) -> web.Response:
         wait_ms = limit.wait_ms(address_behind(request))

@@ -15,6 +15,7 @@ from typing import Final
 
 from aiohttp import web
 
+from server.errors import DisconnectCode, JoinRefused
 from server.signaling.limits import Buckets, Rate
 
 FROM_ONE_ADDRESS: Final = 200
@@ -83,7 +84,7 @@ class Strangers:
 
 
 class TicketLimit:
-    """How often each address may swap a link."""
+    """How often each address may swap a link, or come in with an invite that was not swapped."""
 
     def __init__(self, now_ms: Callable[[], int]) -> None:
         self._now_ms = now_ms
@@ -99,6 +100,11 @@ class TicketLimit:
         if not wait_ms:
             bucket.take(1)
         return wait_ms
+
+    def knock(self, address: str) -> None:
+        """Count somebody new from there. Raises JoinRefused."""
+        if self.wait_ms(address):
+            raise JoinRefused(DisconnectCode.RATE_LIMITED)
 
 
 class Doorkeeper:

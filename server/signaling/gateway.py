@@ -246,7 +246,7 @@ class Gateway:
         if self._closing:
             raise JoinRefused(DisconnectCode.SERVER_RESTARTING)
         try:
-            seated = await self._joining.seat(read_connect(auth), link.id, self._charge_join)
+            seated = await self._joining.seat(read_connect(auth), link.id, self._charge_join, link.knock)
         except SeatInDoubt as doubt:
             if not doubt.runner.closed:
                 self._hall(doubt.runner).release(doubt.participant, link.id)

@@ -99,11 +99,15 @@ class Joining:
         return Ticket(sign(self._key, claims), claims.role, claims.name, room, single_use=claims.ticket != "")
 
     async def seat(
-        self, connect: Connect, connection: ConnectionId, charge: Callable[[RoomId, ParticipantId], None]
+        self,
+        connect: Connect,
+        connection: ConnectionId,
+        charge: Callable[[RoomId, ParticipantId], None],
+        knock: Callable[[], None],
     ) -> Seated:
         """Take the seat that this payload is good for; raises JoinRefused, or SeatInDoubt.
 
-        `charge` may refuse the person, once it is certain who they are.
+        `charge` may refuse the person, once it is certain who they are, and `knock` one whom nothing names.
         """
         if connect.protocol != PROTOCOL_VERSION:
             raise JoinRefused(DisconnectCode.PROTOCOL_UNSUPPORTED)
@@ -114,6 +118,8 @@ class Joining:
         if resume is None and claims.exp <= now - SKEW_SECONDS:
             raise JoinRefused(DisconnectCode.RESUME_INVALID)
         # Somebody without `sub` gets a new identity; a link for many is meant to be swapped for a ticket first.
+        if claims.sub is None:
+            knock()
         claims = ticket_from(claims, now, self._ticket_seconds)
         if known is None:
             await self._refuse_after_the_end(claims)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Protocol
 
 import structlog
@@ -27,11 +28,13 @@ class Link:
     answer to it are one write.
     """
 
-    __slots__ = ("_busy", "_commands", "_ending", "_held", "_idle", "_loop", "_meter", "_outbox", "id", "over")
+    __slots__ = ("_busy", "_commands", "_ending", "_held", "_idle", "_loop", "_meter", "_outbox", "id", "knock", "over")
 
     def __init__(self, meter: Meter | None = None) -> None:
         self._meter = meter
         self.id: ConnectionId | None = None
+        self.knock: Callable[[], None] = _come_in
+        """Asked before somebody new is let in by an invite; may raise JoinRefused."""
         self.over = False
         self._outbox: Outbox | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -143,6 +146,10 @@ class Link:
         log.info("disconnecting", connection=self.id, code=int(code), reason=reason)
         if self._meter is not None:
             self._meter.disconnected(reason)
+
+
+def _come_in() -> None:
+    """Nobody counts."""
 
 
 class Handlers(Protocol):

@@ -12,6 +12,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 import engineio
@@ -44,7 +45,7 @@ from server.signaling.codec import (
     read_packet,
     websocket_frame,
 )
-from server.signaling.door import Strangers, address_behind
+from server.signaling.door import Strangers, TicketLimit, address_behind
 from server.signaling.handshake import flaw_of, refusal
 from server.signaling.link import Handlers, Link
 from server.signaling.messages import refusal_of
@@ -249,6 +250,7 @@ class _EngineServer(engineio.AsyncServer):  # type: ignore[misc] # untyped base
     """Takes what comes of somebody who has a seat; raises BadFrame."""
     gateway: Handlers
     strangers: Strangers
+    tickets: TicketLimit
 
     async def _handle_connect(
         self,
@@ -258,7 +260,9 @@ class _EngineServer(engineio.AsyncServer):  # type: ignore[misc] # untyped base
     ) -> web.StreamResponse:
         sid = self.generate_id()
         socket = self.sockets[sid] = _EngineSocket(self, sid)
-        socket.known = self.strangers.enter(address_behind(environ["aiohttp.request"]))
+        address = address_behind(environ["aiohttp.request"])
+        socket.known = self.strangers.enter(address)
+        socket.link.knock = partial(self.tickets.knock, address)
         try:
             return await socket.serve(environ)
         finally:
@@ -269,8 +273,10 @@ class _EngineServer(engineio.AsyncServer):  # type: ignore[misc] # untyped base
 class SignalingServer(socketio.AsyncServer):  # type: ignore[misc] # untyped base
     """Socket.IO with one namespace, whose packets are checked before anything is made of them."""
 
-    def __init__(self, gateway: Handlers, name: Callable[[str], ConnectionId] = ConnectionId) -> None:
-        """`name` makes the id of a connection from its Socket.IO one."""
+    def __init__(
+        self, gateway: Handlers, tickets: TicketLimit, name: Callable[[str], ConnectionId] = ConnectionId
+    ) -> None:
+        """`tickets` counts who comes by an invite; `name` makes the id of a connection from its Socket.IO one."""
         super().__init__(
             async_mode="aiohttp",
             serializer=_Packet,
@@ -290,6 +296,7 @@ class SignalingServer(socketio.AsyncServer):  # type: ignore[misc] # untyped bas
         self.eio.packet = self._packet
         self.eio.gateway = gateway
         self.eio.strangers = Strangers()
+        self.eio.tickets = tickets
         self.on("connect", self._on_connect)
         self.on("disconnect", self._on_disconnect)
 

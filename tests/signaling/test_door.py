@@ -182,6 +182,29 @@ async def test_tickets_are_limited_by_address(venue: Venue, http: ClientSession)
 
 
 @served
+async def test_invites_that_are_not_swapped_count_too(
+    venue: Venue, http: ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One address cannot fill rooms with new people by leaving the swap out; a link for one person is not counted."""
+    asked: list[str] = []
+
+    def wait_ms(_: TicketLimit, address: str) -> int:
+        asked.append(address)
+        return len(asked) - 1
+
+    monkeypatch.setattr(TicketLimit, "wait_ms", wait_ms)
+    codes = []
+    for sub in (None, None, "ann"):
+        raw = await RawSocket.open(http, venue.url, **AWAY)
+        await raw.send({"type": 0, "nsp": "/", "data": {"token": token(venue.room, sub), "protocol": 1}})
+        answer = await raw.receive()
+        codes.append(answer["data"].get("data", {}).get("code"))
+        await raw.websocket.close()
+    assert codes == [None, DisconnectCode.RATE_LIMITED, None]
+    assert asked == ["203.0.113.7"] * 2
+
+
+@served
 async def test_a_body_that_never_ends_is_not_waited_for(
     venue: Venue, http: ClientSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -42,7 +42,7 @@ class Node(Struct, frozen=True):
     async def seat(self, name: str, resume: Resume | None = None) -> Seated:
         """Somebody connects."""
         connect = Connect(token=TOKEN, protocol=PROTOCOL_VERSION, resume=resume, name="Ann")
-        return await self.joining.seat(connect, ConnectionId(name), lambda _room, _person: None)
+        return await self.joining.seat(connect, ConnectionId(name), lambda _room, _person: None, lambda: None)
 
     async def refused(self, name: str, resume: Resume) -> DisconnectCode:
         """Somebody connects in vain."""
