@@ -56,11 +56,14 @@ def _deal(people: Sequence[ParticipantId], leaders: Sequence[ParticipantId], roo
 def late_placement(state: RoomState) -> Placement:
     """Where somebody who comes now belongs: the least-full breakout, main when they are closed or about to close.
 
-    Rooms in which nobody (or only a moderator) is are passed over, since a newcomer would be alone there.
+    Rooms in which nobody (or only a moderator) is are passed over, since a newcomer would be alone there, and those in
+    which a moderator is with one person, since a newcomer would burst in on a private word.
     """
     if status_of(state.breakouts) is not BreakoutsStatus.OPEN:
         return MAIN
-    return least_full(fullness(state))
+    counts = fullness(state)
+    attended = {person.placement for person in state.participants.values() if person.role is Role.MODERATOR}
+    return least_full({place: count for place, count in counts.items() if count != 1 or place not in attended})
 
 
 def fullness(state: RoomState) -> dict[Placement, int]:

@@ -36,7 +36,7 @@ _ARRANGING: Final[_Commands] = frozenset({c.MergeBreakouts, c.SplitBreakout, c.A
 _PLANNING: Final[_Commands] = frozenset({c.DraftPlan, c.EditPlan, c.DiscardPlan})
 
 POSSIBLE: Final[dict[BreakoutsStatus, _Commands]] = {
-    BreakoutsStatus.CLOSED: _ALWAYS | _PLANNING | {c.OpenBreakouts},
+    BreakoutsStatus.CLOSED: _ALWAYS | _PLANNING | {c.OpenBreakouts, c.AddBreakout},
     BreakoutsStatus.OPENING: _ALWAYS,
     BreakoutsStatus.OPEN: _ALWAYS | _PLANNING | _MOVING | _ARRANGING,
     BreakoutsStatus.CLOSING: _ALWAYS | _PLANNING | _MOVING,

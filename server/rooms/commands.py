@@ -282,7 +282,7 @@ class SplitBreakout(_Command, tag="split_breakout"):
 
 
 class AddBreakout(_Command, tag="add_breakout"):
-    """Open one more, empty, breakout while others are open."""
+    """Open one more, empty, breakout; also the first one, as for a private word. A draft stays."""
 
     name: Name
 

@@ -139,6 +139,15 @@ def test_nobody_is_sent_into_an_empty_room() -> None:
     assert late_placement(state) == "b1"
 
 
+def test_nobody_is_sent_into_a_private_word() -> None:
+    """A moderator alone with one person is left alone with them, also when it is the only breakout."""
+    state = run(opened("p1 p2", "p3"), c.Visit(to=place("b2")))
+    assert late_placement(state) == "b1"
+    state = run(run(room(), c.AddBreakout(name="Quiet")), c.Visit(to=place("b1")))
+    state = run(state, c.Move(participants=pids("p1"), to=place("b1")))
+    assert late_placement(state) == "main"
+
+
 def test_a_lost_connection_counts_in_fullness() -> None:
     """The place of somebody who is reconnecting is not given away."""
     state = change(opened("p1 p2", "p3 p4"), "p1", presence=Presence.LOST)

@@ -64,6 +64,7 @@ def test_what_the_table_does_not_list_is_refused(
     [
         (BreakoutsStatus.CLOSED, c.OpenBreakouts(version=1), None, BreakoutsStatus.OPEN),
         (BreakoutsStatus.CLOSED, c.OpenBreakouts(version=1, lead_ms=1), None, BreakoutsStatus.OPENING),
+        (BreakoutsStatus.CLOSED, c.AddBreakout(name="Quiet"), None, BreakoutsStatus.OPEN),
         (BreakoutsStatus.CLOSED, c.CloseBreakouts(), None, BreakoutsStatus.CLOSED),
         (BreakoutsStatus.OPENING, None, 5000, BreakoutsStatus.OPEN),
         (BreakoutsStatus.OPENING, c.UndoBreakouts(), None, BreakoutsStatus.CLOSED),

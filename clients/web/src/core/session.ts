@@ -11,7 +11,6 @@ import {
   type ParticipantId,
   type Placement,
   PROTOCOL_VERSION,
-  type Reaction,
   type RoomInfo,
   type RoomMessage,
   type Ticket,
@@ -28,24 +27,12 @@ import { Publisher } from "./publisher.ts";
 import { offersBy, Seat } from "./seat.ts";
 import { companyOf } from "./select.ts";
 import { RecentSpeakers } from "./speakers.ts";
+import type { ShownReaction, Stage } from "./stage.ts";
 import { type Readable, Store } from "./store.ts";
 import { claimed, type SeatMemory, TicketRefused, tokenOf, withoutSeat } from "./tickets.ts";
 import { Together } from "./together.ts";
 import { type Trouble, troubleOf } from "./trouble.ts";
 import { Watcher } from "./watcher.ts";
-
-/** Where the person is on their way through the page. `over.reason` is a stable word of the server, or our own. */
-export type Stage =
-  | { readonly kind: "opening" }
-  | { readonly kind: "pre_join"; readonly ticket: Ticket; readonly name: string }
-  | { readonly kind: "inside" }
-  | { readonly kind: "over"; readonly reason: string };
-
-export interface ShownReaction {
-  readonly key: number;
-  readonly participant: ParticipantId;
-  readonly reaction: Reaction;
-}
 
 export interface SessionPorts extends ConnectionPorts {
   readonly fetchTicket: (token: string) => Promise<Ticket>;

@@ -575,7 +575,7 @@ export interface SplitBreakout {
   readonly name: string;
 }
 
-/** Open one more, empty, breakout while others are open. */
+/** Open one more, empty, breakout; also the first one, as for a private word. A draft stays. */
 export interface AddBreakout {
   readonly type: "add_breakout";
   readonly name: string;
