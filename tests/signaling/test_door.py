@@ -129,6 +129,24 @@ async def test_connections_that_only_stay_are_bounded(venue: Venue, monkeypatch:
 
 
 @served
+async def test_silent_sockets_of_one_address_are_bounded(venue: Venue, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those above the bound go at the next look, long before the deadline for headers; the others stay."""
+    monkeypatch.setattr(door, "FROM_ONE_ADDRESS", 20)
+    monkeypatch.setattr(door, "HEADER_DEADLINE_S", 600.0)
+    monkeypatch.setattr(door, "LOOK_S", 0.1)
+    monkeypatch.setattr(door, "address_of", lambda _peer, _forwarded: "203.0.113.9")
+    sockets = [await asyncio.open_connection("127.0.0.1", venue.server.port) for _ in range(30)]
+    reads = [asyncio.create_task(reader.read()) for reader, _ in sockets]
+    async with asyncio.timeout(20):
+        while sum(read.done() for read in reads) < 10:
+            await asyncio.wait([read for read in reads if not read.done()], return_when=asyncio.FIRST_COMPLETED)
+    assert sum(read.done() for read in reads) == 10
+    for _, writer in sockets:
+        writer.close()
+    await asyncio.gather(*reads, return_exceptions=True)
+
+
+@served
 async def test_an_idle_connection_is_not_kept_for_an_hour(venue: Venue) -> None:
     """Longer than proxies keep theirs, so that none sends a request into the end of it."""
     runner = venue.server._runner  # noqa: SLF001 - waiting for it would take two minutes
