@@ -1304,7 +1304,8 @@ export interface MediaAnswer {
 /**
  * The peer is gone on the server; make a new RTCPeerConnection and a new offer.
  *
- * `reason`: closed, consent_expired, dtls_closed, replaced, worker_lost, moved, renegotiated, or no_common_codec.
+ * `reason`: closed, consent_expired, dtls_closed, replaced, worker_lost, moved, no_media (nothing can take it right
+ * now), renegotiated, or no_common_codec.
  * `offer` is the number that the peer was offered with: ignore it if that is not the last one of this page, since the
  * peer of a page before it (a reload) may end late. Begin with a random number to tell them apart. It is 0 after a
  * resume if the peer ended while nobody could be told: then it concerns any peer but one that is not answered yet.
