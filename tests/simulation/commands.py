@@ -164,6 +164,7 @@ COMMANDS: Final = st.one_of(
     _words(b"XTRIM", _KEY, st.just(b"MAXLEN"), st.sampled_from([b"0", b"1", b"2"])),
     _words(b"SET", _KEY, _NUMBER),
     _words(b"SET", _KEY, _NUMBER, st.just(b"PX"), st.just(b"600000")),
+    _words(b"SET", _KEY, _NUMBER, st.just(b"PX"), st.just(b"600000"), st.just(b"GET")),
     _words(b"GET", _KEY),
     _words(b"EXISTS", _KEY, _KEY),
     _words(b"DEL", _KEY),

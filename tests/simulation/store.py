@@ -135,12 +135,13 @@ class Store:
         value: bytes | None = self._get(key, bytes)
         return value
 
-    def set(self, key: bytes, value: bytes, *options: bytes) -> bytes:
+    def set(self, key: bytes, value: bytes, *options: bytes) -> bytes | None:
+        answer = self.get(key) if options[2:] == (b"GET",) else b"OK"
         self.values[key] = value
         self.expires.pop(key, None)
         if options:
             self.expires[key] = self.now_ms + int(options[1])
-        return b"OK"
+        return answer
 
     # -- hashes --------------------------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from unittest import mock
 import pytest
 
 from server.cluster import scripts
+from server.cluster.availability import Availability
 from server.cluster.caretaker import Caretaker
 from server.rooms import admission
 from server.runner.registry import Rooms
@@ -43,9 +44,14 @@ def no_waiting() -> tuple[Change, ...]:
     return ((Simulation, "_all_back", lambda _: True),)
 
 
+async def _keeps(_availability: Availability, _name: str) -> bool:
+    return True
+
+
 def no_doubt() -> tuple[Change, ...]:
     """What the log does not have has never been."""
-    return ((Rooms, "log_changed", lambda rooms, _: [runner.catch_up() for runner in rooms.all()]),)
+    catch_up = (Rooms, "log_changed", lambda rooms, _: [runner.catch_up() for runner in rooms.all()])
+    return (catch_up, (Availability, "keeps", _keeps))
 
 
 SEEDS: Final[dict[Callable[..., Any], tuple[Callable[[], tuple[Change, ...]], int, int]]] = {
@@ -53,7 +59,7 @@ SEEDS: Final[dict[Callable[..., Any], tuple[Callable[[], tuple[Change, ...]], in
     scenarios.everybody_elsewhere: (no_patience, 0, 1),
     scenarios.impatient_newcomers: (the_last_wins, 0, 2),
     scenarios.node_and_redis_die: (no_strangers, 0, 1),
-    scenarios.node_of_a_listener_dies: (no_waiting, 2, 4),
+    scenarios.node_of_a_listener_dies: (no_waiting, 8, 12),
     scenarios.newcomer_at_a_stranger: (no_doubt, 0, 1),
 }
 """What it takes to survive, and seeds for which it does."""
