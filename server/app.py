@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import version
 from typing import Final, Self
 
@@ -323,10 +324,15 @@ async def run(config: Config, ready: Callable[[str, int, str], None], *, as_json
     stop = _stop_event()
     async with Server(config) as server:
         log.info("listening", port=server.port, media_path=server.media_path, version=version("holdspace"))
-        server.on_drain(stop.set)
+        server.on_drain(partial(_stop_drained, stop))
         ready(config.base_url(server.port), server.port, server.media_path)
         _settle_memory()
         await stop.wait()
+
+
+def _stop_drained(stop: asyncio.Event) -> None:
+    log.info("stopping", reason="drained")
+    stop.set()
 
 
 def _settle_memory() -> None:

@@ -42,6 +42,10 @@ PUBLIC_KEYS: Final = frozenset(
         "problem",
         "where",
         "worker",
+        "node",
+        "servers",
+        "generation",
+        "media_path",
         "logger",
     }
 )

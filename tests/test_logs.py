@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import ast
 import logging
+from pathlib import Path
 
 import pytest
 import structlog
@@ -9,6 +11,18 @@ import structlog
 from server import logs
 
 CANARY = "canary-word"
+LEVELS = {"debug", "info", "warning", "error"}
+
+
+def keys_of_lines() -> dict[str, str]:
+    """Every key that a line of the server's own log is given, with a place where it is."""
+    found: dict[str, str] = {}
+    for path in Path(logs.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            match node:
+                case ast.Call(func=ast.Attribute(ast.Name("log" | "_log"), level), keywords=given) if level in LEVELS:
+                    found |= {each.arg: f"{path.name}:{node.lineno}" for each in given if each.arg}
+    return found
 
 
 @pytest.fixture(autouse=True)
@@ -29,6 +43,13 @@ def test_unknown_keys_are_dropped(capsys: pytest.CaptureFixture[str], as_json: b
     line = capsys.readouterr().err
     assert "abc" in line
     assert CANARY not in line
+
+
+def test_nothing_is_dropped_that_was_meant_to_be_written() -> None:
+    """A warning that a server was lost would not say which one."""
+    keys = keys_of_lines()
+    assert {"room", "status", "node"} <= keys.keys()
+    assert {key: place for key, place in keys.items() if key not in logs.PUBLIC_KEYS} == {}
 
 
 def test_libraries_are_told_by_place(capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,6 +20,7 @@ from server.logs import fault
 ADDRESSES: Final[web.AppKey[Callable[[], Iterable[str]]]] = web.AppKey("addresses")
 """Addresses of the servers, beside this one, that its pages may connect to."""
 CLIENT_GONE: Final = 499
+PROBES: Final = frozenset({"/healthz", "/readyz"})
 """Nobody is there to be answered; the number is that of nginx."""
 REQUEST_ID: Final = web.RequestKey("request_id", str)
 ID: Final = re.compile(r"[0-9a-f-]{16,36}")
@@ -114,7 +115,9 @@ async def access_log(request: web.Request, handler: Handler) -> web.StreamRespon
     else:
         return response
     finally:
-        log.info(
+        # Load balancers ask every second whether we are well: worth a line only when we are not.
+        tell = log.debug if _route(request) in PROBES and status < web.HTTPBadRequest.status_code else log.info
+        tell(
             "request",
             request=request[REQUEST_ID],
             method=request.method,

@@ -9,7 +9,7 @@ from typing import Never
 import pytest
 from aiohttp import web
 from aiohttp.http_exceptions import BadStatusLine
-from aiohttp.test_utils import make_mocked_request
+from aiohttp.test_utils import TestClient, TestServer, make_mocked_request
 from structlog.testing import capture_logs
 
 from server.api.headers import access_log, http_log
@@ -32,6 +32,21 @@ async def test_faults(error: type[Exception], raised: type[Exception], lines: li
     with capture_logs() as told, pytest.raises(raised):
         await access_log(make_mocked_request("GET", "/"), handler)
     assert [(line["event"], line.get("status")) for line in told] == lines
+
+
+@pytest.mark.parametrize(("status", "level"), [(200, "debug"), (503, "info")])
+async def test_a_probe_is_told_when_it_fails(status: int, level: str) -> None:
+    """A load balancer asks every second: the log is for what happened."""
+
+    async def readyz(_request: web.Request) -> web.Response:
+        return web.Response(status=status)
+
+    app = web.Application(middlewares=[access_log])
+    app.router.add_get("/readyz", readyz)
+    with capture_logs() as told:
+        async with TestClient(TestServer(app)) as client, client.get("/readyz"):
+            pass
+    assert [(line["event"], line["route"], line["log_level"]) for line in told] == [("request", "/readyz", level)]
 
 
 @pytest.mark.parametrize(
