@@ -10,9 +10,11 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from types import ModuleType
 
+import jwt
 import pytest
 import pytest_asyncio
-from aiohttp import ClientSession
+from aiohttp import ClientSession, web
+from aiohttp.test_utils import TestServer
 
 from holdspace_client import (
     MAIN,
@@ -116,6 +118,53 @@ async def test_a_refused_command_says_why(evening: Evening) -> None:
     with pytest.raises(CommandRefused) as refusal:
         await ben.do(c.EndSession())
     assert refusal.value.code is RejectCode.NOT_ALLOWED
+    assert refusal.value.message == "Your role in this group does not include that."
+    with pytest.raises(CommandRefused) as refusal:
+        await ben.do(c.SendChat("x" * 3_000))
+    assert "$[1].command.text" in refusal.value.detail
+    assert refusal.value.__notes__ == [refusal.value.detail]
+
+
+async def test_a_refused_token_says_why(evening: Evening) -> None:
+    """At the link and at the connection: the author of what signs tokens has to find the claim."""
+    token = jwt.encode({"iss": KEY.name, "room": "no room"}, SECRET, algorithm="HS256", headers={"kid": KEY.name})
+    for attempt in (
+        open_link(evening.http, f"{evening.url}/#{token}"),
+        Session(evening.http, evening.url, token).join(),
+    ):
+        with pytest.raises(JoinRefused) as refusal:
+            await attempt
+        assert "exp" in refusal.value.detail
+        assert refusal.value.__notes__ == [refusal.value.detail]
+
+
+async def test_who_waits_to_be_back_hears_of_the_end(evening: Evening) -> None:
+    """A command that is repeated until it is answered is given up when nobody will come back."""
+    ann, ben = await evening.join("ann", Role.MODERATOR), await evening.join("ben")
+    await ben.drop()
+    waiting = asyncio.create_task(ben.ensure(c.RaiseHand()))
+    await ann.do(c.Remove("ben"))
+    assert await ben.keep() is DisconnectCode.REMOVED
+    for attempt in (waiting, ben.ensure(c.RaiseHand())):
+        async with asyncio.timeout(5):
+            with pytest.raises(NotAcknowledged):
+                await attempt
+
+
+@pytest.mark.parametrize("body", [b"<html>Sign in to the network</html>", b"{}", b"\xff", b"[]"])
+async def test_another_server_that_says_yes_is_told_apart(evening: Evening, body: bytes) -> None:
+    """A portal or a proxy answers 200 to everything."""
+
+    async def portal(_request: web.Request) -> web.Response:
+        return web.Response(body=body, content_type="text/html")
+
+    app = web.Application()
+    app.router.add_route("*", "/{any:.*}", portal)
+    async with TestServer(app) as server:
+        elsewhere = Platform(evening.http, str(server.make_url("")), api_key=KEY.name, api_secret=SECRET)
+        with pytest.raises(PlatformProblem) as problem:
+            await elsewhere.room("any")
+    assert (problem.value.code, problem.value.status) == ("not_holdspace", 200)
 
 
 async def test_a_lost_connection_comes_back_by_itself(evening: Evening) -> None:

@@ -42,7 +42,7 @@ async def swap_for_ticket(http: ClientSession, url: str, token: str) -> Ticket:
         try:
             if answer.ok:
                 return msgspec.json.decode(data, type=Ticket)
-            raise JoinRefused(msgspec.json.decode(data, type=ConnectRefused).code)
+            raise _join_refused(msgspec.json.decode(data, type=ConnectRefused))
         except msgspec.DecodeError as error:
             raise ConnectionError(f"no Holdspace answers there (HTTP status {answer.status})") from error
 
@@ -140,9 +140,16 @@ def _acknowledgement(data: object) -> Acknowledgement:
 
 def _refused(data: object) -> Exception:
     try:
-        return JoinRefused(msgspec.convert(data, _ConnectError).data.code)
+        return _join_refused(msgspec.convert(data, _ConnectError).data)
     except msgspec.ValidationError:
         return ConnectionError("no server there, or it does not speak this protocol")
+
+
+def _join_refused(refusal: ConnectRefused) -> JoinRefused:
+    error = JoinRefused(refusal.code, refusal.detail)
+    if refusal.detail:
+        error.add_note(refusal.detail)
+    return error
 
 
 class _ConnectError(msgspec.Struct):

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from typing import Final, TypeVar
 from urllib.parse import quote
 
@@ -32,7 +33,10 @@ T = TypeVar("T")
 
 
 class PlatformProblem(Exception):
-    """The server refused (RFC 9457). `code` is stable; `retry_after_s`: when to ask again, if the server said so."""
+    """The server refused (RFC 9457), or something else has answered (`not_holdspace`).
+
+    `code` is stable; `retry_after_s`: when to ask again, if the server said so.
+    """
 
     def __init__(self, problem: Problem, retry_after_s: float | None = None) -> None:
         super().__init__(f"{problem.code}: {problem.detail}" if problem.detail else problem.code)
@@ -100,9 +104,10 @@ class Platform:
         body = None if wish is None else msgspec.json.encode(wish)
         async with self._http.request(method, self._base + path, data=body, headers=headers) as response:
             data = await response.read()
-            if not response.ok:
-                raise _problem(response, data)
-            return msgspec.json.decode(data, type=answer)
+            if response.ok:
+                with suppress(msgspec.MsgspecError, UnicodeDecodeError):
+                    return msgspec.json.decode(data, type=answer)
+            raise _problem(response, data)
 
     def _token(self) -> str:
         claims = {"iss": self._api_key, "aud": "holdspace-api", "exp": int(self._now_s()) + TOKEN_SECONDS}
@@ -113,6 +118,6 @@ def _problem(response: ClientResponse, data: bytes) -> PlatformProblem:
     wait = response.headers.get("Retry-After", "")
     try:
         problem = msgspec.json.decode(data, type=Problem)
-    except msgspec.MsgspecError:  # something between us and the server has answered
+    except (msgspec.MsgspecError, UnicodeDecodeError):  # something between us and the server has answered
         problem = Problem("about:blank", response.reason or "", response.status, "not_holdspace")
     return PlatformProblem(problem, float(wait) if wait.isdecimal() else None)

@@ -13,7 +13,7 @@ from msgspec import UNSET
 
 from holdspace_client.connection import Connection, NotAcknowledged
 from holdspace_client.mirror import EventsMissed, Mirror
-from holdspace_client.protocol.errors import DisconnectCode, JoinRefused
+from holdspace_client.protocol.errors import DisconnectCode, JoinRefused, is_final
 from holdspace_client.protocol.ids import CommandId, ParticipantId, Placement
 from holdspace_client.protocol.rooms.commands import Leave
 from holdspace_client.protocol.rooms.events import Event
@@ -43,11 +43,19 @@ WAIT_S: Final = 10.0
 
 
 class CommandRefused(Exception):
-    """The server refused a command that had to succeed."""
+    """The server refused a command that had to succeed.
+
+    `detail` tells you what to correct, `message` may be shown to the person. `retry_after_ms`: when to try again.
+    """
 
     def __init__(self, reject: Reject) -> None:
         super().__init__(reject.reason)
         self.code = reject.code
+        self.message = reject.message
+        self.detail = reject.detail
+        self.retry_after_ms = reject.retry_after_ms
+        if reject.detail:
+            self.add_note(reject.detail)
 
 
 class ProtocolBroken(Exception):
@@ -149,6 +157,11 @@ class Seat:
     async def until_placed(self, placement: Placement, timeout_s: float | None = WAIT_S) -> RoomView:
         """Wait until one is there."""
         return await self.until(lambda _: self.placement == placement, timeout_s)
+
+    @property
+    def over(self) -> bool:
+        """Whether there is no way back: left, closed, or ended for good by the server. `join` begins anew."""
+        return self._closed or (self.goodbye is not None and is_final(self.goodbye))
 
     async def until_disconnected(self, timeout_s: float | None = WAIT_S) -> DisconnectCode | None:
         """Wait until the connection has ended; returns the reason that the server gave."""

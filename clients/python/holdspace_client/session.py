@@ -118,22 +118,30 @@ class Session(Seat):
             try:
                 await self.come_back()
             except JoinRefused as refusal:
+                self._end(refusal.code)
                 return refusal.code
             except ConnectionAbortedError:
                 return None
+
+    def _end(self, code: DisconnectCode) -> None:
+        """Whoever waits to be back need not wait any longer."""
+        self.goodbye = code
+        self._tell()
 
     # -- acting --------------------------------------------------------------------------------------------------------
 
     async def ensure(self, command: ClientCommand, *, life_s: float = COMMAND_LIFE_S) -> Ok:
         """Send a command until it is answered, over as many connections as `keep` makes; it has one effect only.
 
-        Raises CommandRefused, and NotAcknowledged after `life_s`.
+        Raises CommandRefused, and NotAcknowledged after `life_s` or when the session is over.
         """
         command_id = fresh_command_id()
         try:
             async with asyncio.timeout(life_s):
                 while True:
-                    await self._until(lambda: self.connected, None)
+                    await self._until(lambda: self.connected or self.over, None)
+                    if not self.connected:
+                        raise NotAcknowledged
                     answer = await self._once(command, command_id)
                     if answer is not None and not (isinstance(answer, Reject) and answer.code in AGAIN):
                         return done(answer)
