@@ -140,13 +140,18 @@ def _elsewhere(rows: Sequence[dict[str, Any]]) -> tuple[str, ...]:
     for topology, title in ELSEWHERE.items():
         there = [row for row in rows if row["topology"] == topology]
         if there:
-            lines += ["", f"The same {title}; killed, paused or emptied is the primary that has the room:", ""]
             lines += [
+                "",
+                "<details>",
+                f"<summary>The same {title}; killed, paused or emptied is the primary that has the room</summary>",
+                "",
                 "| # | fault | lost | duplicated | in two places | back, p50 / p99 | media silent, p50 / p99 |",
                 "| --- | --- | --- | --- | --- | --- | --- |",
                 *(f"{_ours(row)} |" for row in there),
                 "",
                 _counted(there),
+                "",
+                "</details>",
             ]
     return tuple(lines)
 
