@@ -267,6 +267,18 @@ def test_who_answers_is_not_taken_for_deaf() -> None:
         assert scene.downlink.estimator is not None
 
 
+def test_a_path_that_was_blocked_is_not_deaf() -> None:
+    """After ten seconds without a word a report comes first, and the feedback soon after it."""
+    scene = Scene()
+    scene.watch()
+    scene.play(3)
+    report(scene)
+    scene.silent = True
+    scene.play(10)
+    report(scene)
+    assert scene.downlink.estimator is not None
+
+
 def test_another_path_is_measured_anew() -> None:
     """After the client moved, nothing known of the former path is trusted, and the new one is found out again."""
     scene = Scene()

@@ -15,7 +15,8 @@ HEADROOM: Final = 1.5
 NS: Final = 1_000_000_000
 DEAF_NS: Final = 5 * NS
 DEAF_BYTES: Final = 20_000
-"""Reports for so long and not one transport-wide feedback, with this much sent: it was negotiated, but never comes."""
+DEAF_REPORTS: Final = 4
+"""So many reports in so long and not one transport-wide feedback, with this much sent: it never comes."""
 
 
 FIRST_HOLD_NS: Final = 10 * NS
@@ -33,11 +34,12 @@ class Fallback:
     report may come from the publisher's own path, so that it counts only when it is high.
     """
 
-    __slots__ = ("_cut_ns", "_heard_ns", "_held_until_ns", "_hold_ns", "_loss", "_since_ns", "target_bps")
+    __slots__ = ("_cut_ns", "_heard_ns", "_held_until_ns", "_hold_ns", "_loss", "_reports", "_since_ns", "target_bps")
 
     def __init__(self) -> None:
         self.target_bps = float(START_BPS)
         self._since_ns = 0
+        self._reports = 0
         self._loss = 0.0
         self._cut_ns = 0
         self._heard_ns = 0
@@ -59,9 +61,11 @@ class Fallback:
     def needed(self, estimator: Estimator, now_ns: int) -> bool:
         """Whether only reports come of what the estimator waits for; to be asked with each report."""
         if not self._since_ns or estimator.unanswered_bytes < DEAF_BYTES or estimator.fed_ns > self._since_ns:
-            self._since_ns = now_ns
+            self._since_ns, self._reports = now_ns, 0
             return False
-        if now_ns - self._since_ns < DEAF_NS:
+        self._reports += 1
+        if now_ns - self._since_ns < DEAF_NS or self._reports < DEAF_REPORTS:
+            # The first report after a path was blocked comes before the first feedback.
             return False
         self.target_bps = min(self.target_bps, estimator.target_bps)
         return True
