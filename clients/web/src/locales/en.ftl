@@ -183,6 +183,7 @@ tile-paused-crowd = not every picture is sent in a large group
 tile-paused-crowd-short = Not all pictures fit
 pin = Pin { $name }: always large, on the first page
 unpin = Unpin { $name }
+nobody-else = Nobody else is here right now.
 pager = Pages of people
 pager-before = Previous page
 pager-after = Next page

@@ -177,6 +177,7 @@ tile-paused-crowd = en un grupo grande no se envían todas las imágenes
 tile-paused-crowd-short = No caben todas las imágenes
 pin = Fijar a { $name }: siempre en grande, en la primera página
 unpin = Dejar de fijar a { $name }
+nobody-else = Ahora mismo no hay nadie más aquí.
 pager = Páginas de personas
 pager-before = Página anterior
 pager-after = Página siguiente
