@@ -24,6 +24,7 @@ async def deny(moderator: Person, name: str) -> None:
     """Do not let one person in."""
     await moderator.panel("people")
     await waiting(moderator, name).get_by_test_id("deny").click()
+    await moderator.press("confirm")
     await expect(waiting(moderator, name)).to_have_count(0)
 
 

@@ -40,6 +40,20 @@ async def call(ana: Person, moderator: Person, ben: Person) -> None:
     await expect(ana.find("help")).to_contain_text(f"{moderator.name} has seen your call.")
 
 
+async def private_word(server: Server, ana: Person, moderator: Person, late: Person) -> None:
+    """She is told with whom before she goes; who comes late does not burst in; one press brings both back."""
+    await moderator.page.get_by_test_id("help-call").get_by_test_id("do-aside").click()
+    await expect(ana.find("announced-move")).to_contain_text(f"Quiet room ({moderator.name})")
+    await expect(ana.find("announced-move")).to_contain_text(f"With {moderator.name}.")
+    await expect(ana.find("agenda-bar")).to_contain_text("Quiet room")
+    await come(server, late, "participant")
+    await expect(late.find("screen-room")).to_have_attribute("data-placement", "main")
+    await expect(ana.find("tile")).to_have_count(2)
+    await moderator.press("aside-end")
+    await expect(ana.find("screen-room")).to_have_attribute("data-placement", "main")
+    await expect(moderator.find("screen-room")).to_have_attribute("data-placement", "main")
+
+
 async def find_a_number(ana: Person) -> None:
     """The page has lost its connection; the program's line is there to be pressed."""
     await ana.context.set_offline(True)
@@ -63,15 +77,16 @@ async def vanish(server: Server, ana: Person, moderator: Person) -> None:
 
 
 async def test_help_and_a_way_out(server: Server, meet: Meet) -> None:
-    """A call that only moderators see, a number without a connection, and gone by three presses or by one."""
-    moderator, ana, ben = await meet("Moderator"), await meet("Ana"), await meet("Ben")
+    """A call that only moderators see, a private word, a number without a connection, gone by three presses or one."""
+    moderator, ana, ben, cleo = [await meet(name) for name in ("Moderator", "Ana", "Ben", "Cleo")]
     await come(server, moderator, "moderator")
     await come(server, ana, "participant", devices=True)
     await come(server, ben, "participant")
     await call(ana, moderator, ben)
+    await private_word(server, ana, moderator, cleo)
     await find_a_number(ana)
     await vanish(server, ana, moderator)
     await ben.press("quick-exit")
     await ben.page.wait_for_url("about:blank")
-    await expect(moderator.find("person")).to_have_count(1)
-    assert [*moderator.errors, *ana.errors, *ben.errors] == []
+    await expect(moderator.find("person")).to_have_count(2)
+    assert [*moderator.errors, *ana.errors, *ben.errors, *cleo.errors] == []

@@ -107,6 +107,8 @@ admit-name = Let in { $name }
 admit-all = Let everyone in
 deny = Not today
 deny-name = Not today: { $name }
+deny-title = Not let { $name } in?
+deny-text = They read that they were not let in this time. They can open their link again.
 
 ## Connection
 
@@ -318,6 +320,10 @@ do-rename = Change name
 do-role-participant = Make group member
 do-role-leader = Make peer leader
 do-role-moderator = Make moderator
+do-aside = Take aside for a private word
+aside-room = Quiet room ({ $name })
+aside-with = You are alone here with { $name }.
+aside-end = Both back to the main room
 do-visit = Go to this room
 do-remove = Remove from session
 own-settings = For you

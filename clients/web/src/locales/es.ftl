@@ -107,6 +107,8 @@ admit-name = Dejar entrar a { $name }
 admit-all = Dejar entrar a todas las personas
 deny = Hoy no
 deny-name = Hoy no: { $name }
+deny-title = ¿No dejar entrar a { $name }?
+deny-text = Leerá que esta vez no se le dejó entrar. Puede volver a abrir su enlace.
 
 ## Connection
 
@@ -312,6 +314,10 @@ do-rename = Cambiar el nombre
 do-role-participant = Hacer integrante
 do-role-leader = Hacer líder de pares
 do-role-moderator = Dar la moderación
+do-aside = Hablar a solas
+aside-room = Sala tranquila ({ $name })
+aside-with = Aquí solo están tú y { $name }.
+aside-end = Volver a la sala principal
 do-visit = Ir a esta sala
 do-remove = Sacar de la sesión
 own-settings = Para ti
