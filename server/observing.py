@@ -33,16 +33,16 @@ class Span(Protocol):
     """Something under way whose time is taken."""
 
     def owns(self, key: str) -> None:
-        """It is the command that the log knows by this key, until it ends."""
+        """It is about the command that has this key in the log."""
 
     def about(self, kind: str) -> None:
-        """What it turned out to be; one of a few names."""
+        """Say what kind of thing it is, once that is known; one of a few names."""
 
     def reached(self, point: str) -> None:
-        """So far it has come; one of a few names."""
+        """Mark a point on its way; one of a few names."""
 
     def carried(self) -> dict[str, str]:
-        """Headers by which whoever is called goes on with the trace (W3C Trace Context)."""
+        """Headers with which whoever is called continues the trace (W3C Trace Context)."""
 
     def end(self, outcome: str) -> None:
         """It is over; called once. `outcome`: one of a few names, as for `Meter`."""
@@ -55,13 +55,13 @@ class Tracer(Protocol):
     """
 
     def begin(self, name: str, request: str, parent: Span | None = None) -> Span:
-        """Something begins, for the request of this id."""
+        """Begin a span of this name, for the request of this id; under `parent`, if there is one."""
 
     def append(self, keys: Sequence[str]) -> Span | None:
-        """Entries of these keys go to the log; None: none of them is of a command that is traced."""
+        """Begin a span for an append of entries with these keys; None if no command among them is traced."""
 
     def carried(self, keys: Sequence[str]) -> dict[str, str]:
-        """By which other nodes go on with the traces of these commands, those of them that are traced."""
+        """With what other nodes continue the traces of these commands, by key; of those that are traced."""
 
     def delivered(self, keys: Sequence[str], traces: Sequence[str]) -> None:
-        """Everybody on this node was told of these commands; `traces`: as another node carried them, or empty."""
+        """Everybody on this node was told of these commands; `traces`: of each what another node carried, or empty."""

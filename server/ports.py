@@ -27,9 +27,10 @@ Seq = NewType("Seq", int)
 class Entry(Struct, frozen=True, omit_defaults=True):
     """The smallest unit that is committed: all events of one command (or time-out), or none of them.
 
-    `command` is the key of the participant's (or the system's) command, or the name of a time-out; it makes a retry
-    harmless. `at_ms` is the log time of the decision, never below that of the entry before. `events` is empty if the
-    wish was fulfilled already. `trace`: by which those who are told go on with the command's trace, if it has one.
+    `command` is the key of the participant's (or the system's) command, or the name of a time-out; a retry carries the
+    same one, so that it has one effect. `at_ms` is the log time of the decision, never below that of the entry before.
+    `events` is empty if there was nothing left to change. `trace`: with it other nodes continue the trace of the
+    command (W3C Trace Context); empty if it is not traced.
     """
 
     command: str
@@ -94,8 +95,8 @@ class LogUnavailable(Exception):
 Hint = Callable[[Epoch, Seq, tuple[Entry, ...]], None]
 """Called with the entries of one append, and the position of the first, soon after they are stored.
 
-May come before the reply of that append, late, twice or never. Without entries it tells where the log stands: at the
-position before `first` of this epoch; epoch 0: look anew, as the room is gone or has a new life. It may be out of date.
+Nothing is guaranteed: it may come before the reply to that append, late, twice or never. Without entries it only says
+where the log stood: right before position `first` of this epoch. Epoch 0: the room is gone or has a new life, load it.
 """
 
 
@@ -140,12 +141,12 @@ class RoomLog(Protocol):
     async def restore(
         self, room: RoomId, epoch: Epoch, seq: Seq, state: RoomState, *, wake_ms: int | None = None, at_ms: int = 0
     ) -> Loaded | None:
-        """Load a room anew, for who knows that it came to `state` at this position; None if it was forgotten.
+        """Load a room anew, for a node that has seen it reach `state` at this position; None if it was forgotten.
 
-        A log that has lost the room, or knows less of it, begins a new life from this state. Of several who offer
-        theirs one wins, unless nothing has happened since and another knows more; all get what is there after that.
-        `at_ms`: log time of the entry at this position. What is so old that its end may be forgotten brings nothing
-        back: whoever knows it has slept since.
+        If the log has lost the room, or knows less of it, a new life begins from this state. Several nodes may offer
+        theirs: the first one wins, unless a later one knows more and nothing has happened since. All of them get what
+        stands then. `at_ms`: log time of the entry at this position. A state so old that the log may no longer remember
+        the end of its session brings nothing back: whoever offers it has slept since.
         """
 
     async def due(self, now_ms: int, limit: int, share: tuple[int, int] = (0, 1)) -> list[RoomId]:
