@@ -49,7 +49,7 @@ class _Guest(Struct):
 
 
 class Carrier:
-    """Drives the local plane for one room. `tell` gets each report for the node that its peer was opened through."""
+    """Drives the local plane for one room. `tell` gets each report, with the node through which its peer was opened."""
 
     def __init__(
         self, room: RoomId, generation: int, plane: LocalPlane, tell: Callable[[NodeId, Reported], None]

@@ -51,7 +51,7 @@ class Hinted(Struct, frozen=True):
 
 
 _MALFORMED: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-"""Text that is none and nesting beyond the recursion limit are no MsgspecError."""
+"""Text that is not UTF-8, and nesting beyond the recursion limit, raise something else than a MsgspecError."""
 _ENCODER: Final = Encoder()
 _ENTRY: Final = Decoder(Entry)
 _SNAPSHOT: Final = Decoder(_Snapshot)

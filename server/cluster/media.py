@@ -79,8 +79,8 @@ class NodeList(Protocol):
 class SharedPlane:
     """`MediaPlane` of this node among others. `load` loads a room here, so that its routes are set here, too.
 
-    `passed` takes what people in a room without our media say to each other, from other nodes. `secret`: by which nodes
-    of one system know each other's messages.
+    `passed` takes what people in a room without our media say to each other, from other nodes. `secret`: that of the
+    API, under which nodes of one system seal what they say to each other.
     """
 
     def __init__(

@@ -148,7 +148,7 @@ class Registry:
         await self.call(self.client.eval(_NOTE, 1, self.rooms_key(node), *rooms))
 
     async def unnote(self, node: NodeId, room: RoomId) -> None:
-        """Nobody has. Raises LogUnavailable."""
+        """Nobody has a seat in this room through this node any more. Raises LogUnavailable."""
         await self.call(self.client.srem(self.rooms_key(node), room))
 
     async def rooms_of(self, node: NodeId) -> tuple[RoomId, ...]:

@@ -55,7 +55,7 @@ class Room:
         return bool(self.adoptions or self.dismissals) or any(not visit.asked for visit in self.visits.values())
 
     def open(self, peer: PeerId, participant: ParticipantId, sdp: str) -> list[PeerId]:
-        """A new peer; returns those of the same participant that nobody was asked for yet, and are forgotten."""
+        """A new peer; forgets and returns those of the same participant for which nobody has been asked yet."""
         stale = [each for each, visit in self.visits.items() if visit.participant == participant and not visit.asked]
         for each in stale:
             del self.visits[each]

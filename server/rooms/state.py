@@ -276,9 +276,9 @@ class RoomView(Struct, frozen=True, kw_only=True):
 class Seat(Struct, frozen=True):
     """What binds a participant to their present connection. A new connection raises `generation`.
 
-    `resume_hash` is of the secret that the last Welcome carried, `shown_hash` of the one that was shown to get it: if
-    that Welcome was lost on its way, the client has no other. `claim_hash` is of what it showed with its ticket, and
-    may show again until it has resumed once. `reference`: what the care platform calls the person.
+    `resume_hash`: of the secret in the last Welcome. `shown_hash`: of the secret that was shown to get that Welcome;
+    it still opens the seat, for the Welcome may have been lost. `claim_hash`: of the claim that came with the ticket,
+    which may be shown again until the client has resumed once. `reference`: what the care platform calls the person.
     """
 
     connection: ConnectionId | None

@@ -52,7 +52,7 @@ class Meter(Protocol):
         """So many were sent, failed (and are sent again), or dropped for good."""
 
     def webhooks_waiting(self, count: int, oldest_s: float) -> None:
-        """So many wait in this node's share; the oldest that it has at hand since so long."""
+        """So many wait in this node's share; the oldest of those that it has read, for so long."""
 
 
 class Receiver(Struct, frozen=True):
