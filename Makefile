@@ -46,6 +46,8 @@ PIP := $(BIN)/python -m pip -qq
 PYTEST := $(BIN)/python -m pytest
 SPREAD := --numprocesses=$(JOBS) --dist=loadfile --no-loadscope-reorder
 PAIRS := --numprocesses=$(BROWSERS) --dist=load --maxschedchunk=1
+# Who looks for a dozen tests need not read four thousand.
+MARKED = $(shell grep -rlE 'mark\.(e2e|alone)' tests --include='*.py')
 WEB := clients/web
 NPM := scripts/npm --prefix $(WEB)
 NPM_FLAGS := --no-audit --no-fund --no-update-notifier --loglevel=error
@@ -66,16 +68,16 @@ AGAIN = $(MAKE)
 test: programs operations install-dev web
 	@status=0; $(AGAIN) --keep-going lint || status=1; \
 	echo "==> tests"; HYPOTHESIS_PROFILE=quick $(PYTEST) -m "not slow and not e2e and not alone" $(SPREAD) || status=1; \
-	echo "==> browsers"; HYPOTHESIS_PROFILE=quick $(PYTEST) -m "not slow and e2e and not alone" $(PAIRS) || status=1; \
-	echo "==> tests that need the machine"; HYPOTHESIS_PROFILE=quick $(PYTEST) -m "not slow and alone" || status=1; \
+	echo "==> browsers"; HYPOTHESIS_PROFILE=quick $(PYTEST) -m "not slow and e2e and not alone" $(PAIRS) $(MARKED) || status=1; \
+	echo "==> tests that need the machine"; HYPOTHESIS_PROFILE=quick $(PYTEST) -m "not slow and alone" $(MARKED) || status=1; \
 	exit $$status
 
 test-all: programs operations install-dev web stacks
 	@status=0; $(AGAIN) --keep-going lint || status=1; \
 	echo "==> all tests"; HYPOTHESIS_PROFILE=full $(PYTEST) -m "not e2e and not alone" $(SPREAD) --timeout=3600 || status=1; \
-	echo "==> all browsers"; HYPOTHESIS_PROFILE=full $(PYTEST) -m "e2e and not alone" $(PAIRS) --timeout=3600 || status=1; \
+	echo "==> all browsers"; HYPOTHESIS_PROFILE=full $(PYTEST) -m "e2e and not alone" $(PAIRS) --timeout=3600 $(MARKED) || status=1; \
 	echo "==> all tests that need the machine"; \
-	HYPOTHESIS_PROFILE=full $(PYTEST) -m "alone" --timeout=3600 || status=1; \
+	HYPOTHESIS_PROFILE=full $(PYTEST) -m "alone" --timeout=3600 $(MARKED) || status=1; \
 	exit $$status
 
 # Each fault once for each of SEEDS, on Redis and Valkey in turns. The table is written even if one was not survived.
