@@ -198,6 +198,8 @@ def _understood(name: str, target: TargetOptions, load: LoadOptions, output: Out
     scenario = checked(replace(scenario, **changes), where=name)
     url = target.url.rstrip("/")
     secret = ""
+    if target.metrics_url:
+        _require_metrics(target)
     if url:
         _require_leave(url, target, scenario)
         key = Config(
@@ -223,6 +225,17 @@ def _understood(name: str, target: TargetOptions, load: LoadOptions, output: Out
         command=_command(),
         urls=(url,) if url else (),
     )
+
+
+def _require_metrics(target: TargetOptions) -> None:
+    """Raises ConfigError."""
+    if not target.url:
+        raise ConfigError("--metrics-url belongs to a --url: a server that is started for the test is asked anyway")
+    parts = urlsplit(target.metrics_url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ConfigError(
+            f"--metrics-url: {target.metrics_url!r} is not an address such as http://10.0.0.5:9464/metrics"
+        )
 
 
 def _require_leave(url: str, target: TargetOptions, scenario: Scenario) -> None:

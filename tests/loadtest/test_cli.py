@@ -82,9 +82,24 @@ def test_only_loopback_is_this_machine(url: str, own: bool) -> None:
         (("run", "smoke", "--network", "6g"), "network.profile must be one of"),
         (("run", "smoke", "--baseline", "nowhere.json"), "No such file"),
         (("run", "smoke", "--fail-if-worse"), "worse than what?"),
+        (("run", "smoke", "--metrics-url", "http://localhost:1/metrics"), "belongs to a --url"),
+        (("run", "smoke", "--url", "http://localhost:1", "--metrics-url", "nonsense", *KEY), "is not an address"),
         (("scenario", "show", "smoak"), "there is no scenario smoak"),
     ],
-    ids=["scenario", "metric", "owner", "address", "secret", "nodes", "network", "baseline", "worse", "show"],
+    ids=[
+        "scenario",
+        "metric",
+        "owner",
+        "address",
+        "secret",
+        "nodes",
+        "network",
+        "baseline",
+        "worse",
+        "alone",
+        "metrics",
+    ]
+    + ["show"],
 )
 def test_wrong_use_is_refused_before_anything_runs(
     words: tuple[str, ...], complaint: str, capsys: pytest.CaptureFixture[str]
