@@ -59,6 +59,11 @@ export function screenOf(track: MediaStreamTrack): Screen {
   return screen;
 }
 
+/** What a phone call or a sleep has paused goes on. */
+export function playVideos(): void {
+  for (const { video } of screens.values()) if (video.paused) play(video);
+}
+
 /** Into the tile that shows it. */
 export function place({ video }: Screen, tile: HTMLElement): void {
   bring(video, tile);
@@ -73,6 +78,10 @@ export function park({ video, frames }: Screen, from?: HTMLElement): void {
 
 function bring(video: HTMLVideoElement, place: HTMLElement): void {
   place.append(video);
-  // A muted video may always play; a rejection only means that it was moved meanwhile.
+  play(video);
+}
+
+/** A muted video may always play; a rejection only means that it was moved meanwhile. */
+function play(video: HTMLVideoElement): void {
   video.play().catch(() => undefined);
 }
