@@ -98,8 +98,8 @@ def test_only_loopback_is_this_machine(url: str, own: bool) -> None:
         "worse",
         "alone",
         "metrics",
-    ]
-    + ["show"],
+        "show",
+    ],
 )
 def test_wrong_use_is_refused_before_anything_runs(
     words: tuple[str, ...], complaint: str, capsys: pytest.CaptureFixture[str]
