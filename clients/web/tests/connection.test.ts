@@ -42,6 +42,20 @@ describe("the connection", () => {
     expect(server.closes).toBeGreaterThanOrEqual(1);
   });
 
+  test("keeps nothing that cannot be sent: it would break the next connection too", async () => {
+    server.welcome();
+    const huge = await connection.command({ type: "send_chat", text: "\u4e00".repeat(100_000) });
+    expect(huge).toMatchObject({ type: "reject", reason: "too_large" });
+    await expect(connection.command({ type: "extend_phase", extra_ms: 5n as unknown as number })).rejects.toThrow();
+    server.refuseToSend = new Error("Could not encode");
+    await expect(connection.command({ type: "raise_hand" })).rejects.toThrow("Could not encode");
+    server.refuseToSend = null;
+    server.breakWire();
+    time.advance(100);
+    server.welcome();
+    expect(server.received).toEqual([]);
+  });
+
   test("sends what was not acknowledged again, with the same id and in the same order", async () => {
     server.welcome();
     const answers: Acknowledgement[] = [];

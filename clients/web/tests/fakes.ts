@@ -11,6 +11,8 @@ export class ScriptedServer {
   dials = 0;
   readonly addresses: (string | null)[] = [];
   closes = 0;
+  /** Thrown in place of sending, as by an encoder. */
+  refuseToSend: Error | null = null;
   readonly received: { frame: CommandFrame; acknowledge: (answer: Acknowledgement) => void }[] = [];
 
   readonly wire: WireFactory = (handlers, address): Wire => {
@@ -20,7 +22,10 @@ export class ScriptedServer {
     return {
       open: () => undefined,
       close: () => void this.closes++,
-      send: (frame, acknowledge) => void this.received.push({ frame, acknowledge }),
+      send: (frame, acknowledge) => {
+        if (this.refuseToSend) throw this.refuseToSend;
+        this.received.push({ frame, acknowledge });
+      },
     };
   };
 

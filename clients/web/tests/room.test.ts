@@ -45,11 +45,23 @@ describe("a room of one's own", () => {
     vi.useRealTimers();
   });
 
+  test("what is answered leaves no timer behind", async () => {
+    vi.useFakeTimers();
+    const { server, room, joined } = arrive();
+    server.welcome();
+    await joined;
+    const answer = room.command({ type: "raise_hand" });
+    server.acknowledge();
+    await answer;
+    expect(vi.getTimerCount()).toBe(0);
+    vi.useRealTimers();
+  });
+
   test("who is not let in hears why", async () => {
     const { server, room, joined } = arrive();
-    server.handlers?.refused({ code: 3501, reason: "token_expired", message: "", reconnect: false });
-    await expect(joined).rejects.toThrow("token_expired");
-    expect(room.ending.get()).toEqual({ code: 3501, reason: "token_expired" });
+    server.handlers?.refused({ code: 3500, reason: "token_invalid", message: "", reconnect: false, detail: "room: ..." });
+    await expect(joined).rejects.toThrow("token_invalid: room: ...");
+    expect(room.ending.get()).toEqual({ code: 3500, reason: "token_invalid", detail: "room: ..." });
   });
 
   test("a gap is asked about once", async () => {

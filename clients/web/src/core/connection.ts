@@ -6,6 +6,7 @@ import {
   type ConnectRefused,
   type Disconnecting,
   FIRST_FINAL_DISCONNECT,
+  MAX_OFFER_BYTES,
   type Notice,
   RejectCode,
   type RoomMessage,
@@ -17,17 +18,22 @@ import type { Wire, WireFactory } from "./wire.ts";
 /** `stalled`: the policy has given up, the person decides. `closed`: for good. */
 export type LinkState = "connecting" | "connected" | "reconnecting" | "stalled" | "closed";
 
-/** Why the server ended or refused the connection for good; `reason` is the stable word of its code. */
+/**
+ * Why the server ended or refused the connection for good; `reason` is the stable word of its code. `detail`: what the
+ * author of the program has to correct, if there is something.
+ */
 export interface Ending {
   readonly code: number;
   readonly reason: string;
+  readonly detail?: string;
 }
 
 export interface ConnectionPorts {
   readonly wire: WireFactory;
   readonly policy: ReconnectPolicy;
   readonly now: () => number;
-  readonly later: (run: () => void, ms: number) => void;
+  /** What is returned stops it; a clock that cannot do that may return nothing. */
+  readonly later: (run: () => void, ms: number) => void | (() => void);
   readonly newId: () => string;
 }
 
@@ -47,6 +53,8 @@ interface Waiting {
 }
 
 const COMMAND_LIFE_MS = 30_000;
+/** More ends the connection, and would end each one after it. */
+const MAX_SENT_BYTES = 2 * MAX_OFFER_BYTES;
 
 const NO_ANSWER: Acknowledgement = {
   type: "reject",
@@ -57,6 +65,7 @@ const NO_ANSWER: Acknowledgement = {
   detail: "",
 };
 
+const TOO_LARGE: Acknowledgement = { ...NO_ANSWER, code: RejectCode.TOO_LARGE, reason: "too_large", message: "" };
 const NOT_MEANT: Acknowledgement = { ...NO_ANSWER, code: RejectCode.NOT_HERE, reason: "not_here", message: "" };
 
 /**
@@ -104,10 +113,17 @@ export class Connection {
     this.waiting.clear();
   }
 
-  /** `meant`: asked before each sending; once it says no, the command is refused as `not_here`. */
+  /**
+   * `meant`: asked before each sending; once it says no, the command is refused as `not_here`. Rejects what cannot be
+   * written down.
+   */
   command(command: ClientCommand, meant = (): boolean => true): Promise<Acknowledgement> {
     if (this.state.get() === "closed") return Promise.resolve(NO_ANSWER);
     return new Promise((resolve) => {
+      if (new TextEncoder().encode(JSON.stringify(command)).length > MAX_SENT_BYTES) {
+        resolve(TOO_LARGE);
+        return;
+      }
       const id = this.ports.newId();
       const item: Waiting = {
         id,
@@ -115,18 +131,28 @@ export class Connection {
         meant,
         expiresMs: this.ports.now() + COMMAND_LIFE_MS,
         settle: (answer) => {
-          if (this.waiting.delete(id)) resolve(answer);
+          if (!this.waiting.delete(id)) return;
+          forget?.();
+          resolve(answer);
         },
       };
       this.waiting.set(id, item);
-      this.ports.later(() => item.settle(NO_ANSWER), COMMAND_LIFE_MS);
+      const forget = this.ports.later(() => item.settle(NO_ANSWER), COMMAND_LIFE_MS);
       if (this.state.get() === "connected") this.transmit(item);
     });
   }
 
   private transmit(item: Waiting): void {
-    if (!item.meant()) item.settle(NOT_MEANT);
-    else this.wire?.send({ id: item.id, command: item.command }, item.settle);
+    if (!item.meant()) {
+      item.settle(NOT_MEANT);
+      return;
+    }
+    try {
+      this.wire?.send({ id: item.id, command: item.command }, item.settle);
+    } catch (error) {
+      this.waiting.delete(item.id);
+      throw error;
+    }
   }
 
   private dial(): void {
@@ -173,7 +199,7 @@ export class Connection {
     this.drop();
     if (why && why.code >= FIRST_FINAL_DISCONNECT) {
       this.close();
-      this.handlers.ended({ code: why.code, reason: why.reason });
+      this.handlers.ended({ code: why.code, reason: why.reason, ...(why.detail ? { detail: why.detail } : {}) });
       return;
     }
     if (this.state.get() === "connected") this.lostMs = this.ports.now();

@@ -9,7 +9,7 @@ export { evolve } from "./fold.ts";
 export { Media, type MediaPorts, type MediaState, type ReceiveSlot, slotOf } from "./media.ts";
 export { applyMessage, type Mirror } from "./mirror.ts";
 export { PatientPolicy, type ReconnectPolicy } from "./reconnect.ts";
-export { Room, type RoomOptions } from "./room.ts";
+export { JoinRefused, Room, type RoomOptions } from "./room.ts";
 export * from "./select.ts";
 export { socketIoWire } from "./socketio.ts";
 export { type Readable, Store } from "./store.ts";

@@ -34,6 +34,13 @@ export interface RoomOptions {
   readonly event?: (event: Event, mirror: Mirror) => void;
 }
 
+/** Why somebody is not let in: `ending.reason`, and in `ending.detail` what the author has to correct. */
+export class JoinRefused extends Error {
+  constructor(readonly ending: Ending) {
+    super(ending.detail ? `${ending.reason}: ${ending.detail}` : ending.reason);
+  }
+}
+
 /**
  * One person in one room, for programs that are no page of ours: bots, boards, pages of one's own.
  *
@@ -68,7 +75,7 @@ export class Room {
     this.readOnly = this.seat.readOnly;
   }
 
-  /** Resolves when the person is in the room or its lobby; rejects with why they were not let in. */
+  /** Resolves when the person is in the room or its lobby; rejects with a `JoinRefused`. */
   join(): Promise<Mirror> {
     return new Promise((resolve, reject) => {
       const done = (settle: () => void): void => {
@@ -78,7 +85,7 @@ export class Room {
       };
       const stops = [
         this.mirror.subscribe((mirror) => mirror && done(() => resolve(mirror))),
-        this.ending.subscribe((ending) => ending && done(() => reject(new Error(ending.reason)))),
+        this.ending.subscribe((ending) => ending && done(() => reject(new JoinRefused(ending)))),
       ];
       this.connection.open();
     });

@@ -2,7 +2,11 @@
 
 /** Milliseconds of a clock that never goes back. */
 export const now = (): number => performance.now();
-export const later = (run: () => void, ms: number): void => void setTimeout(run, ms);
+/** What it returns stops it: a waiting timer keeps a program on Node from its end. */
+export const later = (run: () => void, ms: number): (() => void) => {
+  const timer = setTimeout(run, ms);
+  return () => clearTimeout(timer);
+};
 
 /** 96 random bits as text: ids of commands, names of connections. */
 export function newId(): string {

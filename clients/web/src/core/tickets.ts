@@ -48,10 +48,16 @@ export function tokenOf(fragment: string): string | null {
   return /^[A-Za-z0-9_.-]{8,4096}$/.test(token) ? token : null;
 }
 
-/** Why a link cannot be swapped: the server's word, or that it could not be reached. */
+/**
+ * Why a link cannot be swapped: the server's word, or that it could not be reached. `detail`: what is wrong with the
+ * token, for whoever makes it.
+ */
 export class TicketRefused extends Error {
-  constructor(readonly reason: string) {
-    super(reason);
+  constructor(
+    readonly reason: string,
+    readonly detail = "",
+  ) {
+    super(detail ? `${reason}: ${detail}` : reason);
   }
 }
 
@@ -68,15 +74,15 @@ export async function fetchTicket(fetcher: typeof fetch, token: string): Promise
     throw new TicketRefused("unreachable");
   }
   if (response.ok) return (await response.json()) as Ticket;
-  throw new TicketRefused(await problemReason(response));
+  throw await problemOf(response);
 }
 
-async function problemReason(response: Response): Promise<string> {
+async function problemOf(response: Response): Promise<TicketRefused> {
   try {
-    const problem = (await response.json()) as { reason?: unknown };
-    if (typeof problem.reason === "string") return problem.reason;
+    const { reason, detail } = (await response.json()) as { reason?: unknown; detail?: unknown };
+    if (typeof reason === "string") return new TicketRefused(reason, typeof detail === "string" ? detail : "");
   } catch {
     // A proxy in between may answer with a page of its own; the status says enough.
   }
-  return response.status >= 500 ? "unreachable" : "token_invalid";
+  return new TicketRefused(response.status >= 500 ? "unreachable" : "token_invalid");
 }
