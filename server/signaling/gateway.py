@@ -23,7 +23,6 @@ from server.runner.runner import RoomRunner
 from server.runner.steps import Acknowledged, key_of
 from server.signaling.answers import Reply
 from server.signaling.codec import BadFrame, Packet, notice_frame, read_command, read_connect
-from server.signaling.delivered import Delivered
 from server.signaling.delivery import Client, Delivery, replaced, unseated
 from server.signaling.joining import Joining, Seated, SeatInDoubt, seat_command
 from server.signaling.limits import (
@@ -52,6 +51,7 @@ from server.signaling.messages import (
     Servers,
 )
 from server.signaling.relays import Relays
+from server.signaling.timing import DeliveryTimer
 
 log = structlog.get_logger()
 
@@ -113,7 +113,7 @@ class Hall:
             asyncio.get_running_loop().call_later(RELEASE_AGAIN_S, self.release, participant, connection)
 
 
-class Attendance:
+class Connected:
     """One connection from its seat to its end."""
 
     __slots__ = ("client", "hall", "own", "seated", "signals", "strikes", "watches")
@@ -150,7 +150,7 @@ class Gateway:
         self._relays = relays
         self._now_ms = now_ms
         self._halls: dict[RoomId, Hall] = {}
-        self._attendances: dict[Link, Attendance] = {}
+        self._connected: dict[Link, Connected] = {}
         self._joins: Buckets[tuple[RoomId, ParticipantId]] = Buckets(JOIN_RATE)
         self._others = others
         self._told: tuple[str, ...] = ()
@@ -162,7 +162,7 @@ class Gateway:
     @property
     def connections(self) -> int:
         """How many clients have a seat through this node."""
-        return len(self._attendances)
+        return len(self._connected)
 
     def close(self) -> None:
         """Let nobody in any more."""
@@ -175,7 +175,7 @@ class Gateway:
     def attends(self, room: RoomId) -> bool:
         """Whether anybody is in the room through this node, or has media through it."""
         hall = self._halls.get(room)
-        return hall is not None and (hall.media.busy or any(each.hall is hall for each in self._attendances.values()))
+        return hall is not None and (hall.media.busy or any(each.hall is hall for each in self._connected.values()))
 
     def passed(self, room: RoomId, sender: ParticipantId, signal: bytes, *, again: bool = True) -> None:
         """Another node brings what its client says to one of ours. It may be ahead of what we know of the room."""
@@ -207,9 +207,9 @@ class Gateway:
         if others != self._told:
             self._told = others
             frame = notice_frame(Servers(others))
-            for attendance in self._attendances.values():
-                if attendance.client is not None:
-                    attendance.client.link.send(frame)
+            for connected in self._connected.values():
+                if connected.client is not None:
+                    connected.client.link.send(frame)
 
     def refresh_relays(self) -> None:
         """Give every client credentials of the relays for the time to come."""
@@ -251,13 +251,13 @@ class Gateway:
             if not doubt.runner.closed:
                 self._hall(doubt.runner).release(doubt.participant, link.id)
             raise JoinRefused(DisconnectCode.SERVER_BUSY) from doubt
-        self._attendances[link] = Attendance(self._hall(seated.runner), seated, self._now_ms())
+        self._connected[link] = Connected(self._hall(seated.runner), seated, self._now_ms())
         return "seated" if seated.resume is None else "resumed"
 
     def welcome(self, link: Link) -> None:
         """Show the room to a client that knows it is connected."""
-        attendance = self._attendances[link]
-        hall, seated = attendance.hall, attendance.seated
+        connected = self._connected[link]
+        hall, seated = connected.hall, connected.seated
         seat = hall.runner.state.seats.get(seated.participant)
         if seat is None:
             link.end(unseated(hall.runner.state, seated.participant))
@@ -267,29 +267,27 @@ class Gateway:
             return
         if seated.resume is None:
             hall.media.begin_anew(seated.participant)
-        attendance.client = hall.delivery.welcome(
-            link, seated.participant, seated.secret, seated.resume, self._others()
-        )
+        connected.client = hall.delivery.welcome(link, seated.participant, seated.secret, seated.resume, self._others())
         if hall.read_only:
             link.send(notice_frame(ReadOnly(on=True)))
         if seated.resume is not None:
-            hall.media.remind(attendance.client)
+            hall.media.remind(connected.client)
         log.info("welcome", connection=link.id, room=digest(hall.runner.room), participant=digest(seated.participant))
 
     def command(self, link: Link, packet: Packet) -> None:
         """Decide one command and answer it; the next one of this link is taken after that."""
-        attendance = self._attendances.get(link)
-        if attendance is None or attendance.client is None:
+        connected = self._connected.get(link)
+        if connected is None or connected.client is None:
             return
         link.begin_command()
         span = None if self.tracer is None else self.tracer.begin("command", link.request)
         answer = Reply(link, packet.id, self.meter, span)
         try:
-            frame = self._read(attendance, packet.data)
+            frame = self._read(connected, packet.data)
             answer.about(type(frame.command))
             if span is not None:
-                span.owns(key_of(attendance.client.participant, frame.id))
-            self._perform(attendance, attendance.client, frame, answer)
+                span.owns(key_of(connected.client.participant, frame.id))
+            self._perform(connected, connected.client, frame, answer)
         except (CommandRejected, JoinRefused) as refusal:
             answer(refusal)
         except BaseException:
@@ -300,23 +298,23 @@ class Gateway:
 
     async def disconnect(self, link: Link) -> None:
         """Keep the seat for a while."""
-        attendance = self._attendances.pop(link, None)
-        if attendance is None or link.id is None:
+        connected = self._connected.pop(link, None)
+        if connected is None or link.id is None:
             return
-        if attendance.client is not None:
-            attendance.hall.delivery.remove(attendance.client)
-        attendance.hall.release(attendance.seated.participant, link.id)
+        if connected.client is not None:
+            connected.hall.delivery.remove(connected.client)
+        connected.hall.release(connected.seated.participant, link.id)
 
     # -- commands ------------------------------------------------------------------------------------------------------
 
-    def _read(self, attendance: Attendance, data: Raw) -> CommandFrame:
+    def _read(self, connected: Connected, data: Raw) -> CommandFrame:
         """The command, if its sender may ask for that much."""
         try:
             frame = read_command(data)
         except CommandRejected:
-            self._charge(attendance, MALFORMED_COST)
+            self._charge(connected, MALFORMED_COST)
             raise
-        self._charge(attendance, cost_of(frame.command))
+        self._charge(connected, cost_of(frame.command))
         return frame
 
     def _charge_join(self, room: RoomId, participant: ParticipantId) -> None:
@@ -327,46 +325,46 @@ class Gateway:
             raise JoinRefused(DisconnectCode.RATE_LIMITED)
         bucket.take(1)
 
-    def _charge(self, attendance: Attendance, cost: float) -> None:
+    def _charge(self, connected: Connected, cost: float) -> None:
         """Take the cost from both buckets, or from none: raises RATE_LIMITED; too often ends the connection."""
         now_ms = self._now_ms()
-        own, all_of_them = attendance.own, attendance.hall.buckets.of(attendance.seated.participant, now_ms)
+        own, all_of_them = connected.own, connected.hall.buckets.of(connected.seated.participant, now_ms)
         wait_ms = max(own.wait_ms(cost, now_ms), all_of_them.wait_ms(cost, now_ms))
         if wait_ms == 0:
             own.take(cost)
             all_of_them.take(cost)
-            attendance.strikes = 0
+            connected.strikes = 0
             return
-        attendance.strikes += 1
-        if attendance.strikes >= STRIKES and attendance.client is not None:
-            attendance.client.link.end(DisconnectCode.RATE_LIMITED)
+        connected.strikes += 1
+        if connected.strikes >= STRIKES and connected.client is not None:
+            connected.client.link.end(DisconnectCode.RATE_LIMITED)
         raise CommandRejected(RejectCode.RATE_LIMITED, retry_after_ms=wait_ms)
 
-    def _perform(self, attendance: Attendance, client: Client, frame: CommandFrame, answer: Reply) -> None:
+    def _perform(self, connected: Connected, client: Client, frame: CommandFrame, answer: Reply) -> None:
         """What is no business of the room is done and answered at once. Raises what refuses it."""
-        hall, command = attendance.hall, frame.command
+        hall, command = connected.hall, frame.command
         if ELSEWHERE.has(command):
-            self._aside(attendance, client, command, answer.span)
+            self._aside(connected, client, command, answer.span)
             answer(Acknowledged(0, hall.runner.seq))
         elif hall.read_only:
             raise CommandRejected(RejectCode.BUSY, retry_after_ms=READ_ONLY_RETRY_MS)
         else:
             hall.runner.post(command, client.participant, frame.id, answer, client.link.id)
 
-    def _aside(self, attendance: Attendance, client: Client, command: Aside, span: Span | None) -> None:
-        hall, participant = attendance.hall, client.participant
+    def _aside(self, connected: Connected, client: Client, command: Aside, span: Span | None) -> None:
+        hall, participant = connected.hall, client.participant
         match command:
             case MediaOffer():
                 self._take(hall.offers.of(participant, self._now_ms()))
                 hall.media.offer(participant, command, client.link.request, span)
             case Watch():
-                self._take(attendance.watches)
+                self._take(connected.watches)
                 hall.media.watch(participant, command)
             case PeerSignal():
-                self._take(attendance.signals)
+                self._take(connected.signals)
                 pass_on(hall.runner, hall.delivery, participant, command, self.carry)
             case Playback():
-                self._take(attendance.watches)
+                self._take(connected.watches)
                 hall.media.played(participant, command)
             case Resync():
                 hall.delivery.snapshot(client)
@@ -389,7 +387,7 @@ class Gateway:
             hall = self._halls[runner.room] = Hall(runner, self._clock, self._plane, self._relays, over)
             hall.media.meter, hall.media.tracer = self.meter, self.tracer
             if self.meter is not None or self.tracer is not None:
-                runner.subscribe(Delivered(self._clock, self.meter, self.tracer))
+                runner.subscribe(DeliveryTimer(self._clock, self.meter, self.tracer))
             hall.read_only = self._away(runner.room)
         return hall
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""When everybody on this node has been told of what was decided, for whoever counts and times."""
+"""How long it took until everybody on this node was told of a commit, for metrics and traces."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from server.rooms.state import RoomState
 from server.runner.listeners import Commit
 
 
-class Delivered:
+class DeliveryTimer:
     """Listens to a room after those that write to its clients."""
 
     def __init__(self, clock: Clock, meter: Meter | None, tracer: Tracer | None) -> None:
