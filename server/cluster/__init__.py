@@ -13,5 +13,6 @@
   pub/sub made reliable by `links`, signed by `seal`; `pulses` finds out who is silent.
 
 Below all of it, the way to Redis: `connect`, `calls`, `pipe`, `primaries` (a Cluster's), `shards`, `availability`
-(whether it takes writes). `tasks` and `ending` keep and end what runs on the side.
+(whether it takes writes), `trial` (whether it does what rooms need). `tasks` and `ending` keep and end what runs on
+the side.
 """

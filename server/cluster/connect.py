@@ -19,7 +19,7 @@ from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import SentinelConnectionPool
 from redis.backoff import NoBackoff
 
-from server.cluster.calls import CALL_S, CONNECT_S, FAULTS
+from server.cluster.calls import CALL_S, CONNECT_S, FAULTS, why
 from server.cluster.primaries import PrimaryPipes
 
 MAX_CONNECTIONS: Final = 1024
@@ -77,7 +77,7 @@ async def check(client: Client) -> None:
     try:
         await _check(client)
     except FAULTS as error:
-        raise UnsuitableRedis(f"Redis does not answer: {type(error).__name__}") from error
+        raise UnsuitableRedis(f"Redis does not answer: {why(error)}") from error
 
 
 def client_of(url: str) -> Client:

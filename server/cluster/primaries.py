@@ -31,7 +31,7 @@ LOOK_S: Final = 0.25
 AGAIN_S: Final = 0.02
 """After TRYAGAIN: some keys of the slot are here and some are there."""
 _KEY_AT: Final = {"EVAL": 3, "EVALSHA": 3}
-_FIRST: Final = frozenset({"SET", "EXISTS", "SADD", "SREM", "SMEMBERS", "HVALS", "HMGET", "SPUBLISH", "PUBLISH"})
+_FIRST: Final = frozenset({"SET", "DEL", "EXISTS", "SADD", "SREM", "SMEMBERS", "HVALS", "HMGET", "SPUBLISH", "PUBLISH"})
 _ANYWHERE: Final = frozenset({"PUBLISH"})
 """Every server hands these on to all; the key only says whom to ask first."""
 

@@ -7,12 +7,15 @@ from collections.abc import Callable
 from typing import Final
 from urllib.parse import urlsplit
 
-from server.cluster.connect import check, client_of, disconnect
+from server.cluster.calls import why
+from server.cluster.connect import UnsuitableRedis, check, client_of, disconnect
 from server.cluster.home import home_of
 from server.cluster.nodes import NodeInfo, Nodes, Registry
 from server.cluster.redis_clock import RedisClock
 from server.cluster.redis_log import RedisLog
+from server.cluster.trial import try_out
 from server.ids import RoomId
+from server.ports import LogUnavailable
 
 DEFER_MS: Final = 150
 """How much later than its home a node sees to the time-outs of a room."""
@@ -28,11 +31,15 @@ class System:
         self.nodes = Nodes(Registry(self.client), facts)
 
     async def start(self) -> None:
-        """Raises UnsuitableRedis or LogUnavailable."""
+        """Raises UnsuitableRedis."""
         await check(self.client)
-        await self.clock.start()
-        await self.log.start()
-        await self.nodes.start()
+        await try_out(self.client)
+        try:
+            await self.clock.start()
+            await self.log.start()
+            await self.nodes.start()
+        except LogUnavailable as error:
+            raise UnsuitableRedis(f"Redis does not answer: {why(error)}") from error
 
     async def close(self) -> None:
         """The other nodes see to what is left of this one from now on."""

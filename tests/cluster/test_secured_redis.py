@@ -16,7 +16,9 @@ from redis.asyncio import RedisCluster
 from server.app import Server
 from server.cluster import connect
 from server.cluster.connect import UnsuitableRedis, disconnect
-from server.ids import ParticipantId
+from server.cluster.nodes import NodeInfo
+from server.cluster.system import System
+from server.ids import NodeId, ParticipantId
 from server.rooms.commands import RaiseHand, SetRole
 from server.rooms.state import Role
 from tests.cluster.servers import HOST, RunningRedis, free_port, redis_server
@@ -91,6 +93,24 @@ async def test_two_servers_need_no_more_than_is_documented(secured: Secured, tmp
     with secured.redis.admin() as admin:
         denied = [entry for entry in admin.acl_log() if not entry["object"].startswith("client")]
     assert denied == []
+
+
+@pytest.mark.parametrize("missing", ["xtrim", "zremrangebyrank", "info", "zrangebyscore", "xdel", "hincrby"])
+async def test_a_missing_right_is_told_at_the_start(shared_server: RunningRedis, missing: str) -> None:
+    """And no server begins that could take people in, and stop them at their first word."""
+    user = f"user-{missing}"
+    rules = rights().split()[2:]
+    with shared_server.admin() as admin:
+        admin.execute_command("ACL", "SETUSER", user, *rules, f"-{missing}")
+        url = f"redis://{user}:{PASSWORD}@{HOST}:{shared_server.port}"
+        system = System(url, lambda: NodeInfo(NodeId("")))
+        try:
+            with pytest.raises(UnsuitableRedis, match=r"permissions|can't run this command"):
+                await system.start()
+        finally:
+            await system.close()
+            admin.execute_command("ACL", "DELUSER", user)
+        assert not [key for key in admin.scan_iter("hs:trial:*") if b":probe:" not in key]
 
 
 async def test_a_stranger_is_refused_at_the_start(secured: Secured) -> None:
