@@ -62,3 +62,14 @@ def test_nothing_is_tried_for_who_says_nothing() -> None:
     for step in range(600):
         fallback.tick(3e5, 2.2e6, 50 * MS, (10_000 + step * 50) * MS)
     assert fallback.target_bps == START_BPS
+
+
+def test_an_estimate_counts_as_being_heard_of() -> None:
+    """A client that sends REMB and no reports is there, too: more is tried with it."""
+    fallback = Fallback()
+    for step in range(600):
+        now_ns = (10_000 + step * 50) * MS
+        if step % 20 == 0:
+            fallback.remb(5_000_000, 3e5, now_ns)
+        fallback.tick(3e5, 2.2e6, 50 * MS, now_ns)
+    assert fallback.target_bps > START_BPS
