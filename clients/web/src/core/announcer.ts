@@ -14,6 +14,9 @@ const ASSERTIVE: ReadonlySet<AnnouncementKind> = new Set(["move", "moderation", 
 /** Kinds that a busy room produces in numbers; when the queue is full these go first. */
 const DROPPABLE: ReadonlySet<AnnouncementKind> = new Set(["reaction", "presence", "chat"]);
 
+/** Kinds that a person may do without. What happens to them, their turn and calls for help are always said. */
+export const OPTIONAL = ["presence", "chat", "reaction", "timer"] as const satisfies readonly AnnouncementKind[];
+
 const SPACING_MS = 1_200;
 const REPEAT_MS = 4_000;
 const MAX_WAITING = 6;

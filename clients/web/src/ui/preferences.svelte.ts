@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import type { OPTIONAL } from "../core/announcer.ts";
+
 const KEY = "holdspace.preferences";
 
 interface Preferences {
   hideSelf: boolean;
   /** How long before a move people are told of it. */
   leadMs: number;
+  /** What is not to be read aloud. */
+  silent: (typeof OPTIONAL)[number][];
 }
 
 function remembered(): Partial<Preferences> {
@@ -17,7 +21,7 @@ function remembered(): Partial<Preferences> {
 }
 
 /** Choices about the page itself, kept on this device; nothing about a session. */
-export const preferences: Preferences = $state({ hideSelf: false, leadMs: 10_000, ...remembered() });
+export const preferences: Preferences = $state({ hideSelf: false, leadMs: 10_000, silent: [], ...remembered() });
 
 /** Writes every later change; call once, inside an effect root. */
 export function keepPreferences(): void {
