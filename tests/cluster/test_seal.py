@@ -26,6 +26,12 @@ def test_what_is_wrapped_comes_out(body: bytes) -> None:
     assert Seal(b"secret").open(CHANNEL, Seal(b"secret").close(CHANNEL, body)) == body
 
 
+def test_the_format_is_that_of_every_release() -> None:
+    """Old and new nodes work side by side: with this version these are the bytes."""
+    wrapped = Seal(b"a secret of thirty-two characters").close(b"hs:node:n-1", b"body")
+    assert wrapped.hex() == "0117ff3c23cb6934760e29ed0b1ed698d2" + b"body".hex()
+
+
 @given(st.binary(min_size=1, max_size=64), st.data())
 def test_nothing_else_does(body: bytes, data: st.DataObject) -> None:
     """Any flipped bit, another secret, another channel, a part: refused, and counted once."""
