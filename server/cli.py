@@ -27,6 +27,7 @@ from server.config import (
     Settings,
     check_environment,
     check_file,
+    kept_secret,
     load_secret,
 )
 from server.errors import JoinRefused
@@ -91,6 +92,8 @@ def create_token(
     """
     from server.signaling.tokens import Claims, TokenKey, fresh_participant, fresh_ticket_id, sign, verify
 
+    kept = kept_secret(config)
+    fresh = config.api_secret is None and config.api_secret_file is None and not kept.is_file()
     now = int(time.time())
     claims = Claims(
         iss=config.api_key,
@@ -110,6 +113,9 @@ def create_token(
         verify(key, token, now)
     except JoinRefused as refusal:
         _fail(refusal.detail)
+    if fresh:
+        text = f"a new secret was made, {kept.resolve()}: only a server that has the same takes this link"
+        print(f"holdspace: {text} (are these its settings? --config names a file)", file=sys.stderr)
     url = f"{config.base_url()}/#{token}"
     facts = {
         "token": token,

@@ -135,6 +135,15 @@ def test_a_token_is_printed_with_its_link(tmp_path: Path, holdspace: Run) -> Non
     assert verify(key, plain.split("#")[1], int(time.time())).sub is None
 
 
+def test_a_link_of_a_secret_that_no_server_has_is_told(tmp_path: Path, holdspace: Run) -> None:
+    """In a folder without settings a secret is made up: its link would be refused at every door."""
+    said = holdspace("token", "create", "--room", "r1").stderr
+    assert said.startswith(f"holdspace: a new secret was made, {tmp_path.resolve()}/.holdspace/api_secret")
+    assert holdspace("token", "create", "--room", "r1").stderr == ""
+    (tmp_path / ".holdspace" / "api_secret").unlink()
+    assert holdspace("token", "create", "--room", "r1", "--api-secret", "s" * 40).stderr == ""
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
