@@ -33,7 +33,7 @@ from server.config import Config, ConfigError, load_secret
 from server.configured import opening_of, relays_of, system_of, worker_options
 from server.errors import DisconnectCode
 from server.ids import NodeId, RoomId, connection_at
-from server.listening import bound_sockets
+from server.listening import allow_files, bound_sockets
 from server.media.plane import WorkerPlane
 from server.media.supervisor import WorkerFailed
 from server.observe.looks import Look
@@ -321,6 +321,7 @@ class Server:
 async def run(config: Config, ready: Callable[[str, int, str], None], *, as_json: bool = False) -> None:
     """Serve until a signal, a second one stops at once; `ready` is told the address, the port and the media path."""
     logs.configure(config.log_level.value, as_json=as_json)
+    allow_files()
     stop = _stop_event()
     async with Server(config) as server:
         log.info("listening", port=server.port, media_path=server.media_path, version=version("holdspace"))

@@ -4,9 +4,22 @@
 from __future__ import annotations
 
 import os
+import resource
 import socket
+from typing import Final
 
 from server.config import Config, ConfigError
+
+ENOUGH_FILES: Final = 65_536
+"""Two for each person; the process may ask for that many by itself where the system allows it."""
+
+
+def allow_files() -> None:
+    """Raise the limit of open files, which a shell sets for old programs: at 1,024 the 500th person is sent away."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = ENOUGH_FILES if hard == resource.RLIM_INFINITY else min(hard, ENOUGH_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def bound_sockets(config: Config) -> list[socket.socket]:

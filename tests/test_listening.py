@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+import resource
 import socket
 
 import pytest
 
 from server.config import Config, ConfigError
-from server.listening import bound_sockets
+from server.listening import ENOUGH_FILES, allow_files, bound_sockets
 
 
 def test_a_tcp_port_in_use_is_named() -> None:
@@ -43,3 +44,16 @@ def test_a_name_that_does_not_exist_is_told() -> None:
     """In the words of the resolver."""
     with pytest.raises(ConfigError, match=r"cannot listen on nowhere\.invalid port 0: .*[Nn]ame"):
         bound_sockets(Config(host="nowhere.invalid", port=0))
+
+
+def test_a_server_allows_itself_open_files() -> None:
+    """As far as the system lets it; what is more already stays."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (512, hard))
+        allow_files()
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (min(hard, ENOUGH_FILES), hard)
+        allow_files()
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (min(hard, ENOUGH_FILES), hard)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
