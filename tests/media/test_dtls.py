@@ -145,9 +145,10 @@ def test_one_connection_has_so_many_streams() -> None:
 
 
 class Overheard:
-    """A handshake in memory of which the datagrams of both sides are kept."""
+    """A handshake in memory of which the datagrams of both sides are kept, and one is `lost`, counted from 0."""
 
-    def __init__(self, suite: bytes | None = None) -> None:
+    def __init__(self, suite: bytes | None = None, lost: int | None = None) -> None:
+        self._lost = lost
         self.ours = Certificate()
         self.said: list[bytes] = []
         self.answered: list[bytes] = []
@@ -163,11 +164,16 @@ class Overheard:
 
     def _say(self, data: bytes) -> None:
         self.said.append(data)
-        self.session.receive(data)
+        if not self._loses():
+            self.session.receive(data)
 
     def _answer(self, data: bytes) -> None:
         self.answered.append(data)
-        self.wire.put(data)
+        if not self._loses():
+            self.wire.put(data)
+
+    def _loses(self) -> bool:
+        return len(self.said) + len(self.answered) - 1 == self._lost
 
     async def connect(self) -> SrtpPair:
         """Both sides are connected afterwards."""
@@ -181,6 +187,20 @@ def _limited(make: Callable[..., SSL.Context], suite: bytes, srtp_profiles: list
     context = make(srtp_profiles)
     context.set_cipher_list(suite)
     return context
+
+
+async def test_each_datagram_of_a_handshake_may_be_lost() -> None:
+    """Whichever it is, of either side: it is sent again after a second."""
+    smooth = Overheard()
+    await smooth.connect()
+    count = len(smooth.said) + len(smooth.answered)
+    lossy = [Overheard(lost=lost) for lost in range(count)]
+    async with asyncio.timeout(10):
+        await asyncio.gather(*(both.connect() for both in lossy))
+    assert all(len(both.said) + len(both.answered) > count for both in lossy)
+    for both in (smooth, *lossy):
+        both.session.close()
+        await both.client.stop()
 
 
 SUITES: Final = (None, b"ECDHE-ECDSA-CHACHA20-POLY1305")
