@@ -23,7 +23,7 @@ MAX_CHAT_MESSAGES: Final = 100
 MAX_GOALS: Final = 1_000
 """Those of people who have left are kept, too."""
 MAX_RECENT_COMMANDS: Final = 512
-MAX_LATEST_COMMANDS: Final = 32
+MAX_LATEST_COMMANDS: Final = 128
 MAX_EVER: Final = 5_000
 """How many people and tickets a session remembers in all; after that it takes nobody new but moderators."""
 SEAT_GRACE_MS: Final = 60_000
