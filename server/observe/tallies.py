@@ -8,6 +8,7 @@ loop, which also answers who asks.
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
@@ -19,11 +20,11 @@ class Tally(Collector):
 
     def __init__(self, name: str, text: str, *labels: str) -> None:
         self._told = (name, text, labels)
-        self._counts: dict[tuple[str, ...], int] = {} if labels else {(): 0}
+        self._counts: defaultdict[tuple[str, ...], int] = defaultdict(int, {} if labels else {(): 0})
 
     def add(self, *values: str, count: int = 1) -> None:
         """So many more with these values of the labels."""
-        self._counts[values] = self._counts.get(values, 0) + count
+        self._counts[values] += count
 
     def describe(self) -> Iterable[Metric]:
         """Its name, for the registry."""

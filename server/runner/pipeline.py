@@ -334,15 +334,17 @@ class Pipeline:
         """
         if self._batch is None:
             return
-        open_members, waiting = [], isinstance(self._busy, Append)
+        state, is_hard, recall = self.state, self._rules.is_hard, self._rules.recall
+        open_members, known, waiting = [], [], isinstance(self._busy, Append)
         for member in self._batch.members:
-            submission, hard = member.submission, self._rules.is_hard(member.submission.command)
-            seq = self._rules.recall(self.state, submission.key)
+            submission, hard = member.submission, is_hard(member.submission.command)
+            seq = recall(state, submission.key)
             if seq is None or (waiting and hard):
                 open_members.append(member)
             else:
-                self._emit(Acknowledged(submission.ticket, Seq(seq), safe=not hard))
-        if len(open_members) < len(self._batch.members):
+                known.append(Acknowledged(submission.ticket, Seq(seq), safe=not hard))
+        if known:
+            self._outputs += tuple(known)
             self._keep(tuple(open_members))
 
     def _reconcile(self) -> None:

@@ -245,20 +245,21 @@ class RoomRunner:
         for output in self._pipeline.outputs():
             if type(output) is Committed:
                 run.append(output)
+                continue
+            if run:
+                self._listeners.tell_run(run)
+                run = []
+            if type(output) is Acknowledged:
+                self._answer(output.ticket, output)
             else:
-                if run:
-                    self._listeners.tell_run(run)
-                    run = []
                 self._tell(output)
         if run:
             self._listeners.tell_run(run)
         if self._pipeline.gone:
             self.close(JoinRefused(DisconnectCode.SESSION_OVER))
 
-    def _tell(self, output: Reset | Acknowledged | Refused | Unanswered | Faulted) -> None:
+    def _tell(self, output: Reset | Refused | Unanswered | Faulted) -> None:
         match output:
-            case Acknowledged(ticket):
-                self._answer(ticket, output)
             case Reset():
                 self._listeners.tell_reset(output)
             case Refused(ticket, error):

@@ -127,6 +127,7 @@ class Reset(Struct, frozen=True):
     seq: Seq
 
 
+@final
 class Acknowledged(Struct, frozen=True):
     """The command is in the log, at this position. `safe`: nothing that is expected to fail alone can undo it."""
 

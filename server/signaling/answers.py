@@ -58,8 +58,9 @@ class Reply:
     def _tell(self, answer: Acknowledgement) -> None:
         """Whoever watches this server."""
         kind = UNREADABLE if self._kind is None else _name_of(self._kind)
-        outcome = "ok" if isinstance(answer, Ok) else answer.code.name.lower()
+        outcome = "ok"
         if isinstance(answer, Reject):
+            outcome = answer.code.name.lower()
             log.debug("rejected", request=self._link.request, code=int(answer.code), reason=outcome)
         if self._meter is not None:
             self._meter.answered(kind, outcome, time.perf_counter() - self._begun)
@@ -75,12 +76,10 @@ def _name_of(kind: type[Struct]) -> str:
 
 def acknowledgement(outcome: Acknowledged | Exception) -> Acknowledgement:
     """What is answered; raises what is neither a position nor a refusal."""
-    match outcome:
-        case Acknowledged(seq=seq, safe=safe):
-            return Ok(seq, safe)
-        case CommandRejected():
-            return reject(outcome)
-        case JoinRefused(code=code):  # the room has closed meanwhile; the connection ends with its number
-            return Reject(RejectCode.BUSY, code.name.lower(), DISCONNECT_MESSAGES[code])
-        case _:
-            raise outcome
+    if isinstance(outcome, Acknowledged):
+        return Ok(outcome.seq, outcome.safe)
+    if isinstance(outcome, CommandRejected):
+        return reject(outcome)
+    if isinstance(outcome, JoinRefused):  # the room has closed meanwhile; the connection ends with its number
+        return Reject(RejectCode.BUSY, outcome.code.name.lower(), DISCONNECT_MESSAGES[outcome.code])
+    raise outcome

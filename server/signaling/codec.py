@@ -46,6 +46,10 @@ _LENGTH_64: Final = 127
 """Stand for a length of two or eight bytes that follows."""
 
 
+_SHORT: Final = {opcode: tuple(bytes((opcode, size)) for size in range(_LENGTH_16)) for opcode in (0x81, 0x82)}
+"""How short frames begin, by their opcode and size."""
+
+
 class PacketType(IntEnum):
     """Socket.IO protocol version 5; the binary kinds do not exist in MessagePack."""
 
@@ -207,11 +211,13 @@ def packet_bytes(packet_type: int, data: object) -> bytes:
 
 def websocket_frame(payload: bytes | str) -> bytes:
     """One unmasked, unfragmented frame (RFC 6455 section 5.2): binary for bytes, text for a string."""
-    opcode = 0x81 if isinstance(payload, str) else 0x82
-    body = payload.encode() if isinstance(payload, str) else payload
+    if isinstance(payload, str):
+        opcode, body = 0x81, payload.encode()
+    else:
+        opcode, body = 0x82, payload
     size = len(body)
     if size < _LENGTH_16:
-        return bytes((opcode, size)) + body
+        return _SHORT[opcode][size] + body
     if size < 1 << 16:
         return bytes((opcode, _LENGTH_16)) + size.to_bytes(2, "big") + body
     return bytes((opcode, _LENGTH_64)) + size.to_bytes(8, "big") + body

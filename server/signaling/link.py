@@ -98,8 +98,21 @@ class Link:
     def finish_command(self, answer: bytes | None = None) -> None:
         """The command is answered, with this frame if its client waits for one."""
         self._busy = False
-        if answer is not None:
+        if answer is not None and self._held:
             self._held.append(answer)
+        elif answer is not None:
+            self.send(answer)
+        if self._held or self._ending is not None or self._idle is not None:
+            self._go_on()
+
+    async def idle(self) -> None:
+        """Return when no command is under way; for one waiter."""
+        if self._busy and self._loop is not None:
+            self._idle = self._loop.create_future()
+            await self._idle
+
+    def _go_on(self) -> None:
+        """Do what had to wait for the answer."""
         self._flush()
         ending, self._ending = self._ending, None
         if ending is not None:
@@ -107,12 +120,6 @@ class Link:
         idle, self._idle = self._idle, None
         if idle is not None and not idle.done():
             idle.set_result(None)
-
-    async def idle(self) -> None:
-        """Return when no command is under way; for one waiter."""
-        if self._busy and self._loop is not None:
-            self._idle = self._loop.create_future()
-            await self._idle
 
     def close(self) -> None:
         """Close after everything that was written; nothing more is said or heard."""
