@@ -107,6 +107,12 @@ async def answers(url: str) -> bool:
         return False
 
 
+async def test_each_header_is_passed_on_once() -> None:
+    """nginx sends a header as often as it is told to, and an address that stands there twice is nobody's."""
+    told = re.findall(r"proxy_set_header (\S+)", (DEPLOY / "proxy" / "nginx.conf").read_text())
+    assert sorted(set(told)) == sorted(told)
+
+
 async def test_a_request_has_one_id(site: Site) -> None:
     """That of the proxy; what a stranger calls it does not get through."""
     given = "0" * 16
