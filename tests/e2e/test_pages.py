@@ -86,8 +86,18 @@ async def test_pictures_follow_the_page(server: Server, meet: Meet) -> None:
         assert ana.errors == []
 
 
-async def test_a_hidden_page_has_voices_only(server: Server, meet: Meet) -> None:
-    """Nobody looks: no picture is sent, every voice is; looking again brings the pictures back."""
+async def voices_only(person: Person, why: str) -> None:
+    """The tiles say why; hardly a picture comes any more while the voices go on."""
+    await expect(person.page.locator(f'[data-testid="tile"][data-paused="{why}"]')).to_have_count(3)
+    before = await arrivals(person)
+    after = await until(
+        lambda: arrivals(person), lambda now: now["audioPackets"] > before["audioPackets"] + 100, "voices go on"
+    )
+    assert after["frames"] - before["frames"] <= 3
+
+
+async def test_a_hidden_page_and_sound_only_have_voices_only(server: Server, meet: Meet) -> None:
+    """Nobody looks, or wants to pay for it: no picture is sent, every voice is; both can be taken back."""
     ana = await meet("Ana")
     async with crowd(server, "pages", NAMES[:3], slots=1):
         token = await server.token("pages", "participant", "Ana")
@@ -97,14 +107,14 @@ async def test_a_hidden_page_has_voices_only(server: Server, meet: Meet) -> None
         await until(lambda: shown(ana), set(NAMES[:3]).__eq__, "pictures")
 
         await ana.page.evaluate(_HIDE, "hidden")
-        await expect(ana.page.locator('[data-testid="tile"][data-paused="hidden"]')).to_have_count(3)
-        before = await arrivals(ana)
-        after = await until(
-            lambda: arrivals(ana), lambda now: now["audioPackets"] > before["audioPackets"] + 100, "voices go on"
-        )
-        assert after["frames"] - before["frames"] <= 3
-
+        await voices_only(ana, "hidden")
         await ana.page.evaluate(_HIDE, "visible")
+        await until(lambda: shown(ana), set(NAMES[:3]).__eq__, "pictures again")
+
+        await ana.panel("people")
+        await ana.find("sound-only").check()
+        await voices_only(ana, "own")
+        await ana.find("sound-only").uncheck()
         await until(lambda: shown(ana), set(NAMES[:3]).__eq__, "pictures again")
         await ana.decodes()
         assert ana.errors == []

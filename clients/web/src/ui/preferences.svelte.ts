@@ -6,6 +6,8 @@ const KEY = "holdspace.preferences";
 
 interface Preferences {
   hideSelf: boolean;
+  /** No pictures of others are asked for: on a link that costs money or bears little. */
+  soundOnly: boolean;
   /** How long before a move people are told of it. */
   leadMs: number;
   /** What is not to be read aloud. */
@@ -21,7 +23,7 @@ function remembered(): Partial<Preferences> {
 }
 
 /** Choices about the page itself, kept on this device; nothing about a session. */
-export const preferences: Preferences = $state({ hideSelf: false, leadMs: 10_000, silent: [], ...remembered() });
+export const preferences: Preferences = $state({ hideSelf: false, soundOnly: false, leadMs: 10_000, silent: [], ...remembered() });
 
 /** Writes every later change; call once, inside an effect root. */
 export function keepPreferences(): void {
