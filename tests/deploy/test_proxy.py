@@ -108,7 +108,7 @@ async def answers(url: str) -> bool:
 
 
 async def test_each_header_is_passed_on_once() -> None:
-    """nginx sends a header as often as it is told to, and an address that stands there twice is nobody's."""
+    """A header is sent as often as nginx is told to: said twice, it is there twice."""
     told = re.findall(r"proxy_set_header (\S+)", (DEPLOY / "proxy" / "nginx.conf").read_text())
     assert sorted(set(told)) == sorted(told)
 
