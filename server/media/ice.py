@@ -192,7 +192,7 @@ class IceLite(Generic[Owner]):
             return _reply(request, credentials, {"ERROR-CODE": (487, "Role Conflict")}, stun.Class.ERROR)
         if credentials is session.credentials:
             self._forget_former(session)
-        check = tag(request.transaction_id)
+        check = tag(request.attributes["MESSAGE-INTEGRITY"])
         if session.replays.fresh(check):
             self._checked(session, path, now_ms, check, nominated="USE-CANDIDATE" in request.attributes)
         elif path in session.paths:

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which checks of a connection were seen before (RFC 8489 section 5): whoever captured one may send it again.
+"""Which checks of a connection were seen before: whoever captured one may send it again.
 
-A transaction id is chosen at random for each request, so that a genuine one comes from one address only.
+They are known by their signature (RFC 8489 section 14.5). It covers the transaction id, which is chosen at random for
+each request, so that a genuine one comes from one address only; and USE-CANDIDATE, since there are agents that nominate
+under the id of the check before.
 """
 
 from __future__ import annotations
@@ -15,9 +17,9 @@ KEPT: Final = 4_096
 """At the least, twice that at the most: three hours of an agent that checks each 2.5 s, in 32 KiB."""
 
 
-def tag(transaction: bytes) -> int:
-    """What is kept of a transaction id: two of a connection are the same once in a million."""
-    return crc32(transaction)
+def tag(signature: bytes) -> int:
+    """What is kept of a signature: two of a connection are the same once in a million."""
+    return crc32(signature)
 
 
 class Replays:

@@ -217,6 +217,18 @@ def test_a_check_may_be_sent_again_where_it_was_sent() -> None:
     assert session.selected == HOME
 
 
+def test_a_nomination_may_have_the_id_of_the_check_before() -> None:
+    """It is another request all the same: nobody else can have signed it."""
+    ice, session = agent()
+    ice.receive(raw_check(), HOME, 0)
+    ice.receive(raw_check((0x8022, b"again")), AWAY, 1)
+    assert session.selected == HOME
+    ice.receive(raw_check((0x0025, b"")), AWAY, 2)
+    assert session.selected == AWAY
+    ice.receive(raw_check(behind=bytes.fromhex("00250000")), HOME, 3)
+    assert session.selected == AWAY
+
+
 def test_a_copy_that_overtakes_is_undone_by_the_original() -> None:
     """Whoever is nearer to us than the client can come first with its check, but holds packets no longer than that."""
     ice, session = agent()
