@@ -8,7 +8,8 @@ Rooms that a node does not need any more leave its memory; the log keeps them.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from typing import Final
 
 import structlog
@@ -32,6 +33,8 @@ PATIENCE: Final = 3
 """For so many looks the others leave a lost node to its home."""
 STRANGE_LOOKS: Final = 6
 """A little more than a lease: whoever lives is known to Redis again by then."""
+AT_ONCE: Final = 16
+"""Rooms that are loaded at a time: all of a node would hold up the people here, and time out themselves."""
 IDLE_LOOKS: Final = 10
 """For so many looks a room stays loaded that nobody here needs."""
 
@@ -89,11 +92,10 @@ class Caretaker:
         for node in sorted(orphans):
             if home_of(node, live) == self._nodes.node or self._waited[node] > PATIENCE:
                 rooms = await self._nodes.registry.rooms_of(node)
-                lost = await asyncio.gather(*(_whether(self._lose(room, node)) for room in rooms))
-                if all(lost):
+                if all(await _each(rooms, partial(self._lose, node))):
                     await self._nodes.registry.settled(node)
 
-    async def _lose(self, room: RoomId, node: NodeId) -> None:
+    async def _lose(self, node: NodeId, room: RoomId) -> None:
         runner = await self._rooms.find(room)
         if runner is not None:
             # Asked even if no such seat is known here: the log may know more.
@@ -124,7 +126,7 @@ class Caretaker:
             return
         share = live.index(self._nodes.node), len(live)
         rooms = await self._log.due(self._clock.now_ms() - LATE_MS, DUE_LIMIT, share)
-        await asyncio.gather(*(_whether(self._rooms.find(room)) for room in rooms))
+        await _each(rooms, self._rooms.find)
 
     async def _unload(self) -> None:
         """Forget rooms here that nobody has needed for a while."""
@@ -141,6 +143,17 @@ class Caretaker:
         if self._attended(runner.room) or not runner.idle or state.status is SessionStatus.ENDED:
             return True
         return any(seat.connection and node_of(seat.connection) == self._nodes.node for seat in state.seats.values())
+
+
+async def _each(rooms: Iterable[RoomId], work: Callable[[RoomId], Awaitable[object]]) -> list[bool]:
+    """Do this for each room, a few at a time; returns for each whether it could be done."""
+    turn = asyncio.Semaphore(AT_ONCE)
+
+    async def one(room: RoomId) -> bool:
+        async with turn:
+            return await _whether(work(room))
+
+    return await asyncio.gather(*map(one, rooms))
 
 
 async def _whether(work: Awaitable[object]) -> bool:

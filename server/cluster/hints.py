@@ -89,9 +89,12 @@ class Hints:
         """Tell `hint` of this room; the returned function ends that."""
         hints = self._hints.setdefault(room, [])
         hints.append(hint)
-        self._rooms[self._keys.key(room, "hints")] = room
+        channel = self._keys.key(room, "hints")
+        self._rooms[channel] = room
         self.positions.follow(room)
-        self._place()
+        ear = self._ears.get(self._shards.owner(channel) or "")
+        if ear is not None:
+            ear.subscriber.add(channel)
 
         def unsubscribe() -> None:
             if hint in hints:

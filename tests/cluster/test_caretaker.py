@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 
 from redis.asyncio import Redis
 
-from server.cluster.caretaker import Caretaker
+from server.cluster.caretaker import AT_ONCE, Caretaker
 from server.cluster.clock import MonotonicClock
 from server.cluster.memory import MemoryLog
 from server.cluster.nodes import NodeInfo, Nodes, Registry
@@ -80,6 +81,33 @@ async def test_one_room_whose_log_is_away_keeps_no_other_waiting(shared_server: 
         await left.beat()
         assert left.orphans == frozenset()
         await rooms.close()
+
+
+class Crowded(MemoryLog):
+    """A log that counts who asks for a room at the same time."""
+
+    asking = most = 0
+
+    async def load(self, room: RoomId) -> Loaded | None:
+        self.asking += 1
+        self.most = max(self.most, self.asking)
+        await asyncio.sleep(0)
+        self.asking -= 1
+        return await super().load(room)
+
+
+async def test_the_rooms_of_a_large_node_are_seen_to_a_few_at_a_time(shared_server: RunningRedis) -> None:
+    """All of them in one look; the people of this node are not held up by all at once."""
+    async with Redis.from_url(shared_server.url) as client:
+        registry = Registry(client, f"test-{secrets.token_hex(4)}")
+        left, lost = Nodes(registry, lambda: NodeInfo(NodeId(""))), NodeId("n-large")
+        log = Crowded(MonotonicClock())
+        await registry.note(lost, *(RoomId(f"room-{number}") for number in range(3 * AT_ONCE)))
+        await registry.bury(lost)
+        await left.beat()
+        await Caretaker(_rooms(log), log, left, MonotonicClock(), lambda _: True).look()
+        assert 0 < log.most <= AT_ONCE
+        assert await registry.rooms_of(lost) == ()
 
 
 def _released(rooms: Rooms, room: RoomId) -> bool | None:

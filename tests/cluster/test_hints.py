@@ -12,6 +12,7 @@ import pytest
 from server.cluster.canary import OVERDUE, Canary
 from server.cluster.keys import Keys
 from server.cluster.positions import Position, Positions
+from server.cluster.shards import OneShard
 from server.ids import RoomId
 from server.ports import Appended, Epoch, Loaded, Seq
 from tests.cluster.contract import LATER, OTHER, ROOM, A, B, C, entry, opened
@@ -43,6 +44,26 @@ def test_a_canary_that_stays_out_is_missed() -> None:
     canary.send()
     canary.restart()
     assert not canary.silent()
+
+
+async def test_one_more_room_is_no_work_for_all_others(
+    shared_server: RunningRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A node takes over the rooms of another one in time that grows with their number, not with its square."""
+    asked: list[str] = []
+
+    def owner(_shards: OneShard, key: str) -> str:
+        asked.append(key)
+        return ""
+
+    async with joined(shared_server.url) as nodes:
+        log = nodes()
+        await nodes.settle()
+        monkeypatch.setattr(OneShard, "owner", owner)
+        for number in range(100):
+            log.subscribe(RoomId(f"room {number}"), Heard())
+        assert len(asked) <= 200
+        await log.ready()
 
 
 def at(epoch: Epoch, seq: int) -> Position:
