@@ -71,7 +71,7 @@ class Port:
 
     def own(self, session: IceSession[Any], sock: socket.socket) -> None:
         """A check came through from there."""
-        self.ice._checked(session, (0, sock.getsockname()), 0, nominated=False)  # noqa: SLF001
+        self.ice._checked(session, (0, sock.getsockname()), 0, 0, nominated=False)  # noqa: SLF001
 
     def send(self, sock: socket.socket, name: str, *packets: bytes) -> bool:
         """A batch from this socket, with the keys of this participant; whether the inbox says that it was full."""
