@@ -130,7 +130,7 @@ class PurePath:
         """See `PacketPath`."""
         return Leg(put, self._fan.rerouted)
 
-    def rewriter(self, leg: Any, ssrc: int, clock_rate: int, extension_id: int, start: tuple[int, int]) -> Rewriter:  # noqa: ANN401
+    def rewriter(self, leg: Any, ssrc: int, clock_rate: int, extension_id: int, start: tuple[int, int]) -> Rewriter:  # noqa: ANN401 - as above
         """See `PacketPath`."""
         if clock_rate != PICTURE_CLOCK:
             leg.voices.add(ssrc)

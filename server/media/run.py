@@ -97,7 +97,7 @@ def _theirs(ours: int, offset: int, mask: int) -> int:
     return ours - offset & mask if ours >= 0 else -1
 
 
-def _shared(name: str, find: Callable[[RunningRewriter, Run], int]) -> Any:  # noqa: ANN401
+def _shared(name: str, find: Callable[[RunningRewriter, Run], int]) -> Any:  # noqa: ANN401 - a property, which the class declares as a number
     """A number of `Rewriter` that the run knows while there is one. Whoever sets it leaves the run."""
     own = Rewriter.__dict__[name]
 

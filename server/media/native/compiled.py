@@ -9,7 +9,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Iterable
 from pathlib import Path as File
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from server.media.congestion.estimator import Estimator
 from server.media.dtls import SrtpError, SrtpPair, unprotect_function
@@ -20,7 +20,7 @@ from server.media.native.build import LIBRARY
 from server.media.native.feedback import CompiledFeedback
 from server.media.native.fields import integer
 from server.media.native.intake import CompiledEntry, CompiledInbox, CompiledIntake, CompiledLayer
-from server.media.native.library import ffi, load
+from server.media.native.library import CData, ffi, load
 from server.media.native.seal import CompiledKeys, keys_of
 from server.media.native.stream import SharedHistory
 from server.media.outbox import segments_of, socket_address
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 class CompiledOutbox:
     """See `server.media.outbox.Outbox`."""
 
-    def __init__(self, functions: Any, sock: socket.socket, begun: Callable[[], None]) -> None:  # noqa: ANN401
+    def __init__(self, functions: CData, sock: socket.socket, begun: Callable[[], None]) -> None:
         self.begun = begun
         self.dropped = 0
         opened = functions.outbox_open(sock.fileno(), segments_of(sock))
@@ -60,7 +60,7 @@ class CompiledLeg:
 
     def __init__(
         self,
-        functions: Any,  # noqa: ANN401
+        functions: CData,
         put: Send,
         history: SharedHistory | None,
         rerouted: Callable[[], None],
@@ -74,7 +74,7 @@ class CompiledLeg:
         self._refused = 0
         self._srtp: SrtpPair | None = None
         self._keys: CompiledKeys | None = None
-        self.lines: list[Any] = []
+        self.lines: list[CData] = []
         self._history = history
         if history is not None:
             history.lend(self.struct)
@@ -121,7 +121,7 @@ class CompiledLeg:
         self._put(protected, self._path)
         return len(protected)
 
-    def sender(self, ssrc: int) -> Any:  # noqa: ANN401
+    def sender(self, ssrc: int) -> CData:
         """Of this SSRC, as C takes it; null without keys."""
         return self._keys.sender(ssrc).struct if self._keys is not None else ffi.NULL
 
@@ -171,7 +171,7 @@ class _Route:
         self.others = tuple(line for line in self.lines if _served(line) is None)
 
 
-def _served(line: Line) -> Any:  # noqa: ANN401
+def _served(line: Line) -> CData:
     """Its struct with a sender in it, if C can send on this line."""
     rewriter = line.rewriter
     if not isinstance(rewriter, CompiledRewriter) or rewriter.leg.box is None:

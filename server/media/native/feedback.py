@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from server.media.congestion.acknowledged import Batch
 from server.media.congestion.delay import Usage
@@ -11,7 +11,7 @@ from server.media.congestion.estimator import Estimator
 from server.media.congestion.feedback import MalformedFeedback
 from server.media.congestion.history import SIZE
 from server.media.congestion.trains import NS
-from server.media.native.library import ffi
+from server.media.native.library import CData, ffi
 from server.media.native.stream import SharedHistory
 
 _USAGES: Final = (Usage.UNDER, Usage.NORMAL, Usage.OVER)
@@ -20,7 +20,7 @@ _USAGES: Final = (Usage.UNDER, Usage.NORMAL, Usage.OVER)
 class CompiledFeedback:
     """What all subscribers of one packet path share: the batch that was read last."""
 
-    def __init__(self, functions: Any) -> None:  # noqa: ANN401
+    def __init__(self, functions: CData) -> None:
         self.read = functions.feedback_read
         self.follow = functions.trend_follow
         self.open = functions.trend_open
@@ -116,5 +116,5 @@ class CompiledTrains:
         return octets * 8 * NS / struct.proven_ns if octets else 0.0
 
 
-def _view(field: Any, size: int, code: str) -> memoryview:  # noqa: ANN401
+def _view(field: CData, size: int, code: str) -> memoryview:
     return memoryview(ffi.buffer(field, SIZE * size)).cast(code)  # type: ignore[call-overload,no-any-return]

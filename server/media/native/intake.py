@@ -15,7 +15,7 @@ from server.media.budget import budget_of_peer, budget_of_source
 from server.media.entry import Entry
 from server.media.inbox import BATCH, Names
 from server.media.native.fields import integer
-from server.media.native.library import ffi
+from server.media.native.library import CData, ffi
 from server.media.native.stream import (
     CompiledArrivals,
     CompiledBudget,
@@ -48,7 +48,7 @@ _UNKNOWN: Final = 3
 class CompiledEntry(Entry):
     """See `Entry`. `struct` points to what the objects made here own, so they are kept."""
 
-    def __init__(self, functions: Any) -> None:  # noqa: ANN401
+    def __init__(self, functions: CData) -> None:
         self._functions = functions
         self.struct = ffi.new("struct entry *")
         self.budget = budget = budget_of_peer(partial(CompiledBudget, functions))
@@ -100,12 +100,12 @@ class CompiledEntry(Entry):
 class _History(list[Packet | None]):
     """Packets that Python handled; C is told, so that of two with the same place the later one counts."""
 
-    def __init__(self, told: Callable[[Any, int], None], stream: Any) -> None:  # noqa: ANN401
+    def __init__(self, told: Callable[[CData, int], None], stream: CData) -> None:
         super().__init__([None] * HISTORY)
         self._told = told
         self._stream = stream
 
-    def __setitem__(self, at: Any, packet: Any) -> None:  # noqa: ANN401
+    def __setitem__(self, at: Any, packet: Any) -> None:  # noqa: ANN401 - as the base class has it
         super().__setitem__(at, packet)
         self._told(self._stream, at)
 
@@ -119,7 +119,7 @@ class CompiledLayer(Layer):
 
     def __init__(
         self,
-        functions: Any,  # noqa: ANN401
+        functions: CData,
         source: Source,
         index: int,
         rid: str,
@@ -172,7 +172,7 @@ class CompiledLayer(Layer):
     def _type_of(self, codec: CodecName) -> int:
         return next((value for value, name in self.source.formats.items() if name is codec), _NO_TYPE)
 
-    def serve(self, array: Any, count: int, version: int) -> None:  # noqa: ANN401
+    def serve(self, array: CData, count: int, version: int) -> None:
         """C may send to these lines, which are all of `lines`, as long as the routes have this version."""
         self.struct.lines = array
         self.struct.count = count
@@ -204,7 +204,7 @@ class CompiledLayer(Layer):
 class CompiledIntake:
     """The receiving side of one forwarder, and of its addresses."""
 
-    def __init__(self, functions: Any, pointer: Any, forwarder: Forwarder, begun: Callable[[], None]) -> None:  # noqa: ANN401
+    def __init__(self, functions: CData, pointer: CData, forwarder: Forwarder, begun: Callable[[], None]) -> None:
         self._functions = functions
         self._pointer = pointer
         self._handed = functions.intake_handed(pointer)

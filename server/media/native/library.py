@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from cffi import FFI
 
@@ -18,11 +18,15 @@ for header in HEADERS:
     ffi.cdef(_COMMENTS.sub("", header.read_text(encoding="ascii")))
 
 
+CData: TypeAlias = Any
+"""Memory of C, or a function there: cffi has no types."""
+
+
 class NotBuilt(Exception):
     """There is no library that fits; the message says why."""
 
 
-def load(library: Path = LIBRARY) -> Any:  # noqa: ANN401 - cffi has no types
+def load(library: Path = LIBRARY) -> CData:
     """The functions of the headers. Raises NotBuilt when it is not there, or was built from other sources."""
     if not library.is_file():
         raise NotBuilt("it was not built" if compiler() else "no compiler found")

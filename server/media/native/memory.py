@@ -4,12 +4,11 @@
 from __future__ import annotations
 
 import mmap
-from typing import Any
 
-from server.media.native.library import ffi
+from server.media.native.library import CData, ffi
 
 
-def zeroed(kind: str, count: int) -> Any:  # noqa: ANN401 - cffi has no types
+def zeroed(kind: str, count: int) -> CData:
     """So many numbers of this C type on pages of their own; the kernel finds a place for one when it is written to.
 
     Private, so that the kernel joins neighbours: a process has only so many mappings.

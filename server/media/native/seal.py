@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from cffi import FFI
 
@@ -17,7 +17,7 @@ from server.media.dtls import (
     openssl_library,
     protect_function,
 )
-from server.media.native.library import ffi
+from server.media.native.library import CData, ffi
 from server.media.outbox import MAX_PACKET
 
 _SALT_BYTES: Final = 12
@@ -45,7 +45,7 @@ int EVP_CIPHER_CTX_ctrl(void *, int, int, void *);
 class _OpenSsl(NamedTuple):
     """The functions, and where those lie that C calls."""
 
-    functions: Any
+    functions: CData
     begin: int
     update: int
     finish: int
@@ -56,7 +56,7 @@ class _OpenSsl(NamedTuple):
 def _load() -> _OpenSsl | None:
     """The one that libsrtp uses; None when it cannot be reached from outside, or is of another kind."""
     try:
-        library: Any = _openssl.dlopen(openssl_library())
+        library: CData = _openssl.dlopen(openssl_library())
         names = ("EVP_EncryptInit_ex", "EVP_EncryptUpdate", "EVP_EncryptFinal_ex", "EVP_CIPHER_CTX_ctrl")
         found = [int(_openssl.cast("uintptr_t", _openssl.addressof(library, name))) for name in names]
         _openssl.addressof(library, "EVP_CIPHER_fetch")
@@ -66,7 +66,7 @@ def _load() -> _OpenSsl | None:
 
 
 @cache
-def _crypto() -> Any:  # noqa: ANN401
+def _crypto() -> CData:
     """The functions as C takes them."""
     crypto = ffi.new("struct crypto *")
     crypto.protect = ffi.cast("protect_function", protect_function())
@@ -79,7 +79,7 @@ def _crypto() -> Any:  # noqa: ANN401
     return crypto
 
 
-def _cipher(openssl: _OpenSsl, name: bytes, key: bytes, nonce: bytes | None) -> Any:  # noqa: ANN401 - cffi has no types
+def _cipher(openssl: _OpenSsl, name: bytes, key: bytes, nonce: bytes | None) -> CData:
     """A cipher that encrypts; it is freed with what is returned."""
     functions = openssl.functions
     kind = _openssl.gc(functions.EVP_CIPHER_fetch(_openssl.NULL, name, _openssl.NULL), functions.EVP_CIPHER_free)
@@ -105,7 +105,7 @@ class CompiledSender:
 
     __slots__ = ("_functions", "_kept", "struct")
 
-    def __init__(self, functions: Any, cipher: Any, salt: bytes, libsrtp: Sender | None) -> None:  # noqa: ANN401
+    def __init__(self, functions: CData, cipher: CData, salt: bytes, libsrtp: Sender | None) -> None:
         crypto = _crypto()
         self._functions = functions
         self._kept = crypto, cipher, libsrtp
@@ -135,10 +135,10 @@ class CompiledKeys:
 
     __slots__ = ("_cipher", "_functions", "_libsrtp", "_salt", "_senders")
 
-    def __init__(self, functions: Any, key: bytes, profile: int) -> None:  # noqa: ANN401
+    def __init__(self, functions: CData, key: bytes, profile: int) -> None:
         self._functions = functions
         self._senders: dict[int, CompiledSender] = {}
-        self._cipher: Any = None
+        self._cipher: CData = None
         self._salt = b""
         self._libsrtp: Sender | None = None
         openssl, key_bytes = _load(), gcm_key_bytes(profile)
@@ -158,7 +158,7 @@ class CompiledKeys:
         return sender
 
 
-def keys_of(functions: Any, srtp: SrtpPair) -> CompiledKeys:  # noqa: ANN401
+def keys_of(functions: CData, srtp: SrtpPair) -> CompiledKeys:
     """Always the same for the same pair."""
     keys: CompiledKeys | None = srtp.compiled
     if keys is None:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Final
 
 from server.ids import ParticipantId
 from server.media.budget import Budget
@@ -12,7 +12,7 @@ from server.media.congestion.arrivals import MAX_PENDING, Arrivals
 from server.media.congestion.history import SIZE, SendHistory
 from server.media.meter import Meter
 from server.media.native.fields import integer, real
-from server.media.native.library import ffi
+from server.media.native.library import CData, ffi
 from server.media.native.memory import zeroed
 from server.media.receive import WINDOW, ReceiveStatistics
 from server.media.speakers import Talker
@@ -35,7 +35,7 @@ class CompiledBudget(Budget):
     _packets_until: int = integer("packets_until")
     refused: int = integer("refused")
 
-    def __init__(self, functions: Any, packets_per_s: int, bytes_per_s: int) -> None:  # noqa: ANN401
+    def __init__(self, functions: CData, packets_per_s: int, bytes_per_s: int) -> None:
         self._functions = functions
         self.struct = ffi.new("struct budget *")
         super().__init__(packets_per_s, bytes_per_s)
@@ -57,7 +57,7 @@ class CompiledStatistics(ReceiveStatistics):
     _base: int = integer("base")
     _earliest: int = integer("earliest")
 
-    def __init__(self, functions: Any, stream: Any, clock_rate: int) -> None:  # noqa: ANN401
+    def __init__(self, functions: CData, stream: CData, clock_rate: int) -> None:
         self._functions = functions
         self._stream = stream
         self.struct = ffi.addressof(stream[0], "statistics")
@@ -103,7 +103,7 @@ class CompiledMeter(Meter):
     _steady: float = real("steady")
     _until_ns: int = integer("until_ns")
 
-    def __init__(self, functions: Any, stream: Any) -> None:  # noqa: ANN401
+    def __init__(self, functions: CData, stream: CData) -> None:
         self._functions = functions
         self._stream = stream
         self.struct = ffi.addressof(stream[0], "meter")
@@ -133,7 +133,7 @@ class CompiledTalker(Talker):
     strength: int = integer("strength")
     _noise: int = integer("noise")
 
-    def __init__(self, functions: Any, participant: ParticipantId) -> None:  # noqa: ANN401
+    def __init__(self, functions: CData, participant: ParticipantId) -> None:
         self._functions = functions
         self.struct = ffi.new("struct talker *")
         super().__init__(participant)
@@ -150,12 +150,12 @@ class CompiledVoice(Voice):
 
     talker: CompiledTalker
 
-    def __init__(self, functions: Any, participant: ParticipantId, level_id: int | None) -> None:  # noqa: ANN401
+    def __init__(self, functions: CData, participant: ParticipantId, level_id: int | None) -> None:
         super().__init__(participant, level_id)
         self.talker = CompiledTalker(functions, participant)
-        self._streams: list[Any] = []
+        self._streams: list[CData] = []
 
-    def feed(self, stream: Any) -> None:  # noqa: ANN401
+    def feed(self, stream: CData) -> None:
         """The packets of this stream are its own."""
         stream.talker = self.talker.struct
         stream.level_id = self._level_id or 0
@@ -204,6 +204,6 @@ class SharedHistory(SendHistory):
         self.times = zeroed("int64_t", SIZE)
         self.sizes = zeroed("uint16_t", SIZE)
 
-    def lend(self, struct: Any) -> None:  # noqa: ANN401
+    def lend(self, struct: CData) -> None:
         """C writes it by this struct from now on, which must not outlive it."""
         struct.state, struct.times, struct.sizes = self.state, self.times, self.sizes
