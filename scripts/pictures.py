@@ -2,7 +2,7 @@
 """Make the pictures of the documentation from a real run: `make pictures`, or a few by name.
 
 Starts `holdspace demo` on a free port, opens it in Debian's Chromium as a moderator (1280 px) and as a participant on
-a phone (320 px), and walks through one session. Every picture is a screenshot of that session with its synthetic
+a phone (390 px), and walks through one session. Every picture is a screenshot of that session with its synthetic
 people; nothing is drawn. Elements are found by test id, so that a change of words does not break it.
 """
 
@@ -27,7 +27,7 @@ HOLDSPACE: Final = Path(sys.executable).with_name("holdspace")
 CHROMIUM: Final = "/usr/bin/chromium"
 FLAGS: Final = ("--no-sandbox", "--disable-gpu", "--autoplay-policy=no-user-gesture-required")
 WIDE: Final = {"width": 1280, "height": 800}
-PHONE: Final = {"width": 320, "height": 640}
+PHONE: Final = {"width": 390, "height": 760}
 COLOURS: Final = 256
 """Of the palette: enough for calm pages, and a third of the size."""
 STILL: Final = Fraction(1)
@@ -119,7 +119,8 @@ class Visitor:
         """A picture of the page or of one part of it."""
         if self._wanted and name not in self._wanted:
             return
-        await self.page.mouse.move(1, 1)
+        width = (self.page.viewport_size or WIDE)["width"]
+        await self.page.mouse.move(width / 2, 20)  # where nothing is that would light up
         await expect(self.page.locator(REACTION)).to_have_count(0, timeout=PATIENCE_MS)
         shot = await (part.screenshot() if part else self.page.screenshot())
         (IMAGES / f"{name}.png").write_bytes(light(shot))
@@ -265,7 +266,7 @@ async def _other_room(moderator: Visitor, guest: Visitor) -> Locator:
 
 
 async def _on_a_phone(moderator: Visitor) -> None:
-    """The same board at 320 px."""
+    """The same board on a phone."""
     await moderator.page.set_viewport_size({"width": PHONE["width"], "height": PHONE["height"]})
     await moderator.shoot("board-phone")
     await moderator.page.set_viewport_size({"width": WIDE["width"], "height": WIDE["height"]})
