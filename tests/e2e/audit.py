@@ -27,7 +27,9 @@ _UNDER_A_PANEL: Final = """(controls) => [...document.querySelectorAll(controls)
     if (control.matches(away) || !control.checkVisibility()) return [];
     const { left, top, width, height } = control.getBoundingClientRect();
     const seen = document.elementFromPoint(left + width / 2, top + height / 2);
-    return seen?.closest('#panel') ? [control.dataset.testid] : [];
+    // An open menu goes as soon as the focus does; until then it may cover everything but the way out.
+    const menu = seen?.closest(':popover-open') && !control.closest('[data-testid=safety]');
+    return seen?.closest('#panel') && !menu ? [control.dataset.testid] : [];
 })"""
 # Two frames, so that what follows the size has been laid out.
 _SETTLE: Final = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
