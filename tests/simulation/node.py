@@ -12,11 +12,12 @@ from msgspec.structs import replace
 
 from server.app import CALL_MS
 from server.cluster.caretaker import Caretaker
+from server.cluster.connect import UnsuitableRedis
 from server.cluster.nodes import NodeInfo
 from server.cluster.system import System
 from server.errors import DisconnectCode
 from server.ids import NodeId, ParticipantId, PeerId, RoomId, connection_at
-from server.ports import LogUnavailable, MediaReport, Watch
+from server.ports import MediaReport, Watch
 from server.rooms.routes import RouteGroup
 from server.rooms.state import RoomSettings
 from server.rooms.templates import default_agenda
@@ -95,7 +96,7 @@ class Server:
         self.system.nodes.on_buried(lambda: self.door.end_all(DisconnectCode.CONNECTION_LOST))
 
     async def start(self) -> None:
-        """Raises LogUnavailable."""
+        """Raises UnsuitableRedis."""
         await self.system.start()
         self._caretaker.start()
 
@@ -158,7 +159,7 @@ class Machine:
             server = Server(*self._ambient)
             try:
                 await server.start()
-            except LogUnavailable:
+            except UnsuitableRedis:
                 await server.system.close()
                 await asyncio.sleep(AGAIN_S)
             else:

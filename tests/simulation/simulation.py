@@ -89,6 +89,7 @@ class Simulation:
             swaps: list[tuple[Any, str, Any]] = [
                 (system, "client_of", self._client),
                 (system, "check", _fit),
+                (system, "try_out", _fit),
                 (system, "disconnect", SimClient.aclose),
                 (holdspace_client.seat, "Connection", Port),
                 (tests.faults.client, "ClientSession", SimSession),
