@@ -26,7 +26,7 @@ from pylibsrtp import Error as SrtpError
 from pylibsrtp._binding import ffi
 from pylibsrtp._binding import lib as libsrtp
 
-from server.media.dtls_records import SUITE, VERSION, Heard, Records
+from server.media.dtls_records import MAX_REPEATS, SUITE, VERSION, Heard, Records, is_hello
 
 PRIVATE_NAMES: Final = ("_create_ssl_context",)
 """Of aiortc's certificate; of pylibsrtp's session `_srtp`, and its `_binding.lib`."""
@@ -292,16 +292,25 @@ class DtlsSession:
 
     async def _agree(self, connection: SSL.Connection, queue: asyncio.Queue[bytes]) -> tuple[bytes, ...]:
         """Go through the handshake; returns the last flight."""
+        flight: tuple[bytes, ...] = ()
+        heard, repeats = b"", 0
         while True:
             try:
                 connection.do_handshake()
             except SSL.WantReadError:
-                self._flush(connection)
+                sent = self._flush(connection)
             else:
                 return self._flush(connection)
+            if not sent and repeats < MAX_REPEATS and is_hello(heard):
+                # It did not get our flight. OpenSSL would wait for a second, while browsers know their round trip.
+                repeats += 1
+                for datagram in flight:
+                    self._send(datagram)
+            flight, heard = sent or flight, b""
             try:
                 async with asyncio.timeout(connection.DTLSv1_get_timeout()):
-                    connection.bio_write(await queue.get())
+                    heard = await queue.get()
+                connection.bio_write(heard)
             except TimeoutError:
                 connection.DTLSv1_handle_timeout()
 

@@ -52,6 +52,14 @@ _SALT: Final = 4
 _TAG: Final = 16
 
 
+_CLIENT_HELLO: Final = 1
+
+
+def is_hello(datagram: bytes) -> bool:
+    """Whether a client begins with it, once more perhaps."""
+    return len(datagram) > _HEADER.size and datagram[0] == _HANDSHAKE and datagram[_HEADER.size] == _CLIENT_HELLO
+
+
 class Heard(Enum):
     """What a datagram said."""
 

@@ -28,6 +28,7 @@ from server.media.dtls_records import MAX_RECORDS, MAX_REPEATS, Heard, Records
 from server.media.rtcp import receiver_report
 from tests.media.packets import rtp
 from tests.media.peer import ClientWire, sha256_of
+from tests.media.waiting import until
 
 
 def test_the_private_names_of_aiortc_are_there() -> None:
@@ -201,6 +202,29 @@ async def test_each_datagram_of_a_handshake_may_be_lost() -> None:
     for both in (smooth, *lossy):
         both.session.close()
         await both.client.stop()
+
+
+async def test_who_begins_again_is_answered_again() -> None:
+    """At once, with the very same flight, a few times at the most: a browser that asks again has lost our answer."""
+    both = Overheard(lost=1)
+    connected = asyncio.create_task(both.connect())
+    await until(lambda: both.answered)
+    assert len(both.said) == len(both.answered) == 1
+    both.session.receive(both.said[0])
+    async with asyncio.timeout(10):
+        await connected
+    assert both.answered[1] == both.answered[0]
+    both.session.close()
+    await both.client.stop()
+
+    alone = Overheard()
+    handshake = asyncio.create_task(alone.session.handshake(alone.closed.set))
+    for _ in range(2 * MAX_REPEATS):
+        alone.session.receive(both.said[0])
+    await until(lambda: len(alone.answered) > MAX_REPEATS)
+    await asyncio.sleep(0.05)
+    assert alone.answered == [alone.answered[0]] * (1 + MAX_REPEATS)
+    handshake.cancel()
 
 
 SUITES: Final = (None, b"ECDHE-ECDSA-CHACHA20-POLY1305")
