@@ -125,6 +125,17 @@ async def test_a_refused_command_says_why(evening: Evening) -> None:
     assert refusal.value.__notes__ == [refusal.value.detail]
 
 
+async def test_what_would_end_the_connection_is_not_sent(evening: Evening) -> None:
+    """Else a command that is repeated until it is answered would end one connection after the other."""
+    ben = await evening.join("ben")
+    for size in (20_000, 1_000_000):
+        with pytest.raises(CommandRefused) as refusal:
+            await ben.ensure(c.SendChat("x" * size))
+        assert refusal.value.code is RejectCode.TOO_LARGE
+    assert ben.connected
+    await ben.do(c.RaiseHand())
+
+
 async def test_a_refused_token_says_why(evening: Evening) -> None:
     """At the link and at the connection: the author of what signs tokens has to find the claim."""
     token = jwt.encode({"iss": KEY.name, "room": "no room"}, SECRET, algorithm="HS256", headers={"kid": KEY.name})

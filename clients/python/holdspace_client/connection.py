@@ -11,13 +11,15 @@ import msgspec
 import socketio
 from aiohttp import ClientSession
 
-from holdspace_client.protocol.errors import JoinRefused
+from holdspace_client.protocol.errors import JoinRefused, RejectCode
 from holdspace_client.protocol.signaling.messages import (
+    MAX_OFFER_BYTES,
     Acknowledgement,
     CommandFrame,
     Connect,
     ConnectRefused,
     Notice,
+    Reject,
     RoomMessage,
     Ticket,
     TicketRequest,
@@ -25,6 +27,7 @@ from holdspace_client.protocol.signaling.messages import (
 
 OPEN_TIMEOUT_S: Final = 10.0
 ACKNOWLEDGE_TIMEOUT_S: Final = 10.0
+MAX_SENT_BYTES: Final = 2 * MAX_OFFER_BYTES
 
 
 class NotAcknowledged(Exception):
@@ -88,7 +91,12 @@ class Connection:
             raise ConnectionError("the connection ended at once")
 
     async def call(self, frame: CommandFrame) -> Acknowledgement:
-        """Send a command and wait for its answer. Raises NotAcknowledged."""
+        """Send a command and wait for its answer. Raises NotAcknowledged.
+
+        What would end the connection by its size, and the next one when it is repeated, is refused here.
+        """
+        if len(msgspec.msgpack.encode(frame)) > MAX_SENT_BYTES:
+            return Reject(RejectCode.TOO_LARGE, "too_large", "That message is too long.")
         answer = asyncio.ensure_future(
             self._sio.call("command", msgspec.to_builtins(frame), timeout=ACKNOWLEDGE_TIMEOUT_S)
         )
