@@ -32,6 +32,11 @@ def add_tickets(app: web.Application, swap: Callable[[str], Awaitable[Ticket]], 
     """Add the route; `swap` raises JoinRefused."""
 
     async def tickets(request: web.Request) -> web.Response:
+        if request.headers.get("Sec-Fetch-Site") == "cross-site":
+            # It could not read the answer, but use up what a whole clinic may ask for.
+            return _refusal(
+                DisconnectCode.BAD_MESSAGE, FORBIDDEN, "Sec-Fetch-Site: pages of another site are not heard"
+            )
         wait_ms = limit.wait_ms(address_behind(request))
         if wait_ms:
             refusal = _refusal(DisconnectCode.RATE_LIMITED, TOO_MANY)

@@ -21,6 +21,7 @@ from server.errors import DisconnectCode
 from server.ids import ParticipantId
 from server.rooms import commands as c
 from server.rooms.state import Role
+from server.signaling.door import TicketLimit
 from tests.signaling.clients import SECRET, Venue, config, token
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -104,6 +105,24 @@ async def test_a_request_may_come_in_pieces(venue: Venue) -> None:
         assert (await reader.readline()).split()[1] == b"200"
         await reader.read()
     writer.close()
+
+
+@pytest.mark.parametrize(("site", "status"), [("cross-site", 403), ("same-site", 200), ("same-origin", 200)])
+async def test_another_site_does_not_use_up_tickets(
+    venue: Venue, http: ClientSession, monkeypatch: pytest.MonkeyPatch, site: str, status: int
+) -> None:
+    """A page somewhere else, open in a browser of the clinic, could send six hundred of them (Fetch Metadata)."""
+    asked: list[str] = []
+
+    def wait_ms(_: TicketLimit, address: str) -> int:
+        asked.append(address)
+        return 0
+
+    monkeypatch.setattr(TicketLimit, "wait_ms", wait_ms)
+    body = json.dumps({"token": token(venue.room)})
+    async with http.post("/api/tickets", data=body, headers={"Sec-Fetch-Site": site}) as answer:
+        assert answer.status == status
+    assert len(asked) == (status == 200)
 
 
 async def test_the_agreement_is_asked_for(venue: Venue, http: ClientSession) -> None:
