@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Mapping
 from typing import Final
 
 import structlog
+from redis.exceptions import ResponseError
 
 from server.cluster.calls import Executes, call, why
 from server.cluster.ending import begin, end
@@ -19,6 +21,8 @@ PROBE_S: Final = 0.4
 ANSWER_S: Final = 0.6
 """How long one may take; a second one, on a new connection, decides. 0.4 + 2 * 0.6 is less than the 2 s promised."""
 KEPT_MS: Final = 10_000
+QUIET_S: Final = 10.0
+"""Between two lines of the log about what is refused."""
 SURE_S: Final = 9.0
 """For so long after it was sent a probe has to be there still."""
 
@@ -41,6 +45,7 @@ class Availability:
         """For each server the key of the last probe that it has taken, and until when (the loop's clock) it is kept."""
         self._emptied = False
         """Whether one has been missed that nobody was told of."""
+        self._quiet_until = -math.inf
         self.gone: frozenset[str] = frozenset()
         """The servers that take no writes, by their name among the shards."""
         self.away = False
@@ -66,6 +71,12 @@ class Availability:
             self._miss(name)
             self.tell()
         return bool(found)
+
+    def refused(self, error: BaseException) -> None:
+        """Say in the log, now and then, that something else is refused while probes are taken."""
+        if isinstance(error, ResponseError) and not self.gone and self._now() >= self._quiet_until:
+            self._quiet_until = self._now() + QUIET_S
+            _log.warning("redis_refuses", problem=why(error))
 
     def tell(self) -> None:
         """Tell all of how it is, also when no probe has failed."""

@@ -281,6 +281,7 @@ class RedisLog:
             except NoScriptError:
                 return await self._caller.execute_command("EVAL", script.source, *words)
         except FAULTS as error:
+            self._availability.refused(error)
             raise LogUnavailable from error
 
 

@@ -8,6 +8,7 @@ import time
 from typing import Final
 
 import pytest
+from structlog.testing import capture_logs
 
 from server.cluster.connect import UnsuitableRedis, connect, disconnect
 from server.cluster.keys import Keys
@@ -118,6 +119,24 @@ async def test_a_full_redis_is_an_absence() -> None:
             admin.config_set("maxmemory", "0")
             await changes.come(away=False)
         assert await nodes.logs[0].append(ROOM, epoch, Seq(1), (B,)) == Appended()
+
+
+async def test_operators_read_why() -> None:
+    """What Redis said when it is away, and when it takes the probe but not a room's entry; not once for each."""
+    async with redis_server("redis") as server, joined(server.url) as nodes:
+        changes = await watched(nodes)
+        epoch = await opened(nodes.logs[0], A)
+        with server.admin() as admin, capture_logs() as said:
+            admin.execute_command("ACL", "SETUSER", "default", "-xadd")
+            for _ in range(3):
+                with pytest.raises(LogUnavailable):
+                    await nodes.logs[0].append(ROOM, epoch, Seq(1), (B,))
+            admin.config_set("maxmemory", "1")
+            await changes.come(away=True)
+        refused, away = said
+        assert (refused["event"], away["event"]) == ("redis_refuses", "redis_away")
+        assert "can't run this command" in refused["problem"]
+        assert "maxmemory" in away["problem"]
 
 
 @pytest.mark.parametrize("policy", ["allkeys-lru", "volatile-ttl"])
