@@ -226,3 +226,17 @@ async def test_a_room_taken_elsewhere_is_let_go(world: World) -> None:
     assert await ann.hears(bob)
     assert other.carries(world.room)
     assert not here.carries(world.room)
+
+
+async def test_a_node_that_was_given_up_carries_nothing(doomed: World) -> None:
+    """Whoever the others took for dead lets its rooms go before it begins anew, and tells its people so."""
+    ann, bob = await doomed.meet()
+    here, other = doomed.carrier()
+    carried: list[bool] = []
+    here.nodes.on_buried(lambda: carried.append(here.carries(doomed.room)))
+    await other.nodes.registry.bury(here.id)
+    assert await ann.lost() == await bob.lost() == "worker_lost"
+    assert carried == [False]
+    await asyncio.gather(ann.connect(), bob.connect())
+    assert await ann.hears(bob)
+    assert await bob.hears(ann)
