@@ -110,13 +110,6 @@ Arrivals = dict[Source, Arrival]
 """What came in a span of time."""
 
 
-def gap_s(before: Arrivals, after: Arrivals, kind: Kind) -> float | None:
-    """From the last packet of this kind in one span to the first in the next; None if there was none in either."""
-    last = [arrival.last_s for source, arrival in before.items() if source.kind is kind]
-    first = [arrival.first_s for source, arrival in after.items() if source.kind is kind]
-    return min(first) - max(last) if first and last else None
-
-
 class Observer(Protocol):
     """Told of media at the moment it comes: sound by the packet, pictures when they are whole."""
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import random
-from itertools import groupby
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -55,12 +54,6 @@ def churned(schedule: Schedule, churn: Churn, chance: random.Random, duration_s:
         if at_s + churn.back_after_s < leaving.until_s:
             visits.append(Visit(leaving.seat, at_s + churn.back_after_s, leaving.until_s))
     return Schedule(tuple(sorted(visits, key=_order)), schedule.dropped)
-
-
-def by_seat(schedule: Schedule) -> dict[int, tuple[Visit, ...]]:
-    """The visits to each seat, one after the other."""
-    ordered = sorted(schedule.visits, key=lambda visit: (visit.seat, visit.at_s))
-    return {seat: tuple(visits) for seat, visits in groupby(ordered, key=lambda visit: visit.seat)}
 
 
 def _order(visit: Visit) -> tuple[float, int]:

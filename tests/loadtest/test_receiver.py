@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import pytest
 from aiortc.rtp import RtpPacket
 
 from loadtest.clip import Signatures, prepared
-from loadtest.receiver import Kind, Line, Reception, Source, gap_s
+from loadtest.receiver import Kind, Line, Reception, Source
 
 AUDIO, VIDEO = 100, 200
 
@@ -37,18 +36,6 @@ def test_sources_are_told_by_their_payloads() -> None:
     assert (first.packets, first.first_s, first.last_s, first.longest_gap_s) == (3, 1.0, 3.0, 1.0)
     assert arrivals[Source(0, Kind.VIDEO, 1)].packets == 1
     assert received.take() == {}
-
-
-def test_the_gap_between_two_spans() -> None:
-    """From the last packet of the room before to the first of the next one, for sound and pictures apart."""
-    received = reception()
-    received.receive(rtp(AUDIO, 0, prepared(0).steady[0].payload), 1.0)
-    received.receive(rtp(AUDIO, 1, prepared(0).steady[1].payload), 1.02)
-    before = received.take()
-    received.receive(rtp(AUDIO, 2, prepared(1).steady[0].payload), 1.09)
-    after = received.take()
-    assert gap_s(before, after, Kind.AUDIO) == pytest.approx(0.07)
-    assert gap_s(before, after, Kind.VIDEO) is None
 
 
 def test_unknown_media_is_seen_as_such() -> None:

@@ -11,15 +11,14 @@ from hypothesis import strategies as st
 
 from loadtest.plan.arrivals import ArrivalRate
 from loadtest.plan.constant import Constant
-from loadtest.plan.executors import Churn, Schedule, Visit, by_seat, churned
+from loadtest.plan.executors import Churn, Schedule, Visit, churned
 from loadtest.plan.ramping import Ramping, Stage
 
 
 def overlaps(schedule: Schedule) -> bool:
     """Whether two people sit in one seat at the same time."""
-    return any(
-        before.until_s > after.at_s for visits in by_seat(schedule).values() for before, after in pairwise(visits)
-    )
+    visits = sorted(schedule.visits, key=lambda visit: (visit.seat, visit.at_s))
+    return any(one.seat == next_.seat and one.until_s > next_.at_s for one, next_ in pairwise(visits))
 
 
 def test_constant_fills_all_seats_at_its_rate_and_keeps_them() -> None:
