@@ -64,6 +64,15 @@ describe("the announcer", () => {
     expect(said).toHaveLength(6);
     expect(said.at(-1)).toContain("reaction 19");
   });
+
+  test("of a crowd that leaves, says less, and all the same who has come to listen", () => {
+    announcer.announce({ kind: "presence", text: "Maya joined" });
+    for (let count = 0; count < 5; count++) announcer.announce({ kind: "absence", text: `${count} left` });
+    for (let count = 0; count < 3; count++) announcer.announce({ kind: "turn", text: `step ${count}` });
+    time.advance(60_000);
+    expect(said.filter((text) => text.includes("left"))).toHaveLength(2);
+    expect(said[0]).toContain("Maya joined");
+  });
 });
 
 describe("what is narrated", () => {
@@ -107,7 +116,7 @@ describe("what is narrated", () => {
     expect(heard(at(["b1", "b1", "b1", "b2", "b2"]), { p0: "b1" })).toEqual([{ kind: "presence", id: "say-came", name: "Maya", count: 1 }]);
     expect(heard(at(["main", "b1", "b2", "b1", "b1"]), { p2: "b2", p3: "b1", p4: "b1" })).toEqual([
       { kind: "presence", id: "say-came", name: "Chloë", count: 2 },
-      { kind: "presence", id: "say-went", name: "Ben", count: 1 },
+      { kind: "absence", id: "say-went", name: "Ben", count: 1 },
     ]);
     expect(heard(at(["main", "b2", "b1", "b2", "b2"]), { p1: "b2" }).map((line) => line.id)).toEqual(["say-moved-room"]);
     expect(heard(before, { p4: "b2" })).toEqual([]);

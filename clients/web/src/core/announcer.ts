@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-export type AnnouncementKind = "move" | "moderation" | "connection" | "help" | "turn" | "timer" | "chat" | "reaction" | "presence" | "result";
+export type AnnouncementKind = "move" | "moderation" | "connection" | "help" | "turn" | "timer" | "chat" | "reaction" | "presence" | "absence" | "result";
 export type Politeness = "polite" | "assertive";
 
 export interface Announcement {
@@ -11,8 +11,8 @@ export interface Announcement {
 /** Kinds that may interrupt: what happens to the person, and calls for help. Everything else waits for a pause. */
 const ASSERTIVE: ReadonlySet<AnnouncementKind> = new Set(["move", "moderation", "connection", "help"]);
 
-/** Kinds that a busy room produces in numbers; when the queue is full these go first. */
-const DROPPABLE: ReadonlySet<AnnouncementKind> = new Set(["reaction", "presence", "chat"]);
+/** Kinds that a busy room produces in numbers; when the queue is full they go, in this order. Who listens goes last. */
+const DROPPABLE: readonly AnnouncementKind[] = ["reaction", "absence", "chat", "presence"];
 
 /** Kinds that a person may do without. What happens to them, their turn and calls for help are always said. */
 export const OPTIONAL = ["presence", "chat", "reaction", "timer"] as const satisfies readonly AnnouncementKind[];
@@ -68,7 +68,8 @@ export class Announcer {
 
   private shorten(): void {
     while (this.waiting.length > MAX_WAITING) {
-      const index = this.waiting.findIndex((item) => DROPPABLE.has(item.kind));
+      const kind = DROPPABLE.find((one) => this.waiting.some((item) => item.kind === one));
+      const index = this.waiting.findIndex((item) => item.kind === kind);
       this.waiting.splice(Math.max(index, 0), 1);
     }
   }

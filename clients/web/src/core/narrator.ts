@@ -73,9 +73,9 @@ function eventLines(before: RoomView, after: RoomView, event: Event, me: Partici
     case "participant_admitted":
       return joinedLines(event.participant.id, event.participant.placement, name, self, me);
     case "participant_left":
-      return here(event.participant) ? [{ kind: "presence", id: "say-left", args: { name: name(event.participant) } }] : [];
+      return here(event.participant) ? [{ kind: "absence", id: "say-left", args: { name: name(event.participant) } }] : [];
     case "connection_lost":
-      return here(event.participant) ? [{ kind: "presence", id: "say-lost", args: { name: name(event.participant) } }] : [];
+      return here(event.participant) ? [{ kind: "absence", id: "say-lost", args: { name: name(event.participant) } }] : [];
     case "participant_returned":
       return here(event.participant) ? [{ kind: "presence", id: "say-back", args: { name: name(event.participant) } }] : [];
     case "chat_sent":
@@ -120,13 +120,13 @@ function deviceLines(event: { participant: ParticipantId; by: ParticipantId; on:
 function companyLines(before: RoomView, after: RoomView, moved: readonly ParticipantId[], name: (id: ParticipantId) => string, me: ParticipantId): Line[] {
   const here = after.participants[me]?.placement;
   if (here === undefined || before.participants[me]?.placement !== here) return [];
-  const line = (id: string, who: readonly ParticipantId[]): Line[] =>
-    who.length === 0 ? [] : [{ kind: "presence", id, args: { name: name(who[0] ?? ""), count: who.length } }];
+  const line = (kind: "presence" | "absence", id: string, who: readonly ParticipantId[]): Line[] =>
+    who.length === 0 ? [] : [{ kind, id, args: { name: name(who[0] ?? ""), count: who.length } }];
   const was = (id: ParticipantId): boolean => before.participants[id]?.placement === here;
   const is = (id: ParticipantId): boolean => after.participants[id]?.placement === here;
   return [
-    ...line("say-came", moved.filter((id) => is(id) && !was(id))),
-    ...line("say-went", moved.filter((id) => was(id) && !is(id))),
+    ...line("presence", "say-came", moved.filter((id) => is(id) && !was(id))),
+    ...line("absence", "say-went", moved.filter((id) => was(id) && !is(id))),
   ];
 }
 
