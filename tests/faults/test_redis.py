@@ -66,6 +66,18 @@ async def test_15_redis_does_not_answer(tmp_path: Path, seed: int, topology: Top
 
 
 @pytest.mark.slow
+async def test_21_redis_is_full(tmp_path: Path, seed: int, topology: Topology) -> None:
+    """It takes nothing more (maxmemory, noeviction): people stay, and nothing is acknowledged that is not kept."""
+    async with three_nodes(tmp_path, seed, topology) as stage:
+        for limit in (1, 0):
+            for server in stage.servers:
+                with server.admin() as admin:
+                    admin.config_set("maxmemory", limit)
+            await asyncio.sleep(4)
+        await stage.scene.conclude(21, "Redis is full for 4 s")
+
+
+@pytest.mark.slow
 async def test_22_flushall(tmp_path: Path, seed: int, topology: Topology) -> None:
     """Somebody empties Redis by hand: the nodes put the room back."""
     async with three_nodes(tmp_path, seed, topology) as (scene, redis, *_):
