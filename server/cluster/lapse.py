@@ -25,7 +25,7 @@ class _Seen(Struct, frozen=True):
     since_ms: int
 
 
-class Watch:
+class Lapses:
     """What one node knows of the others' beats."""
 
     def __init__(self) -> None:

@@ -45,7 +45,7 @@ class Bundle(Struct, frozen=True, array_like=True):
     loose: tuple[bytes, ...] = ()
 
 
-class Link:
+class NodeLink:
     """One node's end of the way to one other node, both directions."""
 
     def __init__(self, me: NodeId, stream: int) -> None:

@@ -21,7 +21,7 @@ from msgspec import Struct
 
 from server.cluster.calls import CALL_S, FAULTS
 from server.cluster.ending import end
-from server.cluster.lapse import LEASE_MS, TOUCH_MS, Watch
+from server.cluster.lapse import LEASE_MS, TOUCH_MS, Lapses
 from server.ids import NodeId, RoomId
 from server.ports import LogUnavailable
 
@@ -180,7 +180,7 @@ class Nodes:
         self.lapsed: frozenset[NodeId] = frozenset()
         self._facts = facts
         self._now_ms = now_ms
-        self._watch = Watch()
+        self._lapses = Lapses()
         self._present: dict[NodeId, _Present] = {}
         self._replied_ms: int | None = None
         self._noted: set[RoomId] = set()
@@ -254,7 +254,7 @@ class Nodes:
         self._meet(now_ms, tuple(map(_info, infos)))
         self._miss(frozenset(NodeId(_text(node)) for node in lapsed))
         pairs = {NodeId(_text(node)): int(beat) for node, beat in zip(beats[::2], beats[1::2], strict=True)}
-        for node in self._watch.look(now_ms, pairs):
+        for node in self._lapses.look(now_ms, pairs):
             if node != info.node and await self.registry.bury(node, pairs[node]):
                 log.warning("node_lost", node=node)
         if noted < len(self._noted):

@@ -17,7 +17,7 @@ import msgspec
 from server.cluster.calls import FAULTS
 from server.cluster.connect import Client
 from server.cluster.ending import end
-from server.cluster.links import Bundle, Link
+from server.cluster.links import Bundle, NodeLink
 from server.cluster.pulses import PULSE_S, Pulses
 from server.cluster.seal import Refusal, Seal
 from server.ids import NodeId
@@ -55,7 +55,7 @@ class Post:
         self._prefix = prefix
         self._pulse_channel = f"{prefix}:pulse".encode()
         self._pulses = Pulses(node)
-        self._links: dict[NodeId, Link] = {}
+        self._links: dict[NodeId, NodeLink] = {}
         self._streams = 0
         self._heard_self_s = 0.0
         self._wanted = asyncio.Event()
@@ -95,11 +95,11 @@ class Post:
         self._links.pop(node, None)
         self._pulses.forget(node)
 
-    def _link(self, node: NodeId) -> Link:
+    def _link(self, node: NodeId) -> NodeLink:
         link = self._links.get(node)
         if link is None:
             self._streams += 1
-            link = self._links[node] = Link(self._node, self._streams)
+            link = self._links[node] = NodeLink(self._node, self._streams)
         return link
 
     # -- sending -------------------------------------------------------------------------------------------------------

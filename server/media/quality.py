@@ -17,7 +17,7 @@ THIN_BPS: Final = 150_000
 """A link that bears less has no room for a picture beside the voices."""
 
 
-class Link(Struct, frozen=True):
+class LastSecond(Struct, frozen=True):
     """What was seen of a connection in the last second. Shares are from 0 to 1.
 
     `up_loss`: of what the person sends, after repair. `down_loss`: of what we send, as the person's reports tell.
@@ -57,18 +57,18 @@ _RTT_MS: Final[_Scale] = (500, 1_200)
 _RANK: Final = {Quality.GOOD: 0, Quality.WEAK: 1, Quality.POOR: 2}
 
 
-def judge(link: Link) -> Verdict:
+def judge(second: LastSecond) -> Verdict:
     """One second's verdict; of several reasons the most telling one is named."""
-    thin = link.target_bps is not None and link.target_bps < THIN_BPS
+    thin = second.target_bps is not None and second.target_bps < THIN_BPS
     up = (
-        (_graded(link.up_loss, _UP_LOSS), QualityReason.LOSS),
-        (_graded(link.up_jitter_ms, _JITTER_MS), QualityReason.DELAY),
+        (_graded(second.up_loss, _UP_LOSS), QualityReason.LOSS),
+        (_graded(second.up_jitter_ms, _JITTER_MS), QualityReason.DELAY),
     )
     down = (
-        (Quality.POOR if thin else Quality.WEAK if link.paused else Quality.GOOD, QualityReason.BANDWIDTH),
-        (_graded(link.down_loss, _DOWN_LOSS), QualityReason.LOSS),
-        (_graded(link.queue_ms, _QUEUE_MS), QualityReason.DELAY),
-        (_graded(link.rtt_ms, _RTT_MS), QualityReason.DELAY),
+        (Quality.POOR if thin else Quality.WEAK if second.paused else Quality.GOOD, QualityReason.BANDWIDTH),
+        (_graded(second.down_loss, _DOWN_LOSS), QualityReason.LOSS),
+        (_graded(second.queue_ms, _QUEUE_MS), QualityReason.DELAY),
+        (_graded(second.rtt_ms, _RTT_MS), QualityReason.DELAY),
     )
     worst_up = max(up, key=lambda finding: _RANK[finding[0]])
     worst_down = max(down, key=lambda finding: _RANK[finding[0]])
@@ -86,9 +86,9 @@ class Watchman:
         self._candidate = self.told
         self._times = 0
 
-    def look(self, link: Link) -> Verdict | None:
+    def look(self, second: LastSecond) -> Verdict | None:
         """Feed one second; the verdict to be told now, if it is another."""
-        found = judge(link)
+        found = judge(second)
         if found == self.told:
             self._candidate, self._times = found, 0
             return None

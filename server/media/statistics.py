@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from server.media.channel import LayerStats, PeerStats, SlotStats
-from server.media.quality import Link, Watchman
+from server.media.quality import LastSecond, Watchman
 from server.ports import PauseReason
 
 if TYPE_CHECKING:
@@ -59,13 +59,13 @@ class Observer:
         self._seen: dict[Layer, tuple[int, int]] = {}
         self.watchman = Watchman()
 
-    def look(self) -> Link:
+    def look(self) -> LastSecond:
         """The last second of this connection."""
         peer = self._peer
         layers = [layer for source in peer.sources.values() for layer in source.layers]
         estimator = peer.downlink.estimator if peer.downlink is not None else None
         pictures = [video for _, video in peer.slots]
-        return Link(
+        return LastSecond(
             up_loss=max(map(self._lost, layers), default=0.0),
             up_jitter_ms=max(map(_jitter_ms, (layer for layer in layers if layer.lines)), default=0.0),
             down_loss=peer.reported.take_loss(),

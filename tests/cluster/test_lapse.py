@@ -2,13 +2,13 @@
 from __future__ import annotations
 
 from server.cluster.home import home_of
-from server.cluster.lapse import LEASE_MS, TOUCH_MS, Watch
+from server.cluster.lapse import LEASE_MS, TOUCH_MS, Lapses
 from server.ids import NodeId
 
 A, B, C = map(NodeId, "abc")
 
 
-def watched(watch: Watch, start_ms: int, end_ms: int, *, beat: int | None = None) -> tuple[NodeId, ...]:
+def watched(watch: Lapses, start_ms: int, end_ms: int, *, beat: int | None = None) -> tuple[NodeId, ...]:
     """Looks once a second while B stands still, or beats."""
     suspects: tuple[NodeId, ...] = ()
     for now_ms in range(start_ms, end_ms + 1, 1_000):
@@ -18,14 +18,14 @@ def watched(watch: Watch, start_ms: int, end_ms: int, *, beat: int | None = None
 
 def test_a_node_that_stands_still_for_a_lease_is_suspected() -> None:
     """Not a second earlier, and nobody who goes on."""
-    watch = Watch()
+    watch = Lapses()
     assert watched(watch, 0, LEASE_MS - 1_000, beat=7) == ()
     assert watched(watch, LEASE_MS, LEASE_MS, beat=7) == (B,)
 
 
 def test_one_beat_is_enough() -> None:
     """The lease counts from the last one."""
-    watch = Watch()
+    watch = Lapses()
     watched(watch, 0, 4_000, beat=7)
     assert watched(watch, 5_000, 5_000 + LEASE_MS - 1_000, beat=8) == ()
     assert watched(watch, 5_000 + LEASE_MS, 5_000 + LEASE_MS, beat=8) == (B,)
@@ -33,7 +33,7 @@ def test_one_beat_is_enough() -> None:
 
 def test_who_was_out_of_touch_suspects_nobody() -> None:
     """After a sleep, or when Redis was away from all, everyone has a whole lease to beat again."""
-    watch = Watch()
+    watch = Lapses()
     watched(watch, 0, 4_000, beat=7)
     late = 4_000 + TOUCH_MS + 1
     assert watched(watch, late, late + LEASE_MS - 1_000, beat=7) == ()
@@ -43,7 +43,7 @@ def test_who_was_out_of_touch_suspects_nobody() -> None:
 
 def test_who_is_gone_from_the_list_is_forgotten() -> None:
     """And is new when it comes back."""
-    watch = Watch()
+    watch = Lapses()
     watch.look(0, {B: 1})
     watch.look(1_000, {})
     assert watched(watch, 2_000, 2_000 + LEASE_MS - 1_000, beat=1) == ()

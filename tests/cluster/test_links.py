@@ -6,7 +6,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.cluster.links import RESEND_MS, WINDOW, Bundle, Link
+from server.cluster.links import RESEND_MS, WINDOW, Bundle, NodeLink
 from server.cluster.pulses import SILENT_PULSES, Pulses
 from server.ids import NodeId
 
@@ -38,7 +38,7 @@ class Fate:
 @given(st.lists(st.integers(0, 3), max_size=60), st.integers(1, 3 * WINDOW))
 def test_everything_arrives_once_and_in_order(draws: list[int], count: int) -> None:
     """Whatever the channel does for a while, in both directions."""
-    here, there, fate = Link(A, 1), Link(B, 1), Fate(draws)
+    here, there, fate = NodeLink(A, 1), NodeLink(B, 1), Fate(draws)
     sent = [str(number).encode() for number in range(count)]
     got: list[bytes] = []
     for body in sent:
@@ -56,7 +56,7 @@ def test_everything_arrives_once_and_in_order(draws: list[int], count: int) -> N
 
 def test_what_waits_is_replaced_by_what_is_newer() -> None:
     """An outage holds up the present state, not its history."""
-    here, there = Link(A, 1), Link(B, 1)
+    here, there = NodeLink(A, 1), NodeLink(B, 1)
     for number in range(1000):
         here.put(f"slots {number}".encode(), "slots")
         here.put(f"levels {number}".encode(), "levels")
@@ -67,7 +67,7 @@ def test_what_waits_is_replaced_by_what_is_newer() -> None:
 
 def test_what_flies_is_not_sent_again_too_early() -> None:
     """Only when it has not been acknowledged for a while."""
-    here = Link(A, 1)
+    here = NodeLink(A, 1)
     here.put(b"x")
     first = here.take(0)
     assert first is not None
@@ -79,7 +79,7 @@ def test_what_flies_is_not_sent_again_too_early() -> None:
 
 def test_a_new_stream_begins_anew_and_the_old_one_is_over() -> None:
     """A side that forgot the other is understood, and late letters from before are not taken."""
-    old, new, there = Link(A, 1), Link(A, 2), Link(B, 1)
+    old, new, there = NodeLink(A, 1), NodeLink(A, 2), NodeLink(B, 1)
     old.put(b"before")
     new.put(b"after")
     late, fresh = old.take(0), new.take(0)
@@ -91,7 +91,7 @@ def test_a_new_stream_begins_anew_and_the_old_one_is_over() -> None:
 
 def test_loose_messages_go_once() -> None:
     """They are not worth a second try."""
-    here = Link(A, 1)
+    here = NodeLink(A, 1)
     here.put_loose(b"level")
     bundle = here.take(0)
     assert bundle is not None
