@@ -124,6 +124,8 @@ def _hosts(url: str) -> tuple[list[tuple[str, int]], dict[str, Any]]:
     found = []
     for host in hosts.split(","):
         address, colon, port = host.rpartition(":")
+        if colon and not port.isdecimal():
+            raise ValueError(f"{port!r} is no port")
         found.append((address.strip("[]"), int(port)) if colon else (port, _PORTS[parts.scheme]))
     tls = {"ssl": True} if dict(parse_qsl(parts.query)).get("ssl") == "true" else {}
     return found, {**options, **tls}

@@ -156,6 +156,8 @@ async def test_a_suitable_redis_is_taken(shared_server: RunningRedis) -> None:
         await connect("http://localhost")
     with pytest.raises(ValueError, match="names no service"):
         await connect("redis+sentinel://localhost:1")
+    with pytest.raises(ValueError, match="'six' is no port"):
+        await connect("redis+cluster://localhost:six")
 
 
 async def test_scripts_are_sent_again_after_a_flush(shared_server: RunningRedis) -> None:
