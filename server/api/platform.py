@@ -59,6 +59,8 @@ from server.signaling.joining import Opening
 from server.signaling.tokens import Claims, TokenKey, fresh_participant, fresh_ticket_id, sign
 
 PREFIX: Final = "/api/v1"
+_WORDS: Final = frozenset({"title", "agreement", "camera_reason"})
+"""What people read of the settings."""
 
 
 class Platform:
@@ -201,10 +203,17 @@ class Platform:
         return answer_of(link, HTTPStatus.CREATED)
 
     def _first(self, wish: CreateRoom) -> RoomState:
-        given = {name: value for name, value in asdict(wish).items() if value is not None}
+        given = {
+            name: clean_text(value) if isinstance(value, str) and name in _WORDS else value
+            for name, value in asdict(wish).items()
+            if value is not None
+        }
         settings = {name: given[name] for name in RoomSettings.__struct_fields__ if name in given}
         if "agreement" in settings:
-            settings["agreement"] = Agreement(version=1, text=wish.agreement) if wish.agreement else Agreement()
+            text = settings["agreement"]
+            settings["agreement"] = Agreement(version=1, text=text) if text else Agreement()
+        if not settings.get("title"):
+            settings["title"] = self._opening.settings.title
         agenda = self._opening.agenda if wish.language is None else default_agenda(wish.language)
         if wish.agenda is not None:
             agenda = Agenda(version=1, phases=tuple(map(_phase, wish.agenda, count(1))))

@@ -7,7 +7,6 @@ import hashlib
 import hmac
 import secrets
 import time
-import unicodedata
 from collections.abc import Callable
 
 from msgspec import UNSET, Struct, structs
@@ -18,6 +17,7 @@ from server.ports import Clock
 from server.rooms.commands import TakeSeat
 from server.rooms.events import RoomOpened
 from server.rooms.evolve import opened
+from server.rooms.names import clean_text
 from server.rooms.phases import SessionStatus
 from server.rooms.state import Agenda, Role, RoomSettings, RoomState
 from server.runner.registry import Rooms
@@ -193,7 +193,7 @@ class Joining:
         return opened(event)
 
     def _settings(self, claims: Claims) -> RoomSettings:
-        title = unicodedata.normalize("NFC", claims.title).strip()
+        title = clean_text(claims.title)
         defaults = self._opening.settings
         return structs.replace(defaults, title=title or defaults.title)
 

@@ -107,6 +107,19 @@ async def test_an_agenda_of_ones_own(server: Server, http: ClientSession) -> Non
         assert await problem(answer) == (422, "bad_body")
 
 
+async def test_words_for_people_are_what_can_be_seen(server: Server, http: ClientSession) -> None:
+    """As in the room: nobody is asked to agree to nothing, and a room without a title is called as the others are."""
+    room = fresh_room()
+    wish = {"room": room, "title": "\u200b ", "agreement": "\u3164\n", "camera_reason": "To\x00 see each other "}
+    async with http.post("/api/v1/rooms", json=wish) as answer:
+        assert answer.status == 201
+    runner = server.rooms.get(RoomId(room))
+    assert runner is not None
+    settings = runner.state.settings
+    assert (settings.title, settings.agreement.version) == ("Group session", 0)
+    assert settings.camera_reason == "To see each other"
+
+
 async def test_all_rooms_are_listed_page_by_page(http: ClientSession) -> None:
     """Each once, and none that is not there; a page that cannot be is refused."""
     made = [fresh_room() for _ in range(5)]
