@@ -54,7 +54,7 @@ class Scope(Enum):
     """Also the lobby."""
 
 
-class Audience(Struct, frozen=True):
+class Audience(Struct, frozen=True, gc=False):
     """A set of viewers, told by a rule; equal audiences hear the same bytes."""
 
     scope: Scope

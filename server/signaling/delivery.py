@@ -80,7 +80,7 @@ Kind = Viewer | tuple[bool, Placement]
 """People who hear the same of a chapter: one that it names, or all others with the same rights in the same place."""
 
 
-class Chapter(Struct, frozen=True):
+class Chapter(Struct, frozen=True, gc=False):
     """One commit as it is told: who hears which of its events, and whose `Viewer` began or changed on the way."""
 
     first: Seq
