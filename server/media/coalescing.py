@@ -3,7 +3,7 @@
 
 Near its limit a worker gains most from large batches, and gets them only when it is already late: each packet that it
 reads alone costs a turn of the loop, and for each subscriber a message of its own to the kernel. So it waits for some
-of them before that. With less to do every packet is read when it comes.
+of them before that. With less to do every packet is read when it comes. Pure.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 """Who is heard by somebody with fewer receive slots than there are voices that lead: those who speak at this moment.
 
 The floor (`server.media.speakers`) is the same for everybody in a placement, and keeps a place through the pauses of a
-sentence. A phone with two slots has no room for that: there a voice that is still gives way to one that is not.
+sentence. A phone with two slots has no room for that: there a voice that is still gives way to one that is not. Pure.
 """
 
 from __future__ import annotations

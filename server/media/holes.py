@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Packets of a publisher that were skipped, and when to ask for them (RFC 4585 section 6.2.1)."""
+"""Packets of a publisher that were skipped, and when to ask for them (RFC 4585 section 6.2.1). Pure."""
 
 from __future__ import annotations
 

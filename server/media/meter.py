@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The bit rate of a stream over about the last second."""
+"""The bit rate of a stream over about the last second. Pure."""
 
 from __future__ import annotations
 

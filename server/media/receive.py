@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What one incoming stream tells: order, duplicates, loss, jitter (RFC 3550 sections 6.4.1, A.1, A.3, A.8)."""
+"""What one incoming stream tells: order, duplicates, loss, jitter (RFC 3550 sections 6.4.1, A.1, A.3, A.8). Pure."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One outgoing stream whose source changes: SSRC, sequence number, timestamp and picture ids stay continuous.
+"""One outgoing stream whose source changes: SSRC, sequence number, timestamp and picture ids stay continuous. Pure.
 
 The rule that keeps SRTP safe: an outgoing (SSRC, extended sequence number) stands for one plaintext only.
 Each layer that is forwarded is a *segment* with a start: a packet from before the start is dropped, because its number

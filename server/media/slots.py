@@ -3,7 +3,7 @@
 
 With as many slots as sources everyone has one. With fewer, voices come first (those that are awaited have their slot
 before they begin), then the tiles that the client shows, then others. Some slots are kept without a picture, so that
-a voice that begins takes nobody's picture away.
+a voice that begins takes nobody's picture away. Pure.
 """
 
 from __future__ import annotations

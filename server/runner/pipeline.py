@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The commit pipeline of one room on one node: from commands to entries of the log. No clock, no task, no I/O.
+"""The commit pipeline of one room on one node: from commands to entries of the log. Pure: no clock, no task, no I/O.
 
 The log is the only truth. These rules keep all nodes at one history, each command at one effect, each answer true:
 

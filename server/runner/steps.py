@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What goes into the commit pipeline and what comes out of it."""
+"""What goes into the commit pipeline and what comes out of it. Pure."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How much one connection and one participant may ask for: token buckets with a cost for each command."""
+"""How much one connection and one participant may ask for: token buckets with a cost for each command. Pure."""
 
 from __future__ import annotations
 
