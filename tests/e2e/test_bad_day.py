@@ -41,7 +41,7 @@ async def call(ana: Person, moderator: Person, ben: Person) -> None:
 
 
 async def private_word(server: Server, ana: Person, moderator: Person, late: Person) -> None:
-    """She is told with whom before she goes; who comes late does not burst in; one press brings both back."""
+    """She is told with whom before she goes; nobody bursts in, no slip ends it; one press brings both back."""
     await moderator.page.get_by_test_id("help-call").get_by_test_id("do-aside").click()
     await expect(ana.find("announced-move")).to_contain_text(f"Quiet room ({moderator.name})")
     await expect(ana.find("announced-move")).to_contain_text(f"With {moderator.name}.")
@@ -49,6 +49,11 @@ async def private_word(server: Server, ana: Person, moderator: Person, late: Per
     await come(server, late, "participant")
     await expect(late.find("screen-room")).to_have_attribute("data-placement", "main")
     await expect(ana.find("tile")).to_have_count(2)
+    await moderator.panel("agenda")
+    await moderator.press("phase-next")
+    await expect(moderator.find("leaving-dialog")).to_contain_text("at once, without notice")
+    await moderator.press("cancel")
+    await expect(ana.find("agenda-bar")).to_contain_text("Quiet room")
     await moderator.press("aside-end")
     await expect(ana.find("screen-room")).to_have_attribute("data-placement", "main")
     await expect(moderator.find("screen-room")).to_have_attribute("data-placement", "main")
@@ -67,10 +72,12 @@ async def find_a_number(ana: Person) -> None:
 
 async def vanish(server: Server, ana: Person, moderator: Person) -> None:
     """Shift three times: another page, nothing to come back to, and to the others she has left."""
+    await moderator.panel("people")
+    row = moderator.page.locator(f'[data-testid="person"][data-name="{ana.name}"]')
+    await expect(row).to_have_count(1)
     for _ in range(3):
         await ana.page.keyboard.press("Shift")
     await ana.page.wait_for_url("about:blank")
-    row = moderator.page.locator(f'[data-testid="person"][data-name="{ana.name}"]')
     await expect(row).to_have_count(0)
     await ana.page.goto(server.url)
     await expect(ana.find("screen-over")).to_have_attribute("data-reason", "no_link")

@@ -456,6 +456,9 @@ move-unchanged = Your camera and microphone stay as they are.
 phase-begin = Begin: { $title }
 phase-next = Next: { $title }
 phase-back = Back one step
+phase-leaving-title = The small groups are still open
+phase-leaving-text = Everyone would be moved to the main room at once, without notice. To tell them first, press “Bring everyone back” under Groups.
+phase-leaving-yes = Go on at once
 phase-minutes =
     { $minutes ->
         [one] 1 minute

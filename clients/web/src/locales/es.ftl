@@ -450,6 +450,9 @@ move-unchanged = Tu cámara y tu micrófono siguen como están.
 phase-begin = Empezar: { $title }
 phase-next = Siguiente: { $title }
 phase-back = Un paso atrás
+phase-leaving-title = Los grupos pequeños siguen abiertos
+phase-leaving-text = Todo el grupo pasaría enseguida a la sala principal, sin aviso. Para avisar antes, pulsa «Traer a todo el grupo de vuelta» en Grupos.
+phase-leaving-yes = Seguir enseguida
 phase-minutes =
     { $minutes ->
         [one] 1 minuto
