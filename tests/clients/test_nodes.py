@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from contextlib import AsyncExitStack
 
 import pytest
@@ -22,7 +21,7 @@ ROOM = RoomId("two-servers")
 
 
 async def _two_servers(stack: AsyncExitStack) -> tuple[OwnServer, OwnServer]:
-    redis, key = await stack.enter_async_context(redis_at(EMBEDDED, sys.stderr.fileno())), fresh_key()
+    redis, key = await stack.enter_async_context(redis_at(EMBEDDED)), fresh_key()
 
     async def server() -> OwnServer:
         port = free_port()
