@@ -2,6 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { Frames } from "../src/ui/parts/firstFrame.ts";
 import { keepFocus } from "../src/ui/parts/keepFocus.ts";
+import { scrollable } from "../src/ui/parts/scrollable.ts";
 import { roving } from "../src/ui/parts/roving.ts";
 
 describe("a tile after a change of source", () => {
@@ -72,6 +73,19 @@ describe("a tile after a change of source", () => {
     frames.parked();
     expect(video.waiting).not.toBeNull();
   });
+});
+
+test("what has to be scrolled can have the focus, and only while it has to", async () => {
+  const box = document.createElement("div");
+  let tall = 300;
+  Object.defineProperties(box, { scrollHeight: { get: () => tall }, clientHeight: { value: 100 } });
+  const stop = scrollable(box);
+  expect(box.getAttribute("tabindex")).toBe("0");
+  tall = 100;
+  box.append("less");
+  await new Promise((resolve) => setTimeout(resolve));
+  expect(box.hasAttribute("tabindex")).toBe(false);
+  stop();
 });
 
 describe("the toolbar", () => {
