@@ -12,7 +12,7 @@ DIST: Final = Path(__file__).parents[2] / "clients" / "web" / "dist"
 KIB: Final = 1024
 BEFORE_JOINING: Final = 60 * KIB
 """The page, its style and one language, with the panel of help that needs no connection: at 64 kbit/s, 8 s."""
-IN_THE_ROOM: Final = 99 * KIB
+IN_THE_ROOM: Final = 100 * KIB
 """With the room and Socket.IO, which come while people read the agreement."""
 EVERYTHING: Final = 121 * KIB
 """With the panels of moderators; one language."""
