@@ -4,8 +4,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi 
 import { OPTIONAL } from "../src/core/announcer.ts";
 import type { ReceiveSlot } from "../src/core/media.ts";
 import { Store } from "../src/core/store.ts";
-import { messages, room } from "../src/fixtures/views.ts";
+import { messages, NO_BREAKOUTS, people, room } from "../src/fixtures/views.ts";
 import type { RoomView } from "../src/protocol/messages.ts";
+import AgendaPanel from "../src/ui/board/AgendaPanel.svelte";
 import { type Page, pageAround } from "../src/ui/context.ts";
 import { shortList } from "../src/ui/format.ts";
 import GroupAudio from "../src/ui/parts/GroupAudio.svelte";
@@ -13,6 +14,7 @@ import Popover from "../src/ui/parts/Popover.svelte";
 import ReadAloud from "../src/ui/parts/ReadAloud.svelte";
 import { preferences } from "../src/ui/preferences.svelte.ts";
 import ChatPanel from "../src/ui/room/ChatPanel.svelte";
+import PeoplePanel from "../src/ui/room/PeoplePanel.svelte";
 import type { Draft } from "../src/ui/room/panels.ts";
 import { useLocale } from "../src/ui/text.svelte.ts";
 import { settled } from "./virtual.ts";
@@ -104,6 +106,46 @@ describe("the chat", () => {
     const more = (count: number): string => `${count} more`;
     expect(shortList(["A", "B", "C"], 3, "en", more)).toBe("A, B, and C");
     expect(shortList(["A", "B", "C", "D"], 3, "en", more)).toBe("A, B, and 2 more");
+  });
+});
+
+describe("a question before a slip matters", () => {
+  const open: RoomView["breakouts"] = { ...NO_BREAKOUTS, rooms: [{ id: "b1", name: "Room 1", leader: null }] };
+
+  /** What is asked of the session after these presses. */
+  async function asked(panel: typeof PeoplePanel | typeof AgendaPanel, view: RoomView, ...presses: string[]): Promise<unknown[]> {
+    await useLocale("en");
+    const commands: unknown[] = [];
+    const off = new Store({ state: "off" });
+    const devices = { camera: off, microphone: off, list: () => Promise.resolve([]), watch: () => () => undefined };
+    const page = {
+      session: { devices, run: (command: unknown) => (commands.push(command), Promise.resolve(true)) },
+      now: new Store(0),
+      said: new Store({ polite: { text: "" }, assertive: { text: "" } }),
+    } as unknown as Page;
+    document.body.replaceChildren();
+    const props = { view, self: view.participants["p0"]! };
+    const mounted = mount(panel as typeof PeoplePanel, { target: document.body, props, context: pageAround(page) });
+    flushSync();
+    for (const press of presses) {
+      document.querySelector<HTMLElement>(`[data-testid="${press}"]`)!.click();
+      flushSync();
+    }
+    expect(document.querySelector("dialog")).toBeNull();
+    await unmount(mounted);
+    return commands;
+  }
+
+  test("whoever is not let in is who was asked about", async () => {
+    const view = room({ participants: people(2, (index) => (index === 1 ? { placement: "lobby" } : {})) });
+    expect(await asked(PeoplePanel, view, "deny", "cancel")).toEqual([]);
+    expect(await asked(PeoplePanel, view, "deny", "confirm")).toEqual([{ type: "deny", participant: "p1" }]);
+  });
+
+  test("the step that closes small groups is the one that was pressed", async () => {
+    const view = room({ breakouts: open }, "breakouts");
+    expect(await asked(AgendaPanel, view, "phase-back", "cancel")).toEqual([]);
+    expect(await asked(AgendaPanel, view, "phase-back", "confirm")).toEqual([{ type: "previous_phase" }]);
   });
 });
 
