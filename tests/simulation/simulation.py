@@ -202,7 +202,7 @@ class Simulation:
         await asyncio.gather(*self._work, return_exceptions=True)
         # Both at one moment: who finds out only now that their node is dead is on the way while all others agree.
         await self._until(lambda: self._all_back() and self._agree(), 105)
-        self.found += [*self._ghosts(), *self.truth.untold()]
+        self.found += [*self._ghosts(), *self.truth.untold(), *self._empty()]
         runs: dict[RoomId, Run] = {}
         for room, people in self.people.items():
             for client in people:
@@ -232,6 +232,10 @@ class Simulation:
                 connected = {p.id for p in state.participants.values() if p.presence is Presence.CONNECTED}
                 found += [f"{room}: I2 {ghost} counts as connected" for ghost in sorted(connected - there)]
         return found
+
+    def _empty(self) -> list[str]:
+        """Rooms in which nothing was ever done: whatever kept everybody out would otherwise look like peace."""
+        return [f"{room}: nobody ever came" for room in ROOMS if room not in self.gone and not self.truth.lives(room)]
 
     def is_at(self, client: Client, machine: Machine) -> bool:
         """Whether this person is connected to this node."""

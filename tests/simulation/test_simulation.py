@@ -8,11 +8,15 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Final
+from unittest import mock
 
 import pytest
 
 from tests.simulation.many import outcomes
 from tests.simulation.mutants import BY_NAME, hunt
+from tests.simulation.node import Machine
+from tests.simulation.simulation import simulate
+from tests.simulation.stage import ROOMS
 
 ROOT: Final = Path(__file__).parents[2]
 QUICK: Final = 200
@@ -36,6 +40,16 @@ def test_a_seed_replays_exactly() -> None:
     one, other = replayed(4, "1"), replayed(4, "2")
     assert one.count("\n") > 500
     assert one == other
+
+
+def test_rooms_that_nobody_ever_entered_prove_nothing() -> None:
+    """A run in which no node comes up is told as a failure, not as one in which nothing went wrong."""
+
+    async def never(_machine: Machine) -> None:
+        """Such a process does nothing at all."""
+
+    with mock.patch.object(Machine, "_main", never):
+        assert set(simulate(0).violations) == {f"{room}: nobody ever came" for room in ROOMS}
 
 
 @pytest.mark.timeout(600)
