@@ -93,7 +93,8 @@ async def voices_only(person: Person, why: str) -> None:
     after = await until(
         lambda: arrivals(person), lambda now: now["audioPackets"] > before["audioPackets"] + 100, "voices go on"
     )
-    assert after["frames"] - before["frames"] <= 3
+    # The tiles say so at once; what was on its way comes still, two pictures of each. Unpaused there would be thirty.
+    assert after["frames"] - before["frames"] <= 6
 
 
 async def test_a_hidden_page_and_sound_only_have_voices_only(server: Server, meet: Meet) -> None:
